@@ -1,0 +1,71 @@
+//! The attributes, documented here because their examples need this crate.
+
+/// Makes a function a checkpoint: a named, recorded unit of work that a flow calls.
+///
+/// The function takes `cx: &Checkpoint`, then any number of arguments by value, and returns `Result<T>`. Arguments and the result
+/// implement [`Data`](crate::Data), because they cross to another instance. Callers pass a `&Flow` in the first
+/// place.
+///
+/// Options: `retries = 2` (how many more attempts follow a failed one; 0 if absent), `type = "tool_call"` (a word for what it
+/// does), `name = "draft"` (instead of the function's name).
+///
+/// The name also stands for a type, whose `id` gives one call an invocation ID of its own, to find it by in a replay:
+///
+/// ```
+/// use kitaru::prelude::*;
+///
+/// /// Drafts a text.
+/// #[checkpoint(retries = 2, type = "tool_call")]
+/// fn draft(cx: &Checkpoint, topic: String) -> Result<String> {
+///     Ok(format!("Draft for {topic}, attempt {}", cx.attempt()))
+/// }
+///
+/// #[flow]
+/// fn two_drafts(cx: &Flow, topic: String) -> Result<Vec<String>> {
+///     let first = draft(cx, topic.clone())?;
+///     let second = draft::id("second_opinion").call(cx, topic)?;
+///     Ok(vec![first, second])
+/// }
+/// # fn main() {}
+/// ```
+pub use kitaru_macros::checkpoint;
+
+/// Makes a struct or enum fit for arguments, results, answers and artifacts: derives serde's `Serialize` and `Deserialize` and
+/// schemars' `JsonSchema`, without the crate depending on serde or schemars itself.
+///
+/// Attributes of serde and schemars work below it. A crate that depends on the two itself can derive as usual instead.
+///
+/// ```
+/// use kitaru::prelude::*;
+///
+/// /// What goes into a release.
+/// #[data]
+/// #[derive(Debug, Clone)]
+/// struct ReleaseDetails {
+///     notes: String,
+///     #[serde(default)]
+///     major_version: u32,
+/// }
+/// # fn main() {}
+/// ```
+pub use kitaru_macros::data;
+
+/// Makes a function a flow: an entry point that the host starts by name and re-executes after every interruption.
+///
+/// The function takes `cx: &Flow`, then any number of arguments by value, and returns `Result<T>`. Arguments of type `Option` may
+/// be left out by whoever starts the flow. The documentation comment is shown beside the flow.
+///
+/// Option: `name = "review"` (instead of the function's name).
+///
+/// ```
+/// use kitaru::prelude::*;
+///
+/// /// Says hello.
+/// #[flow(name = "greet")]
+/// fn greeting(cx: &Flow, name: String, loud: Option<bool>) -> Result<String> {
+///     let text = format!("Hello, {name}");
+///     Ok(if loud.unwrap_or_default() { text.to_uppercase() } else { text })
+/// }
+/// # fn main() {}
+/// ```
+pub use kitaru_macros::flow;

@@ -1,0 +1,97 @@
+//! The manifest: what `describe` tells the host about the component's flows and checkpoints.
+
+use schemars::Schema;
+use serde::Serialize;
+
+use crate::registry::{self, Entry};
+
+#[derive(Serialize)]
+struct Manifest {
+    manifest: u32,
+    sdk: Sdk,
+    flows: Vec<Function>,
+    checkpoints: Vec<Function>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Sdk {
+    name: &'static str,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Function {
+    name: &'static str,
+    doc: Option<&'static str>,
+    parameters: &'static [&'static str],
+    input: Schema,
+    result: Schema,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    options: Option<Options>,
+}
+
+#[derive(Serialize)]
+struct Options {
+    retries: u32,
+    r#type: Option<&'static str>,
+}
+
+/// The manifest as JSON text. Two functions of one name cannot both be called, so they are listed under `errors`.
+pub fn describe() -> String {
+    let flows = registry::flows();
+    let checkpoints = registry::checkpoints();
+    let mut errors = duplicates("flows", &flows.iter().map(|flow| (flow.0.name, flow.0.place)).collect::<Vec<_>>());
+    errors.extend(duplicates(
+        "checkpoints",
+        &checkpoints.iter().map(|checkpoint| (checkpoint.entry.name, checkpoint.entry.place)).collect::<Vec<_>>(),
+    ));
+    let manifest = Manifest {
+        manifest: 1,
+        sdk: Sdk { name: "kitaru-rust", version: env!("CARGO_PKG_VERSION") },
+        flows: flows.into_iter().map(|flow| function(&flow.0, None)).collect(),
+        checkpoints: checkpoints
+            .into_iter()
+            .map(|checkpoint| function(&checkpoint.entry, Some(Options { retries: checkpoint.retries, r#type: checkpoint.kind })))
+            .collect(),
+        errors,
+    };
+    // Names, texts and schemas: nothing in it can fail to be JSON.
+    serde_json::to_string(&manifest).unwrap_or_default()
+}
+
+fn function<S>(entry: &Entry<S>, options: Option<Options>) -> Function {
+    Function {
+        name: entry.name,
+        doc: (!entry.doc.is_empty()).then_some(entry.doc),
+        parameters: entry.parameters,
+        input: (entry.input)(),
+        result: (entry.result)(),
+        options,
+    }
+}
+
+/// One message for each pair of neighbours with the same name.
+fn duplicates(what: &str, sorted: &[(&str, &str)]) -> Vec<String> {
+    sorted
+        .windows(2)
+        .filter_map(|pair| match pair {
+            [(first, here), (second, there)] if first == second => {
+                Some(format!("two {what} are named `{first}`: {here} and {there}"))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duplicates_are_named_with_their_places() {
+        let found = duplicates("flows", &[("a", "src/a.rs:1"), ("b", "src/b.rs:1"), ("b", "src/c.rs:9")]);
+        assert_eq!(found, ["two flows are named `b`: src/b.rs:1 and src/c.rs:9"]);
+    }
+}

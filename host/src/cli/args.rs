@@ -1,0 +1,240 @@
+//! Arguments that several commands share.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value, json};
+
+use super::error::CliError;
+use crate::engine::check_schema;
+use crate::sandbox::{FolderGrant, Grants, Limits, NetGrant};
+
+/// Form of what is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// Form of the output: text or json
+    #[arg(short, long, global = true, default_value = "text", value_parser = parse_format)]
+    pub(super) output: Format,
+    /// No progress, no talk
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+    /// More talk; twice for internal messages
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub(super) color: Color,
+    /// Answer yes to questions of this program
+    #[arg(short, long, global = true)]
+    pub(super) yes: bool,
+    /// The data folder
+    #[arg(long, global = true, env = "KITARU_HOME", value_name = "FOLDER")]
+    pub(super) home: Option<PathBuf>,
+}
+
+fn parse_format(text: &str) -> Result<Format, String> {
+    match text.trim().to_lowercase().as_str() {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        _ => Err("`--output` must be either `text` or `json`.".into()),
+    }
+}
+
+/// Prints what clap found wrong; help and version are no errors.
+pub(super) fn report_usage(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A reader that is gone needs no help.
+            let _ = error.print();
+            ExitCode::SUCCESS
+        }
+        _ => {
+            let wants_json =
+                std::env::args().any(|argument| argument == "json" || argument == "-ojson" || argument == "--output=json");
+            if wants_json {
+                let text = error.render().to_string();
+                let message = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default().trim().to_owned();
+                let line = json!({ "command": "kitaru-host", "error": { "message": message } });
+                anstream::eprintln!("{line}");
+            } else {
+                let _ = error.print();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What to grant.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Grants (nothing is granted by default)")]
+pub(super) struct GrantArgs {
+    /// Let checkpoints read this folder; `host path::guest path` renames it
+    #[arg(long, value_name = "FOLDER")]
+    allow_read: Vec<FolderGrant>,
+    /// Let checkpoints read and write this folder
+    #[arg(long, value_name = "FOLDER")]
+    allow_write: Vec<FolderGrant>,
+    /// Let checkpoints read this environment variable
+    #[arg(long, value_name = "NAME")]
+    allow_env: Vec<String>,
+    /// Let checkpoints reach this host: `name`, `address` or `*`, each with an optional `:port`
+    #[arg(long, value_name = "HOST[:PORT]")]
+    allow_net: Vec<NetGrant>,
+}
+
+impl GrantArgs {
+    /// The grants, with folders in the form that does not depend on where the next command is started.
+    pub(super) fn grants(&self) -> Result<Grants, CliError> {
+        let mut grants = Grants {
+            read: self.allow_read.clone(),
+            write: self.allow_write.clone(),
+            env: self.allow_env.clone(),
+            net: self.allow_net.clone(),
+        };
+        make_absolute(&mut grants)?;
+        Ok(grants)
+    }
+}
+
+/// Resolves the folders of grants against the current folder.
+pub(super) fn make_absolute(grants: &mut Grants) -> Result<(), CliError> {
+    for (flag, folder) in grants
+        .read
+        .iter_mut()
+        .map(|folder| ("--allow-read", folder))
+        .chain(grants.write.iter_mut().map(|folder| ("--allow-write", folder)))
+    {
+        folder.host = folder.host.canonicalize().map_err(|error| {
+            CliError::usage(format!("the folder `{}` of {flag} cannot be used: {error}", folder.host.display()))
+        })?;
+    }
+    Ok(())
+}
+
+/// What instances may use.
+#[derive(Clone, Copy, Debug, Default, Args)]
+#[command(next_help_heading = "Limits")]
+pub(super) struct LimitArgs {
+    /// Memory of one instance, in MiB
+    #[arg(long, value_name = "MIB")]
+    max_memory: Option<u64>,
+    /// How long the flow may compute between two durable calls, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    flow_seconds: Option<u64>,
+    /// How long one checkpoint attempt may take, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    checkpoint_seconds: Option<u64>,
+    /// Size of one JSON value, in MiB
+    #[arg(long, value_name = "MIB")]
+    max_value: Option<u64>,
+    /// Log text of one flow run or checkpoint attempt, in MiB
+    #[arg(long, value_name = "MIB")]
+    max_log: Option<u64>,
+}
+
+impl LimitArgs {
+    /// `limits` with what the flags change.
+    pub(super) fn over(self, limits: Limits) -> Limits {
+        Limits {
+            memory_mib: self.max_memory.unwrap_or(limits.memory_mib),
+            flow_seconds: self.flow_seconds.unwrap_or(limits.flow_seconds),
+            checkpoint_seconds: self.checkpoint_seconds.unwrap_or(limits.checkpoint_seconds),
+            value_mib: self.max_value.unwrap_or(limits.value_mib),
+            log_mib: self.max_log.unwrap_or(limits.log_mib),
+            ..limits
+        }
+    }
+}
+
+/// `KEY=VALUE`.
+#[derive(Clone, Debug)]
+pub(super) struct KeyValue {
+    pub(super) key: String,
+    pub(super) value: String,
+}
+
+impl std::str::FromStr for KeyValue {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.trim().is_empty() => Ok(Self { key: key.trim().to_owned(), value: value.to_owned() }),
+            _ => Err("it must have the form KEY=VALUE".into()),
+        }
+    }
+}
+
+/// Parses JSON that a person typed, with Kitaru's message when it is not.
+pub(super) fn parse_json(flag: &str, text: &str) -> Result<Value, CliError> {
+    serde_json::from_str(text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        let problem = error.to_string();
+        let problem = problem.split(" at line ").next().unwrap_or(&problem);
+        CliError::usage(format!("Invalid JSON for `{flag}`: {problem} (line {line}, column {column}).")).class("ValueError")
+    })
+}
+
+/// Parses a JSON object that a person typed.
+pub(super) fn parse_object(flag: &str, text: &str) -> Result<Map<String, Value>, CliError> {
+    match parse_json(flag, text)? {
+        Value::Object(map) => Ok(map),
+        _ => Err(CliError::usage(format!("`{flag}` must be a JSON object (for example: `{{\"topic\": \"kitaru\"}}`)."))),
+    }
+}
+
+/// One `--arg`: JSON where that fits the argument's schema, otherwise the text itself.
+pub(super) fn argument_value(input_schema: &Value, argument: &KeyValue) -> Value {
+    let text = Value::String(argument.value.clone());
+    let Ok(parsed) = serde_json::from_str::<Value>(&argument.value) else { return text };
+    let Some(property) = input_schema.get("properties").and_then(|properties| properties.get(&argument.key)) else {
+        return parsed;
+    };
+    let schema = json!({ "$defs": input_schema.get("$defs").cloned().unwrap_or(json!({})), "allOf": [property] });
+    if check_schema(&schema, &parsed).is_ok() || check_schema(&schema, &text).is_err() { parsed } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_fit_their_schema() {
+        let schema = json!({ "properties": { "s": { "type": "string" }, "n": { "type": "integer" }, "o": { "$ref": "#/$defs/O" } },
+            "$defs": { "O": { "type": ["object", "null"] } } });
+        let value = |text: &str| argument_value(&schema, &text.parse().unwrap());
+        assert_eq!(value("s=v1.0"), json!("v1.0"));
+        assert_eq!(value("s=12"), json!("12"));
+        assert_eq!(value("s=a=b"), json!("a=b"));
+        assert_eq!(value("n=12"), json!(12));
+        assert_eq!(value("n=x"), json!("x"), "left to the schema to refuse");
+        assert_eq!(value("o={\"a\":1}"), json!({ "a": 1 }));
+        assert_eq!(value("unknown=[1]"), json!([1]));
+        assert!("x".parse::<KeyValue>().is_err());
+    }
+
+    #[test]
+    fn json_errors_have_their_place() {
+        let error = parse_json("--value", "{\n x").unwrap_err();
+        assert!(error.message.contains("`--value`") && error.message.contains("(line 2, column 2)"), "{}", error.message);
+    }
+}

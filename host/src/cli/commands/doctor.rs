@@ -1,0 +1,119 @@
+//! `doctor`: what this machine lacks, and the command that mends it.
+
+use std::process::{Command, ExitCode, Stdio};
+
+use clap::Args;
+use owo_colors::OwoColorize as _;
+use serde::Serialize;
+
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::registry::{Route, Toolchain};
+
+/// The script that makes sure of the wasm target, where rustup cannot as well.
+const WASM_TARGET_SCRIPT: &str = include_str!("../../../../scripts/wasm-target.sh");
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorCommand {
+    /// Mend what can be mended
+    #[arg(long)]
+    fix: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    ok: bool,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<String>,
+}
+
+impl DoctorCommand {
+    pub(super) fn run(self, context: &Context) -> Result<ExitCode, CliError> {
+        if self.fix && Toolchain::find().is_err() {
+            mend_target()?;
+        }
+        let checks = [toolchain(), linker(), data_folder(context), sandbox()];
+        let ill = checks.iter().filter(|check| !check.ok).count();
+        let text = || {
+            let line = |check: &Check| {
+                let mark = if check.ok { "✓".green().to_string() } else { "✗".red().to_string() };
+                let fix = check.fix.as_ref().map(|fix| format!("\n    {} {fix}", "fix:".cyan())).unwrap_or_default();
+                format!("{mark} {}: {}{fix}", check.name, check.detail)
+            };
+            checks.iter().map(line).collect::<Vec<_>>().join("\n")
+        };
+        context.output.items(&checks, None, text)?;
+        Ok(if ill == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+fn toolchain() -> Check {
+    let name = "wasm toolchain";
+    match Toolchain::find() {
+        Ok(found) => {
+            let detail = match found.route {
+                Route::Active => "the active Rust toolchain compiles to wasm32-wasip2",
+                Route::Debian => "Debian's Rust compiles to wasm32-wasip2",
+            };
+            Check { name, ok: true, detail: detail.into(), fix: None }
+        }
+        Err(error) => Check { name, ok: false, detail: error.to_string(), fix: Some(error.hint()) },
+    }
+}
+
+/// Build scripts of a flow's dependencies run on this machine, so they need its linker.
+fn linker() -> Check {
+    let name = "C linker";
+    let found = Command::new("cc")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    let fix =
+        if cfg!(target_os = "macos") { "xcode-select --install" } else { "apt-get install gcc   (or your system's C compiler)" };
+    Check {
+        name,
+        ok: found,
+        detail: if found { "`cc` is there".into() } else { "`cc` was not found".into() },
+        fix: (!found).then(|| fix.to_owned()),
+    }
+}
+
+fn data_folder(context: &Context) -> Check {
+    let name = "data folder";
+    let opened = context.home().and_then(|home| {
+        crate::store::sqlite::SqliteStore::open(&home.folder)?;
+        Ok(home)
+    });
+    match opened {
+        Ok(home) => Check { name, ok: true, detail: format!("{} ({})", home.folder.display(), home.source.as_str()), fix: None },
+        Err(error) => {
+            let fix = error.hint.clone().unwrap_or_else(|| "choose another folder with KITARU_HOME".into());
+            Check { name, ok: false, detail: error.chain(), fix: Some(fix) }
+        }
+    }
+}
+
+fn sandbox() -> Check {
+    let name = "WebAssembly engine";
+    match crate::sandbox::Sandbox::new(None, [0; 32]) {
+        Ok(_) => Check { name, ok: true, detail: "works on this machine".into(), fix: None },
+        Err(error) => Check { name, ok: false, detail: error.to_string(), fix: None },
+    }
+}
+
+fn mend_target() -> Result<(), CliError> {
+    let failed = |problem: String| CliError::new(format!("the wasm target could not be installed: {problem}"));
+    let mut file = tempfile::NamedTempFile::new().map_err(|error| failed(error.to_string()))?;
+    std::io::Write::write_all(&mut file, WASM_TARGET_SCRIPT.as_bytes()).map_err(|error| failed(error.to_string()))?;
+    // What it says is for the person; its one line of data is not.
+    let status = Command::new("bash").arg(file.path()).stdin(Stdio::null()).stdout(Stdio::null()).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(failed("the script has said why".into())),
+        Err(error) => Err(failed(error.to_string())),
+    }
+}

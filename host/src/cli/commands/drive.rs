@@ -1,0 +1,25 @@
+//! `drive`: what `--detach` starts. Hidden, because `resume` is what people use.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::cli::context::Context;
+use crate::cli::drive::{Attach, drive, report};
+use crate::cli::error::CliError;
+use crate::service::Service as _;
+
+#[derive(Debug, Args)]
+pub(crate) struct DriveCommand {
+    /// Execution ID
+    execution: String,
+}
+
+impl DriveCommand {
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
+        let service = context.service()?;
+        let id = service.resolve(&self.execution).await?;
+        drive(context, &service, id, Attach::Wait).await?;
+        report(context, &service, id, true).await
+    }
+}

@@ -1,0 +1,134 @@
+//! `executions get | journal`: one execution, whole.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::cli::context::Context;
+use crate::cli::drive::answer_command;
+use crate::cli::error::CliError;
+use crate::cli::table::{fields, table};
+use crate::cli::terminal::one_line;
+use crate::service::{ExecutionView, JournalCall, Service as _};
+
+pub(super) async fn run(context: &Context, execution: &str) -> Result<ExitCode, CliError> {
+    let service = context.service()?;
+    let id = service.resolve(execution).await?;
+    print(context, &service.get(id).await?)
+}
+
+pub(super) fn print(context: &Context, view: &ExecutionView) -> Result<ExitCode, CliError> {
+    context.output.item(view, || text(view))
+}
+
+fn text(view: &ExecutionView) -> String {
+    let summary = &view.summary;
+    let mut rows = vec![
+        ("Execution ID", summary.exec_id.clone()),
+        ("Flow", summary.flow_name.clone()),
+        ("Status", summary.status.to_owned()),
+        ("Started", summary.started_at.clone()),
+    ];
+    let mut add = |name: &'static str, value: Option<String>| rows.extend(value.map(|value| (name, value)));
+    add("Ended", summary.ended_at.clone());
+    add("Run by", view.runner.clone());
+    add("Replays", summary.original_exec_id.clone());
+    add("Component", Some(format!("sha256:{}", summary.component_digest)));
+    add("Input", Some(view.input.to_string()));
+    add("Result", view.has_result.then(|| view.result.to_string()));
+    add("Metadata", Some(summary.metadata.to_string()).filter(|text| text != "{}"));
+    add("Pending wait", summary.pending_wait.as_ref().map(|wait| wait.name.clone()));
+    add("Wait question", summary.pending_wait.as_ref().and_then(|wait| wait.question.clone()));
+    add("Answer it", summary.pending_wait.as_ref().map(answer_command));
+    add(
+        "Failure",
+        summary.failure.as_ref().map(|failure| format!("{} ({}, {})", failure.message, failure.exception_type, failure.origin)),
+    );
+    let grants = view.frozen_execution_spec.get("grants").map(granted).unwrap_or_default();
+    add("Granted", Some(if grants.is_empty() { "nothing".into() } else { grants }));
+    let mut text = fields(&rows);
+    if !view.checkpoints.is_empty() {
+        let row = |call: &crate::service::CheckpointView| {
+            let attempts = if call.attempts.len() > 1 { format!("{} attempts", call.attempts.len()) } else { String::new() };
+            let origin = if call.provenance == "ran" { String::new() } else { call.provenance.to_owned() };
+            vec![
+                call.call_index.to_string(),
+                call.invocation_id.clone(),
+                call.status.into(),
+                origin,
+                attempts,
+                call.call_id.clone(),
+            ]
+        };
+        let rows: Vec<_> = view.checkpoints.iter().map(row).collect();
+        text.push_str(&format!("\n\n{}", table(&["CALL", "CHECKPOINT", "STATUS", "", "", "CALL ID"], &rows)));
+    }
+    if let (Some(call), true) = (view.checkpoints.last(), summary.status != "running") {
+        text.push_str(&format!(
+            "\n\nReplay from here: kitaru-host executions replay {} --from {}",
+            summary.exec_id,
+            one_line(&call.invocation_id)
+        ));
+    }
+    text
+}
+
+fn granted(grants: &Value) -> String {
+    let Some(map) = grants.as_object() else { return String::new() };
+    let texts = |values: &Value| {
+        values.as_array().map(|values| values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")).unwrap_or_default()
+    };
+    let parts = map.iter().map(|(kind, values)| (kind, texts(values))).filter(|(_, values)| !values.is_empty());
+    parts.map(|(kind, values)| format!("{kind} {values}")).collect::<Vec<_>>().join("; ")
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JournalCommand {
+    /// Execution ID or a unique beginning of it
+    execution: String,
+}
+
+impl JournalCommand {
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
+        let service = context.service()?;
+        let id = service.resolve(&self.execution).await?;
+        let calls = service.journal(id).await?;
+        context.output.items(&calls, None, || {
+            if calls.is_empty() {
+                return format!("Execution {id} has made no durable call.");
+            }
+            table(
+                &["CALL", "KIND", "INVOCATION", "STATUS", "HOW", "INPUT", "OUTCOME"],
+                &calls.iter().map(row).collect::<Vec<_>>(),
+            )
+        })
+    }
+}
+
+fn row(call: &JournalCall) -> Vec<String> {
+    let outcome = match (&call.output, &call.failure) {
+        (Some(output), _) => output.to_string(),
+        (_, Some(failure)) => failure.message.clone(),
+        _ => String::new(),
+    };
+    let how = if call.other_input { format!("{}, other input", call.provenance) } else { call.provenance.to_owned() };
+    vec![
+        call.index.to_string(),
+        call.kind.into(),
+        call.invocation_id.clone(),
+        call.status.into(),
+        how,
+        brief(&call.input.to_string()),
+        brief(&outcome),
+    ]
+}
+
+/// The beginning of a text.
+fn brief(text: &str) -> String {
+    const LONGEST: usize = 60;
+    match text.char_indices().nth(LONGEST) {
+        Some((cut, _)) => format!("{}…", text.get(..cut).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,130 @@
+//! `executions …`: one file per verb or family of verbs.
+
+mod get;
+mod input;
+mod list;
+mod logs;
+mod replay;
+mod waits;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::cli::context::Context;
+use crate::cli::drive::{go_on, report};
+use crate::cli::error::CliError;
+use crate::registry::Target;
+use crate::service::Service as _;
+
+/// Look at executions and act on them. IDs may be given as unique beginnings.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExecutionsCommand {
+    /// List executions, newest first
+    List(list::ListCommand),
+    /// Show one execution, whole
+    Get(Named),
+    /// Show the newest execution
+    Latest(list::LatestCommand),
+    /// Show what an execution wrote
+    Logs(logs::LogsCommand),
+    /// List the questions that wait for an answer
+    PendingWaits(waits::PendingWaitsCommand),
+    /// Answer a wait; the execution goes on at once
+    Input(input::InputCommand),
+    /// End a wait without an answer
+    AbortWait(waits::AbortWaitCommand),
+    /// Drive an execution on by hand: after a crash, or an answer that nobody followed
+    Resume(Named),
+    /// Reopen a failed execution: completed calls are served, the failed one runs again
+    Retry(RetryCommand),
+    /// Start a new execution that reuses another's journal before a checkpoint
+    Replay(Box<replay::ReplayCommand>),
+    /// End an execution
+    Cancel(Named),
+    /// Show an execution's durable calls with what went in and came out
+    Journal(get::JournalCommand),
+}
+
+/// A command about one execution.
+#[derive(Debug, Args)]
+pub(crate) struct Named {
+    /// Execution ID or a unique beginning of it
+    pub(super) execution: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RetryCommand {
+    /// Execution ID or a unique beginning of it
+    execution: String,
+    /// A fixed version of the component, which takes over
+    #[arg(long, value_name = "FILE | FOLDER")]
+    component: Option<std::path::PathBuf>,
+}
+
+impl ExecutionsCommand {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::List(_) => "executions.list",
+            Self::Get(_) => "executions.get",
+            Self::Latest(_) => "executions.latest",
+            Self::Logs(_) => "executions.logs",
+            Self::PendingWaits(_) => "executions.pending-waits",
+            Self::Input(_) => "executions.input",
+            Self::AbortWait(_) => "executions.abort-wait",
+            Self::Resume(_) => "executions.resume",
+            Self::Retry(_) => "executions.retry",
+            Self::Replay(_) => "executions.replay",
+            Self::Cancel(_) => "executions.cancel",
+            Self::Journal(_) => "executions.journal",
+        }
+    }
+
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
+        match self {
+            Self::List(command) => command.run(context).await,
+            Self::Get(command) => get::run(context, &command.execution).await,
+            Self::Latest(command) => command.run(context).await,
+            Self::Logs(command) => command.run(context).await,
+            Self::PendingWaits(command) => command.run(context).await,
+            Self::Input(command) => command.run(context).await,
+            Self::AbortWait(command) => command.run(context).await,
+            Self::Resume(command) => resume(context, &command.execution).await,
+            Self::Retry(command) => command.run(context).await,
+            Self::Replay(command) => command.run(context).await,
+            Self::Cancel(command) => cancel(context, &command.execution).await,
+            Self::Journal(command) => command.run(context).await,
+        }
+    }
+}
+
+async fn resume(context: &Context, execution: &str) -> Result<ExitCode, CliError> {
+    let service = context.service()?;
+    let id = service.resolve(execution).await?;
+    service.check_resumable(id).await?;
+    crate::cli::drive::drive(context, &service, id, crate::cli::drive::Attach::Person).await?;
+    report(context, &service, id, true).await
+}
+
+async fn cancel(context: &Context, execution: &str) -> Result<ExitCode, CliError> {
+    let service = context.service()?;
+    let id = service.resolve(execution).await?;
+    service.cancel(id).await?;
+    context.output.say(&format!("Cancelled execution {id}"));
+    let view = service.get(id).await?;
+    context.output.item(&view, || format!("Status: {}", view.summary.status))
+}
+
+impl RetryCommand {
+    async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
+        let component = match &self.component {
+            Some(path) => Some(Target::read(&super::run::locate(context, path)?.0)?),
+            None => None,
+        };
+        let service = context.service()?;
+        let id = service.resolve(&self.execution).await?;
+        service.retry(id, component.as_deref()).await?;
+        context.output.say(&format!("Retrying execution {id}"));
+        go_on(context, &service, id, true).await
+    }
+}

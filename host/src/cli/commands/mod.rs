@@ -1,0 +1,90 @@
+//! One file per command.
+
+mod artifacts;
+mod build;
+mod completions;
+mod doctor;
+mod drive;
+mod executions;
+mod info;
+mod init;
+mod inspect;
+mod new;
+mod run;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::context::Context;
+use super::error::CliError;
+
+/// All commands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make a data folder (.kitaru) for the project in this folder
+    Init(init::InitCommand),
+    /// Make a new flow project from a template
+    New(new::NewCommand),
+    /// Compile a flow project to a component
+    Build(build::BuildCommand),
+    /// Say what a component is: flows, checkpoints, imports, digest, size
+    Inspect(inspect::InspectCommand),
+    /// Run a flow
+    Run(run::RunCommand),
+    /// Look at executions and act on them
+    #[command(subcommand, alias = "runs")]
+    Executions(executions::ExecutionsCommand),
+    /// Look at artifacts
+    #[command(subcommand)]
+    Artifacts(artifacts::ArtifactsCommand),
+    /// Say where the data is and what it holds
+    Status(status::StatusCommand),
+    /// Say everything that a bug report needs
+    Info(info::InfoCommand),
+    /// Check this machine and say what is missing
+    Doctor(doctor::DoctorCommand),
+    /// Print the completion script of a shell
+    Completions(completions::CompletionsCommand),
+    /// Drive an execution in the background
+    #[command(hide = true)]
+    Drive(drive::DriveCommand),
+}
+
+impl Command {
+    /// The name in JSON output.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Init(_) => "init",
+            Self::New(_) => "new",
+            Self::Build(_) => "build",
+            Self::Inspect(_) => "inspect",
+            Self::Run(_) => "run",
+            Self::Executions(command) => command.name(),
+            Self::Artifacts(command) => command.name(),
+            Self::Status(_) => "status",
+            Self::Info(_) => "info",
+            Self::Doctor(_) => "doctor",
+            Self::Completions(_) => "completions",
+            Self::Drive(_) => "drive",
+        }
+    }
+
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
+        match self {
+            Self::Init(command) => command.run(context),
+            Self::New(command) => command.run(context),
+            Self::Build(command) => command.run(context).await,
+            Self::Inspect(command) => command.run(context).await,
+            Self::Run(command) => command.run(context).await,
+            Self::Executions(command) => command.run(context).await,
+            Self::Artifacts(command) => command.run(context).await,
+            Self::Status(command) => command.run(context).await,
+            Self::Info(command) => command.run(context).await,
+            Self::Doctor(command) => command.run(context),
+            Self::Completions(command) => command.run(context),
+            Self::Drive(command) => command.run(context).await,
+        }
+    }
+}

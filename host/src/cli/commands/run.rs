@@ -1,0 +1,129 @@
+//! `run`: compiles if need be, creates an execution, drives it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use clap::Args;
+use serde_json::{Map, Value};
+
+use crate::cli::args::{GrantArgs, KeyValue, LimitArgs, argument_value, make_absolute, parse_object};
+use crate::cli::context::Context;
+use crate::cli::drive::{Attach, drive, report};
+use crate::cli::error::CliError;
+use crate::engine::{FrozenSpec, Submission};
+use crate::ids::ExecutionId;
+use crate::registry::{Target, build_project};
+use crate::service::Service;
+
+/// Run a flow.
+///
+/// The target is a component file or a project folder, which is compiled first. The result goes to standard output.
+#[derive(Debug, Args)]
+pub(crate) struct RunCommand {
+    /// `<file.wasm | project folder>[:flow]`
+    target: String,
+    /// The flow's arguments as a JSON object: text, @file, or - for standard input
+    #[arg(long, value_name = "JSON|@FILE|-")]
+    input: Option<String>,
+    /// One argument; JSON where that fits its type, otherwise the text
+    #[arg(long = "arg", value_name = "KEY=VALUE")]
+    arguments: Vec<KeyValue>,
+    /// Return at once; the flow runs in the background
+    #[arg(long, conflicts_with = "wait")]
+    detach: bool,
+    /// Stay when the flow waits for an answer, until it comes from elsewhere
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    grants: GrantArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+impl RunCommand {
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
+        let target = Target::parse(&self.target)?;
+        let (component, folder) = locate(context, &target.path)?;
+        let config = context.project(&folder)?;
+        let mut grants = config.grants;
+        make_absolute(&mut grants)?;
+        grants.extend(self.grants.grants()?);
+        let spec = FrozenSpec::new(grants, self.limits.over(config.limits));
+
+        let bytes = Target::read(&component)?;
+        let arguments = match &self.input {
+            Some(input) => parse_object("--input", &read_input(input)?)?,
+            None => Map::new(),
+        };
+        let service = context.service()?;
+        let view = service.inspect(&bytes).await.map_err(|error| in_file(error.into(), &component))?;
+        let flows = &view.manifest.flows;
+        let flow = match &target.flow {
+            Some(name) => flows.iter().find(|flow| flow.name == *name),
+            None => flows.first(),
+        };
+        let schema = flow.map_or(Value::Null, |flow| flow.input.clone());
+        let input = with_arguments(arguments, &self.arguments, &schema)?;
+        let id = service.submit(Submission { component: bytes, flow: target.flow, input: Value::Object(input), spec }).await?;
+        context.output.say(&format!("Execution {id}"));
+        if self.detach {
+            detach(context, id)?;
+            let view = service.get(id).await?;
+            return context.output.item(&view, || id.to_string());
+        }
+        let attach = if self.wait { Attach::Wait } else { Attach::Person };
+        drive(context, &service, id, attach).await?;
+        report(context, &service, id, true).await
+    }
+}
+
+/// The component file of a target, and the folder whose configuration counts.
+pub(super) fn locate(context: &Context, path: &Path) -> Result<(PathBuf, PathBuf), CliError> {
+    if path.is_dir() {
+        let built = build_project(path, context.output.is_quiet() || context.output.is_json() || context.global.verbose == 0)?;
+        return Ok((built.component, path.to_owned()));
+    }
+    Ok((path.to_owned(), crate::cli::context::current_folder()?))
+}
+
+/// Names the file in an error about its contents.
+pub(super) fn in_file(mut error: CliError, file: &Path) -> CliError {
+    let message = std::mem::replace(&mut error.message, format!("cannot use `{}`", file.display()));
+    error.causes.insert(0, message);
+    error
+}
+
+fn read_input(text: &str) -> Result<String, CliError> {
+    match text.strip_prefix('@') {
+        Some(path) => std::fs::read_to_string(path).map_err(|error| CliError::usage(format!("cannot read `{path}`: {error}"))),
+        None if text == "-" => std::io::read_to_string(std::io::stdin())
+            .map_err(|error| CliError::usage(format!("cannot read standard input: {error}"))),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// Adds `--arg`s to the input.
+pub(super) fn with_arguments(
+    mut input: Map<String, Value>,
+    arguments: &[KeyValue],
+    schema: &Value,
+) -> Result<Map<String, Value>, CliError> {
+    for argument in arguments {
+        if input.insert(argument.key.clone(), argument_value(schema, argument)).is_some() {
+            return Err(CliError::usage(format!("the argument `{}` is given twice", argument.key)));
+        }
+    }
+    Ok(input)
+}
+
+/// Starts a process of its own that drives the execution.
+pub(super) fn detach(context: &Context, id: ExecutionId) -> Result<(), CliError> {
+    let program = std::env::current_exe().map_err(|error| CliError::new(format!("this program cannot find itself: {error}")))?;
+    let mut command = Command::new(program);
+    command.arg("drive").arg(id.to_string()).arg("--home").arg(context.home()?.folder);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // Ctrl-C in this terminal is not meant for it.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn().map(drop).map_err(|error| CliError::new(format!("the background process could not be started: {error}")))
+}

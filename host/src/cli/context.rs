@@ -1,0 +1,62 @@
+//! What commands work with: the data folder, and the service over it, opened when a command first needs it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::args::Global;
+use super::error::CliError;
+use super::output::Output;
+use crate::clock::SystemClock;
+use crate::config::{Home, ProjectConfig, find_project_file};
+use crate::engine::Engine;
+use crate::ids::{Ids as _, SystemIds};
+use crate::sandbox::Sandbox;
+use crate::service::LocalService;
+use crate::store::sqlite::SqliteStore;
+
+/// What commands work with.
+pub(super) struct Context {
+    pub(super) global: Global,
+    pub(super) output: Output,
+}
+
+impl Context {
+    pub(super) fn new(global: Global, output: Output) -> Self {
+        Self { global, output }
+    }
+
+    /// The data folder.
+    pub(super) fn home(&self) -> Result<Home, CliError> {
+        let env = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Home::find(self.global.home.clone(), &current_folder()?, env)
+            .ok_or_else(|| CliError::new("there is no data folder").hint("name one with --home or KITARU_HOME"))
+    }
+
+    /// The service over the data folder, which is made if need be.
+    pub(super) fn service(&self) -> Result<LocalService, CliError> {
+        let home = self.home()?;
+        let store = SqliteStore::open(&home.folder)?;
+        let sandbox = Sandbox::new(Some(&home.folder.join("cache")), SystemIds.seed())?;
+        Ok(LocalService::new(Arc::new(Engine::new(Arc::new(store), sandbox, Arc::new(SystemClock), Arc::new(SystemIds)))))
+    }
+
+    /// The configuration of the project that `folder` is in.
+    pub(super) fn project(&self, folder: &Path) -> Result<ProjectConfig, CliError> {
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        match find_project_file(&folder) {
+            Some(file) => Ok(ProjectConfig::read(&file)?),
+            None => Ok(ProjectConfig::default()),
+        }
+    }
+
+    /// Whether a person sits at this terminal and can be asked.
+    pub(super) fn is_interactive(&self) -> bool {
+        use std::io::IsTerminal as _;
+        !self.output.is_json() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+}
+
+/// The current folder.
+pub(super) fn current_folder() -> Result<PathBuf, CliError> {
+    std::env::current_dir().map_err(|error| CliError::new(format!("the current folder cannot be used: {error}")))
+}

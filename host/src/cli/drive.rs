@@ -1,0 +1,225 @@
+//! Drives an execution in the foreground: shows what happens, asks what the flow asks, reports how it ended.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use owo_colors::OwoColorize as _;
+use tokio::sync::mpsc;
+
+use super::context::Context;
+use super::error::CliError;
+use super::progress::Progress;
+use super::prompt::{self, Answer, Keyboard};
+use super::terminal::{lines, one_line};
+use crate::engine::{DriveOptions, Event, Observer, WaitPolicy};
+use crate::ids::ExecutionId;
+use crate::service::{ExecutionView, PendingWaitView, Service};
+
+/// How a command drives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attach {
+    /// Asks at a terminal; without one, returns at a wait.
+    Person,
+    /// Stays at waits for their polling window, for an answer from elsewhere.
+    Wait,
+}
+
+/// Why driving in the foreground ended.
+enum Ended {
+    Driven,
+    /// The person left a question open.
+    Left,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+/// Drives `id` to its next stop.
+pub(super) async fn drive(context: &Context, service: &dyn Service, id: ExecutionId, attach: Attach) -> Result<(), CliError> {
+    let asks = context.is_interactive() && attach == Attach::Person;
+    let wait = match attach {
+        Attach::Person if asks => WaitPolicy::Stay,
+        Attach::Person => WaitPolicy::Return,
+        Attach::Wait => WaitPolicy::Window,
+    };
+    let (send, mut events) = mpsc::unbounded_channel();
+    let observer: Observer = Arc::new(move |event| {
+        // Nobody watches any more: the flow goes on all the same.
+        let _ = send.send(event);
+    });
+    let mut progress = shows_progress(context).then(|| Progress::new(context.is_interactive()));
+    let ended = {
+        let driving = service.drive(id, DriveOptions { wait, observer });
+        tokio::pin!(driving);
+        let mut keyboard = None;
+        loop {
+            tokio::select! {
+                biased;
+                event = events.recv() => {
+                    let Some(event) = event else { continue };
+                    if let Some(progress) = &mut progress {
+                        progress.show(&event);
+                    }
+                    if let Event::Waiting { id: wait } = event && (asks || attach == Attach::Wait) {
+                        let pending = service.pending_waits(Some(id)).await?;
+                        let Some(pending) = pending.into_iter().find(|pending| pending.wait_id == wait.to_string()) else { continue };
+                        if !asks {
+                            tell_waiting(context, &pending);
+                            continue;
+                        }
+                        let keyboard = keyboard.get_or_insert_with(Keyboard::open);
+                        tokio::select! {
+                            biased;
+                            driven = &mut driving => { driven?; break Ended::Driven; }
+                            _ = tokio::signal::ctrl_c() => break Ended::Interrupted,
+                            answer = converse(service, keyboard, &pending, &mut events) => {
+                                if answer? == Answer::Leave {
+                                    break Ended::Left;
+                                }
+                            }
+                        }
+                    }
+                }
+                driven = &mut driving => { driven?; break Ended::Driven; }
+                _ = tokio::signal::ctrl_c() => break Ended::Interrupted,
+            }
+        }
+    };
+    if let Some(mut progress) = progress {
+        while let Ok(event) = events.try_recv() {
+            progress.show(&event);
+        }
+        progress.finish();
+    }
+    match ended {
+        Ended::Driven => Ok(()),
+        Ended::Left => Ok(()),
+        Ended::Interrupted => Err(CliError::new(format!("interrupted; execution {id} keeps everything that it has done"))
+            .hint(format!("go on with: kitaru-host executions resume {id}"))
+            .with("exec_id", id.to_string())),
+    }
+}
+
+/// Asks one question to its end. An answer given elsewhere ends it too.
+async fn converse(
+    service: &dyn Service,
+    keyboard: &mut Keyboard,
+    wait: &PendingWaitView,
+    events: &mut mpsc::UnboundedReceiver<Event>,
+) -> Result<Answer, CliError> {
+    prompt::show(wait);
+    loop {
+        let answer = tokio::select! {
+            answer = prompt::ask(keyboard, wait) => answer.unwrap_or(Answer::Leave),
+            event = events.recv() => {
+                if matches!(event, Some(Event::Answered { .. })) {
+                    anstream::eprintln!("\n  {}", "answered elsewhere".dimmed());
+                    return Ok(Answer::Value(serde_json::Value::Null));
+                }
+                continue;
+            }
+        };
+        if answer == Answer::Leave || prompt::give(service, wait, answer.clone()).await? {
+            return Ok(answer);
+        }
+    }
+}
+
+fn shows_progress(context: &Context) -> bool {
+    use std::io::IsTerminal as _;
+    let watched = std::io::stderr().is_terminal() || context.global.verbose > 0;
+    watched && !context.output.is_quiet() && !context.output.is_json()
+}
+
+/// Says which command answers a wait.
+pub(super) fn tell_waiting(context: &Context, wait: &PendingWaitView) {
+    let question = wait.question.as_deref().map(|question| format!(": {}", lines(question))).unwrap_or_default();
+    context.output.say(&format!("Waiting for `{}`{question}", one_line(&wait.name)));
+    context.output.say(&format!("Answer it: {}", answer_command(wait)));
+}
+
+/// The command that answers a wait, with a value of the right type to change.
+pub(super) fn answer_command(wait: &PendingWaitView) -> String {
+    let kind = wait.schema.as_ref().and_then(|schema| schema.get("type")).and_then(serde_json::Value::as_str);
+    let example = match kind {
+        Some("boolean") => "true",
+        Some("integer" | "number") => "1",
+        Some("string") => "'\"text\"'",
+        Some("object") => "'{…}'",
+        Some("array") => "'[…]'",
+        _ => "null",
+    };
+    format!("kitaru-host executions input {} --value {example}", wait.exec_id)
+}
+
+/// Reports how a driven execution stands: result or failure. `strict` makes a failure the command's own.
+pub(super) async fn report(
+    context: &Context,
+    service: &dyn Service,
+    id: ExecutionId,
+    strict: bool,
+) -> Result<ExitCode, CliError> {
+    let view = service.get(id).await?;
+    if strict && let Some(error) = failure(&view) {
+        return Err(error);
+    }
+    if view.summary.status == "waiting" {
+        let pending = service.pending_waits(Some(id)).await?;
+        if let Some(wait) = pending.first() {
+            tell_waiting(context, wait);
+        }
+    } else if !strict && view.summary.status != "completed" {
+        context.output.say(&format!("Status: {}", view.summary.status));
+    }
+    context.output.item(&view, || if view.has_result { view.result.to_string() } else { String::new() })
+}
+
+/// An execution that ended without a result, as an error.
+pub(super) fn failure(view: &ExecutionView) -> Option<CliError> {
+    let id = &view.summary.exec_id;
+    let status = view.summary.status;
+    let base = |message: String, class| CliError::new(message).class(class).with("exec_id", id.clone()).with("status", status);
+    match (status, &view.summary.failure) {
+        ("failed", Some(failure)) => {
+            let class = match failure.origin {
+                "user_code" => "KitaruUserCodeError",
+                "divergence" => "KitaruDivergenceError",
+                _ => "KitaruExecutionError",
+            };
+            let mut error = base(format!("Execution {id} finished with status 'failed'."), class);
+            error.causes.push(failure.message.clone());
+            error = error.with("origin", failure.origin).with("failure_kind", failure.exception_type.clone());
+            if let Some(details) = &failure.details {
+                error = error.with("details", details.clone());
+            }
+            let retry = match failure.origin {
+                "divergence" => format!(
+                    "go on with the version that it was started with: kitaru-host executions retry {id} --component <file>"
+                ),
+                // A retry keeps the grants that the execution was started with.
+                _ if failure.exception_type == "capability" => {
+                    let from = failed_checkpoint(view).map(|name| format!(" --from {name}")).unwrap_or_default();
+                    format!("grant it and run on from there: kitaru-host executions replay {id}{from} --allow-…")
+                }
+                _ => format!("To retry this failed execution, run: kitaru-host executions retry {id}"),
+            };
+            Some(error.hint(retry))
+        }
+        ("failed", None) => Some(base(format!("Execution {id} finished with status 'failed'."), "KitaruExecutionError")),
+        ("cancelled", _) => Some(base(format!("Execution {id} finished with status 'cancelled'."), "KitaruExecutionError")),
+        _ => None,
+    }
+}
+
+/// The checkpoint whose failure ended the execution.
+fn failed_checkpoint(view: &ExecutionView) -> Option<&str> {
+    let index = view.summary.failure.as_ref()?.call_index?;
+    view.checkpoints.iter().find(|call| call.call_index == index).map(|call| call.invocation_id.as_str())
+}
+
+/// Drives what another command prepared, and reports it. Where a live runner elsewhere has the execution, that one goes on.
+pub(super) async fn go_on(context: &Context, service: &dyn Service, id: ExecutionId, strict: bool) -> Result<ExitCode, CliError> {
+    if service.get(id).await?.runner.is_none() {
+        drive(context, service, id, Attach::Person).await?;
+    }
+    report(context, service, id, strict).await
+}

@@ -1,0 +1,87 @@
+//! The command line: parses, calls the service, renders. No rule of the product lives here.
+//!
+//! Data goes to standard output, talk to standard error. With `-o json` a success is one line on standard output and an error one line on
+//! standard error, in the shapes that Kitaru's users know. Exit code 0 or 1.
+
+mod args;
+mod commands;
+mod context;
+mod drive;
+mod error;
+mod output;
+mod progress;
+mod prompt;
+mod table;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+
+use args::Global;
+use commands::Command;
+use context::Context;
+use error::CliError;
+use output::Output;
+
+/// Runs durable flows compiled to WebAssembly components.
+///
+/// Flows survive crashes, wait for people, and can be replayed from any checkpoint. They can touch nothing that is not granted.
+#[derive(Debug, Parser)]
+#[command(name = "kitaru-host", version, propagate_version = true, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let parsed = Cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return args::report_usage(&error),
+    };
+    start_tracing(cli.global.verbose);
+    let output = Output::new(&cli.global, cli.command.name());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output.fail(&CliError::new(format!("the runtime could not be started: {error}"))),
+    };
+    let code = runtime.block_on(async {
+        let context = Context::new(cli.global, output.clone());
+        match cli.command.run(&context).await {
+            Ok(code) => code,
+            Err(error) => output.fail(&error),
+        }
+    });
+    // A prompt that nobody answered still sits on standard input in a thread of its own.
+    runtime.shutdown_background();
+    code
+}
+
+/// Internal messages, for `-vv` or `KITARU_LOG`.
+fn start_tracing(verbose: u8) {
+    let default = match verbose {
+        0 => "error",
+        1 => "kitaru_host=warn",
+        _ => "kitaru_host=debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("KITARU_LOG").unwrap_or_else(|_| default.into());
+    // A second initialisation (in tests) leaves the first in place.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+/// The command, for completions and tests.
+fn command() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::command().debug_assert();
+    }
+}

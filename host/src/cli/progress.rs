@@ -1,0 +1,138 @@
+//! Live progress on standard error while a person watches: which checkpoint runs and for how long, what was served, what the flow says.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use owo_colors::OwoColorize as _;
+
+use super::terminal::one_line;
+use crate::engine::{Event, ServedFrom};
+use crate::journal::{CallKind, LogLevel};
+use crate::store::LogSource;
+
+/// Shows events as they come.
+pub(super) struct Progress {
+    bar: Option<ProgressBar>,
+    started: Option<Instant>,
+    /// Served calls are counted, and told in one line.
+    served: (u32, Option<ServedFrom>),
+}
+
+impl Progress {
+    /// With `live`, a line that moves; otherwise only lines that stay.
+    pub(super) fn new(live: bool) -> Self {
+        let bar = live.then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Self { bar, started: None, served: (0, None) }
+    }
+
+    /// A line that stays, above the one that moves.
+    pub(super) fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| anstream::eprintln!("{line}")),
+            None => anstream::eprintln!("{line}"),
+        }
+    }
+
+    pub(super) fn show(&mut self, event: &Event) {
+        if !matches!(event, Event::Served { .. } | Event::Log(_) | Event::Progress { .. }) {
+            self.tell_served();
+        }
+        match event {
+            Event::Started { .. } | Event::Answered { .. } => {}
+            Event::Served { kind, invocation, from, .. } => match from {
+                ServedFrom::Override => self.say(&format!("{} {invocation} {}", "•".cyan(), "overridden".dimmed())),
+                from => {
+                    // One line for a checkpoint of interest, one for many.
+                    if self.served.1.as_ref().is_some_and(|known| known != from) {
+                        self.tell_served();
+                    }
+                    self.served = (self.served.0 + 1, Some(from.clone()));
+                    if *kind == CallKind::Checkpoint && self.served.0 <= 20 {
+                        let from = match from {
+                            ServedFrom::Source(_) => "served from the replayed execution",
+                            _ => "served from the journal",
+                        };
+                        self.say(&format!("{} {} {}", "•".cyan(), one_line(invocation), from.dimmed()));
+                    }
+                }
+            },
+            Event::Running { invocation, attempt, .. } => {
+                self.started = Some(Instant::now());
+                let attempt = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+                if let Some(bar) = &self.bar {
+                    bar.reset_elapsed();
+                    bar.set_message(format!("{}{attempt}", one_line(invocation)));
+                    bar.enable_steady_tick(Duration::from_millis(100));
+                }
+            }
+            Event::Ran { invocation, failure, again, .. } => {
+                let took = self.started.take().map(|started| human(started.elapsed())).unwrap_or_default();
+                self.rest();
+                let name = one_line(invocation);
+                match failure {
+                    None => self.say(&format!("{} {name} {}", "✓".green(), took.dimmed())),
+                    Some(failure) => {
+                        let next = if *again { ", trying again" } else { "" };
+                        self.say(&format!("{} {name} {}{next}: {}", "✗".red(), took.dimmed(), one_line(&failure.message)));
+                    }
+                }
+            }
+            Event::Log(row) => {
+                // What goes wrong is seen anyway, in the failure; what the author wants to be read is shown.
+                let place = match (&row.source, &row.checkpoint) {
+                    (LogSource::Step, Some(checkpoint)) => format!("[{}] ", one_line(checkpoint)),
+                    _ => String::new(),
+                };
+                let text = format!("  {}{}", place.dimmed(), one_line(&row.message));
+                if row.level >= LogLevel::Info {
+                    self.say(&text);
+                }
+            }
+            Event::Progress { message, fraction, .. } => {
+                if let Some(bar) = &self.bar {
+                    let part = fraction.map(|fraction| format!(" {:.0} %", fraction * 100.0)).unwrap_or_default();
+                    bar.set_message(format!("{}{part}", one_line(message)));
+                }
+            }
+            Event::Waiting { .. } | Event::Stopped { .. } => self.rest(),
+        }
+    }
+
+    fn tell_served(&mut self) {
+        let (count, from) = std::mem::take(&mut self.served);
+        if count > 20 && from.is_some() {
+            self.say(&format!("{} {}", "•".cyan(), format!("… {count} calls served in all").dimmed()));
+        }
+    }
+
+    /// Takes the moving line away.
+    pub(super) fn rest(&self) {
+        if let Some(bar) = &self.bar {
+            bar.disable_steady_tick();
+            bar.set_message("");
+            bar.suspend(|| {});
+        }
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.tell_served();
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// A duration for people.
+fn human(duration: Duration) -> String {
+    match duration.as_secs_f64() {
+        seconds if seconds < 1.0 => format!("{:.0} ms", seconds * 1e3),
+        seconds if seconds < 120.0 => format!("{seconds:.1} s"),
+        seconds => format!("{:.0} min", seconds / 60.0),
+    }
+}

@@ -1,0 +1,166 @@
+//! Questions of a flow, asked where a person can answer.
+
+use std::sync::Mutex;
+
+use owo_colors::OwoColorize as _;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::error::CliError;
+use super::terminal::{lines, one_line};
+use crate::service::{PendingWaitView, Service, ServiceError};
+
+/// Lines that a person types. One thread reads them for the whole program, because a read that was begun cannot be taken back.
+pub(super) struct Keyboard {
+    typed: mpsc::UnboundedReceiver<String>,
+}
+
+impl Keyboard {
+    pub(super) fn open() -> Self {
+        static READER: Mutex<bool> = Mutex::new(false);
+        let (send, typed) = mpsc::unbounded_channel();
+        let mut running = READER.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !*running {
+            *running = true;
+            std::thread::spawn(move || {
+                let mut line = String::new();
+                while std::io::stdin().read_line(&mut line).is_ok_and(|read| read > 0) {
+                    if send.send(std::mem::take(&mut line)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        Self { typed }
+    }
+
+    /// The next line; none at the end of input.
+    pub(super) async fn line(&mut self) -> Option<String> {
+        self.typed.recv().await.map(|line| line.trim().to_owned())
+    }
+}
+
+/// What a person decided.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Answer {
+    /// This value.
+    Value(Value),
+    /// End the wait.
+    Abort,
+    /// Leave it open.
+    Leave,
+}
+
+/// Shows a question.
+pub(super) fn show(wait: &PendingWaitView) {
+    let question = wait.question.as_deref().unwrap_or("An answer is needed.");
+    anstream::eprintln!(
+        "\n{} {}   {}",
+        "?".yellow().bold(),
+        lines(question).bold(),
+        format!("({})", one_line(&wait.name)).dimmed()
+    );
+    if let Some(metadata) = &wait.metadata {
+        anstream::eprintln!("  {}", one_line(&metadata.to_string()));
+    }
+    match &wait.schema {
+        Some(schema) => anstream::eprintln!("  {} {}", "schema".dimmed(), one_line(&schema.to_string())),
+        None => anstream::eprintln!("  {}", "any JSON is accepted; null too".dimmed()),
+    }
+}
+
+/// Asks until there is an answer that the wait accepts, or the person leaves it. `None` when the input ended.
+pub(super) async fn ask(keyboard: &mut Keyboard, wait: &PendingWaitView) -> Option<Answer> {
+    let help = if is_boolean(wait) { "y, n" } else { "JSON" };
+    loop {
+        eprint_prompt(&format!("  {help}; `abort`; or nothing to leave it open > "));
+        match interpret(wait, &keyboard.line().await?) {
+            Ok(answer) => return Some(answer),
+            Err(problem) => anstream::eprintln!("  {} {}", "✗".red(), one_line(&problem)),
+        }
+    }
+}
+
+fn eprint_prompt(text: &str) {
+    use std::io::Write as _;
+    anstream::eprint!("{text}");
+    // Without its flush a prompt may show after the answer; nothing else depends on it.
+    let _ = std::io::stderr().flush();
+}
+
+fn is_boolean(wait: &PendingWaitView) -> bool {
+    wait.schema.as_ref().and_then(|schema| schema.get("type")).is_some_and(|kind| kind == "boolean")
+}
+
+fn is_string(wait: &PendingWaitView) -> bool {
+    wait.schema.as_ref().and_then(|schema| schema.get("type")).is_some_and(|kind| kind == "string")
+}
+
+fn interpret(wait: &PendingWaitView, typed: &str) -> Result<Answer, String> {
+    match typed.to_lowercase().as_str() {
+        "" => return Ok(Answer::Leave),
+        "abort" => return Ok(Answer::Abort),
+        "y" | "yes" if is_boolean(wait) => return Ok(Answer::Value(true.into())),
+        "n" | "no" if is_boolean(wait) => return Ok(Answer::Value(false.into())),
+        _ => {}
+    }
+    match serde_json::from_str(typed) {
+        Ok(value) => Ok(Answer::Value(value)),
+        Err(_) if is_string(wait) => Ok(Answer::Value(typed.into())),
+        Err(error) => Err(format!("that is not JSON: {error}")),
+    }
+}
+
+/// Gives the answer to the service. True when the wait is settled, false when the value was not accepted and the person should try again.
+pub(super) async fn give(service: &dyn Service, wait: &PendingWaitView, answer: Answer) -> Result<bool, CliError> {
+    let id = service.resolve(&wait.exec_id).await?;
+    let given = match answer {
+        Answer::Value(value) => service.input(id, Some(&wait.wait_id), &value).await,
+        Answer::Abort => service.abort_wait(id, Some(&wait.wait_id)).await,
+        Answer::Leave => return Ok(true),
+    };
+    match given {
+        Ok(()) => Ok(true),
+        Err(error) if refused(&error) => {
+            anstream::eprintln!("  {} {}", "✗".red(), one_line(&error.to_string()));
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn refused(error: &ServiceError) -> bool {
+    error.class() == "KitaruWaitValidationError"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn wait(schema: Value) -> PendingWaitView {
+        PendingWaitView {
+            wait_id: "e:0".into(),
+            exec_id: "e".into(),
+            name: "w".into(),
+            question: None,
+            schema: Some(schema),
+            metadata: None,
+            entered_waiting_at: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_people_type() {
+        let boolean = wait(json!({ "type": "boolean" }));
+        assert_eq!(interpret(&boolean, "Y"), Ok(Answer::Value(json!(true))));
+        assert_eq!(interpret(&boolean, "no"), Ok(Answer::Value(json!(false))));
+        assert_eq!(interpret(&boolean, ""), Ok(Answer::Leave));
+        assert_eq!(interpret(&boolean, "abort"), Ok(Answer::Abort));
+        assert!(interpret(&boolean, "maybe").is_err());
+        let string = wait(json!({ "type": "string" }));
+        assert_eq!(interpret(&string, "plain words"), Ok(Answer::Value(json!("plain words"))));
+        assert_eq!(interpret(&string, "\"quoted\""), Ok(Answer::Value(json!("quoted"))));
+        assert_eq!(interpret(&wait(json!({})), "{\"a\":1}"), Ok(Answer::Value(json!({ "a": 1 }))));
+    }
+}

@@ -1,0 +1,39 @@
+//! Text that a guest controls, shown harmlessly: no escape sequence, no control character, no mark that turns the reading direction reaches
+//! the terminal.
+
+/// `text` in one line.
+pub(super) fn one_line(text: &str) -> String {
+    clean(text, false)
+}
+
+/// `text` with its line ends and tabs.
+pub(super) fn lines(text: &str) -> String {
+    clean(text, true)
+}
+
+fn clean(text: &str, keep_lines: bool) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let kept = !is_hidden(c) || (keep_lines && (c == '\n' || c == '\t'));
+            let (plain, escaped) = if kept { (Some(c), None) } else { (None, Some(c.escape_unicode())) };
+            plain.into_iter().chain(escaped.into_iter().flatten())
+        })
+        .collect()
+}
+
+/// Control characters (C0, C1) and the marks that change direction or width.
+fn is_hidden(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_shown_and_not_obeyed() {
+        assert_eq!(one_line("\u{1b}[31mred\nnext\u{202e}"), "\\u{1b}[31mred\\u{a}next\\u{202e}");
+        assert_eq!(lines("a\nb\tc\r\u{9b}1m"), "a\nb\tc\\u{d}\\u{9b}1m");
+        assert_eq!(one_line("grüße 日本"), "grüße 日本");
+    }
+}

@@ -1,0 +1,7 @@
+//! Where the data folder is, and what `kitaru.toml` says. Reads files and environment; decides nothing about executions.
+
+mod file;
+mod home;
+
+pub use file::{ConfigError, ProjectConfig, find_project_file};
+pub use home::{Home, HomeSource, find_project_marker};

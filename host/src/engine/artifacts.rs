@@ -1,0 +1,171 @@
+//! What artifacts an execution has: what its deciding attempts saved, and each checkpoint's output. A served call shows those of the
+//! execution in which it ran, by reference (E10).
+
+use super::EngineError;
+use super::journals::read_journal;
+use crate::clock::Timestamp;
+use crate::ids::{CallId, ExecutionId};
+use crate::journal::{CallKind, CallRecord, Failure, Outcome, Payload, Provenance};
+use crate::store::{ArtifactRow, Store};
+
+/// How an artifact came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SaveType {
+    /// The author saved it.
+    Manual,
+    /// It is a checkpoint's output.
+    StepOutput,
+}
+
+impl SaveType {
+    /// The word used in JSON and text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Manual => "manual",
+            Self::StepOutput => "step_output",
+        }
+    }
+}
+
+/// An artifact.
+#[derive(Clone, Debug)]
+pub struct ArtifactEntry {
+    /// `<execution>:<call>:<number>` or `<execution>:<call>:output`, of the execution in which it was made.
+    pub id: String,
+    /// The call of the listed execution that it belongs to.
+    pub call: u32,
+    /// Its name; `output` for a checkpoint's output.
+    pub name: String,
+    /// One of the six kinds, for saved ones.
+    pub kind: Option<String>,
+    /// How it came to be.
+    pub save_type: SaveType,
+    /// The checkpoint's name.
+    pub checkpoint: String,
+    /// The checkpoint's invocation ID.
+    pub invocation: String,
+    /// Media type.
+    pub media_type: String,
+    /// True where the value is a blob and not JSON.
+    pub is_blob: bool,
+    /// Labels.
+    pub tags: Vec<String>,
+    /// The value.
+    pub payload: Payload,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+const KINDS: [&str; 6] = ["blob", "context", "input", "output", "prompt", "response"];
+
+/// The kind that an author means.
+pub(super) fn parse_kind(text: &str) -> Result<String, Failure> {
+    let kind = text.trim().to_lowercase();
+    if KINDS.contains(&kind.as_str()) {
+        return Ok(kind);
+    }
+    let known = KINDS.join(", ");
+    Err(Failure::usage(format!("Unsupported Kitaru artifact type '{}'. Expected one of: {known}", text.escape_debug())))
+}
+
+pub(super) fn saved_id(call: CallId, ordinal: u32) -> String {
+    format!("{call}:{ordinal}")
+}
+
+/// The artifacts of an execution, by call; a call's saved ones before its output.
+///
+/// # Errors
+/// When the execution does not exist or its journal cannot be read.
+pub async fn list_artifacts(store: &dyn Store, execution: ExecutionId) -> Result<Vec<ArtifactEntry>, EngineError> {
+    store.execution(execution).await?;
+    let journal = read_journal(store, execution).await?;
+    let own = store.artifacts(execution).await?;
+    let mut entries = Vec::new();
+    for (index, record) in (0_u32..).zip(journal.history.calls()) {
+        if record.descriptor.kind != CallKind::Checkpoint {
+            continue;
+        }
+        let origin = match record.end.as_ref().map(|end| &end.provenance) {
+            Some(Provenance::Served { source, call, .. }) => Some(CallId { execution: *source, index: *call }),
+            _ => None,
+        };
+        match origin {
+            None => {
+                let attempt = record.attempts.last().map_or(0, |attempt| attempt.number);
+                let saved = own.iter().filter(|row| row.call == index && row.attempt == attempt);
+                entries.extend(saved.map(|row| saved_entry(index, record, row)));
+                entries.extend(output_entry(CallId { execution, index }, index, record));
+            }
+            Some(origin) => {
+                let rows = store.artifacts(origin.execution).await?;
+                let last = rows.iter().filter(|row| row.call == origin.index).map(|row| row.attempt).max();
+                let saved = rows.iter().filter(|row| row.call == origin.index && Some(row.attempt) == last);
+                entries.extend(saved.map(|row| saved_entry(index, record, row)));
+                entries.extend(output_entry(origin, index, record));
+            }
+        }
+    }
+    Ok(entries)
+}
+
+fn saved_entry(call: u32, record: &CallRecord, row: &ArtifactRow) -> ArtifactEntry {
+    ArtifactEntry {
+        id: saved_id(CallId { execution: row.execution, index: row.call }, row.ordinal),
+        call,
+        name: row.name.clone(),
+        kind: Some(row.kind.clone()),
+        save_type: SaveType::Manual,
+        checkpoint: record.descriptor.name.clone(),
+        invocation: record.descriptor.invocation.clone(),
+        media_type: row.media_type.clone(),
+        is_blob: row.is_blob,
+        tags: row.tags.clone(),
+        payload: row.payload.clone(),
+        at: row.at,
+    }
+}
+
+fn output_entry(id: CallId, call: u32, record: &CallRecord) -> Option<ArtifactEntry> {
+    let end = record.end.as_ref()?;
+    let Outcome::Success(payload) = &end.outcome else { return None };
+    Some(ArtifactEntry {
+        id: format!("{id}:output"),
+        call,
+        name: "output".into(),
+        kind: None,
+        save_type: SaveType::StepOutput,
+        checkpoint: record.descriptor.name.clone(),
+        invocation: record.descriptor.invocation.clone(),
+        media_type: "application/json".into(),
+        is_blob: false,
+        tags: Vec::new(),
+        payload: payload.clone(),
+        at: end.at,
+    })
+}
+
+/// What a name stands for.
+pub(super) enum Found<'a> {
+    None,
+    One(&'a ArtifactEntry),
+    Several(String),
+}
+
+/// The artifact that `load` means: a saved one by its name, a checkpoint's output by the checkpoint's name or invocation ID.
+pub(super) fn find<'a>(entries: &'a [ArtifactEntry], name: &str) -> Found<'a> {
+    let fits = |entry: &&ArtifactEntry| match entry.save_type {
+        SaveType::Manual => entry.name == name,
+        SaveType::StepOutput => entry.checkpoint == name || entry.invocation == name,
+    };
+    let found: Vec<&ArtifactEntry> = entries.iter().filter(fits).collect();
+    match found.as_slice() {
+        [] => Found::None,
+        [one] => Found::One(one),
+        several => {
+            let listed = several.iter().map(|entry| {
+                format!("step={}, artifact={}, save_type={}", entry.invocation, entry.name, entry.save_type.as_str())
+            });
+            Found::Several(listed.collect::<Vec<_>>().join("; "))
+        }
+    }
+}

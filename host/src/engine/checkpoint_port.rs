@@ -1,0 +1,129 @@
+//! What a checkpoint body asks for: artifacts, metadata, where it runs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::EngineError;
+use super::artifacts::{self, Found};
+use super::drive::Run;
+use super::flow_port::Call;
+use super::metadata::Metadata;
+use crate::ids::{CallId, ExecutionId};
+use crate::journal::Failure;
+use crate::sandbox::{ArtifactValue, CheckpointPort, Current, Stop};
+use crate::store::{ArtifactRow, StoreError, get_bytes, put_bytes};
+
+/// The calls of one checkpoint attempt.
+pub(super) struct CheckpointCalls {
+    run: Arc<Run>,
+    call: CallId,
+    attempt: u32,
+    saved: u32,
+    metadata: Arc<Mutex<Metadata>>,
+}
+
+impl CheckpointCalls {
+    pub(super) fn new(run: Arc<Run>, call: &Call, attempt: u32, metadata: Arc<Mutex<Metadata>>) -> Self {
+        let call = CallId { execution: run.id(), index: call.index };
+        Self { run, call, attempt, saved: 0, metadata }
+    }
+
+    async fn keep(&mut self, name: String, value: ArtifactValue, kind: String, tags: Vec<String>) -> Result<String, EngineError> {
+        let (media_type, is_blob, bytes) = match value {
+            ArtifactValue::Json(text) => ("application/json".to_owned(), false, text.into_bytes()),
+            ArtifactValue::Blob { media_type, bytes } => (media_type, true, bytes),
+        };
+        let payload = put_bytes(self.run.store.as_ref(), bytes).await?;
+        let ordinal = self.saved;
+        let artifact = ArtifactRow {
+            execution: self.call.execution,
+            call: self.call.index,
+            attempt: self.attempt,
+            ordinal,
+            name,
+            kind,
+            media_type,
+            is_blob,
+            tags,
+            payload,
+            at: self.run.clock.now(),
+        };
+        self.run.store.save(self.run.recorder.lease(), artifact).await?;
+        self.saved += 1;
+        Ok(artifacts::saved_id(self.call, ordinal))
+    }
+
+    async fn fetch(&self, execution: &str, name: &str) -> Result<Result<ArtifactValue, Failure>, EngineError> {
+        let Ok(execution) = execution.parse::<ExecutionId>() else {
+            return Ok(Err(Failure::usage(format!("load() expected `execution_id` to be a UUID, got {execution:?}"))));
+        };
+        let entries = match artifacts::list_artifacts(self.run.store.as_ref(), execution).await {
+            Err(EngineError::Store(StoreError::NotFound { .. })) => {
+                return Ok(Err(Failure::runtime("not-found", format!("execution {execution} does not exist"))));
+            }
+            entries => entries?,
+        };
+        match artifacts::find(&entries, name) {
+            Found::None => {
+                Ok(Err(Failure::runtime("not-found", format!("No artifact named '{name}' was found in execution {execution}"))))
+            }
+            Found::Several(matches) => Ok(Err(Failure::runtime(
+                "ambiguous",
+                format!(
+                    "Multiple artifacts named '{name}' were found in execution {execution}. Please disambiguate by a unique name. \
+                     Matches: {matches}"
+                ),
+            ))),
+            Found::One(entry) => {
+                let bytes = get_bytes(self.run.store.as_ref(), &entry.payload).await?;
+                if entry.is_blob {
+                    return Ok(Ok(ArtifactValue::Blob { media_type: entry.media_type.clone(), bytes }));
+                }
+                let text = String::from_utf8(bytes)
+                    .map_err(|error| StoreError::Damaged { what: "a stored artifact".into(), source: Some(Box::new(error)) })?;
+                Ok(Ok(ArtifactValue::Json(text)))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl CheckpointPort for CheckpointCalls {
+    async fn save(
+        &mut self,
+        name: String,
+        value: ArtifactValue,
+        kind: String,
+        tags: Vec<String>,
+    ) -> Result<Result<String, Failure>, Stop> {
+        let name = name.trim().to_owned();
+        if name.is_empty() || name.len() > 200 || name.chars().any(char::is_control) {
+            return Ok(Err(Failure::usage("an artifact's name must have 1 to 200 bytes and no control characters")));
+        }
+        let kind = match artifacts::parse_kind(&kind) {
+            Ok(kind) => kind,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        Ok(Ok(self.keep(name, value, kind, tags).await?))
+    }
+
+    async fn load(&mut self, execution: String, name: String) -> Result<Result<ArtifactValue, Failure>, Stop> {
+        Ok(self.fetch(&execution, &name).await?)
+    }
+
+    fn record(&mut self, entries: Vec<(String, Value)>) {
+        self.metadata.lock().unwrap_or_else(PoisonError::into_inner).record(entries);
+    }
+
+    fn current(&mut self) -> Current {
+        Current {
+            execution: self.call.execution.to_string(),
+            flow: self.run.row.new.flow.clone(),
+            attempt: self.attempt,
+            is_replay: self.run.row.new.original.is_some(),
+            idempotency_key: Some(self.call.to_string()),
+        }
+    }
+}

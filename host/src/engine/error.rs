@@ -1,0 +1,114 @@
+//! What the engine refuses or cannot do, split by what a caller can do about it.
+
+use crate::ids::ExecutionId;
+use crate::journal::{CodecError, HistoryError, ReplayError};
+use crate::sandbox::ComponentError;
+use crate::store::{Status, StoreError};
+
+use super::schema::SchemaProblem;
+
+/// An engine operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The component cannot run here.
+    #[error("the component cannot run")]
+    Component(#[from] ComponentError),
+    /// The component has no such flow.
+    #[error("the component has no flow `{name}`; it has {available}")]
+    UnknownFlow {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        available: String,
+    },
+    /// The component has several flows and none was named.
+    #[error("the component has several flows: {0}")]
+    WhichFlow(String),
+    /// The input does not fit the flow's schema.
+    #[error("the input does not fit the flow `{flow}`: {problem}")]
+    Input {
+        /// The flow.
+        flow: String,
+        /// In what it does not fit.
+        problem: SchemaProblem,
+    },
+    /// An answer does not fit the wait's schema.
+    #[error("Wait input failed validation for '{wait}' on execution '{execution}': {problem}")]
+    WaitInput {
+        /// The wait.
+        wait: String,
+        /// Whose.
+        execution: ExecutionId,
+        /// In what it does not fit.
+        problem: SchemaProblem,
+    },
+    /// The execution's status does not allow it.
+    #[error("{message}")]
+    State {
+        /// What was asked and what the status is.
+        message: String,
+        /// What to do instead.
+        hint: Option<String>,
+    },
+    /// The replay cannot be planned.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// A journal record cannot be read (E13).
+    #[error("journal entry {seq} of execution `{execution}` cannot be read")]
+    Record {
+        /// Whose journal.
+        execution: ExecutionId,
+        /// Which record.
+        seq: u64,
+        /// Why.
+        #[source]
+        source: CodecError,
+    },
+    /// The journal's records do not follow from each other (E13).
+    #[error("the journal of execution `{execution}` is not consistent")]
+    History {
+        /// Whose journal.
+        execution: ExecutionId,
+        /// In what.
+        #[source]
+        source: HistoryError,
+    },
+    /// What the store holds for an execution cannot be read.
+    #[error("the stored {what} of execution `{execution}` cannot be read")]
+    StoredJson {
+        /// Which text.
+        what: &'static str,
+        /// Whose.
+        execution: ExecutionId,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl EngineError {
+    /// A state refusal without a hint.
+    pub(super) fn state(message: impl Into<String>) -> Self {
+        Self::State { message: message.into(), hint: None }
+    }
+
+    /// `verb` needs another status than the execution's.
+    pub(super) fn only(wanted: &str, verb: &str, execution: ExecutionId, status: Status) -> Self {
+        Self::state(format!("Only {wanted} executions can be {verb}. Execution '{execution}' is currently '{status}'."))
+    }
+
+    /// A hint that tells a person what to do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Component(error) => error.hint(),
+            Self::WhichFlow(_) => Some("name one: <component>:<flow>".into()),
+            Self::State { hint, .. } => hint.clone(),
+            Self::Replay(ReplayError::NoAnchor) => Some("name the checkpoint from which to run live: --from <checkpoint>".into()),
+            _ => None,
+        }
+    }
+}

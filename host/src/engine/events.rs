@@ -1,0 +1,97 @@
+//! What a person who watches sees happen.
+
+use std::sync::Arc;
+
+use crate::ids::{CallId, ExecutionId};
+use crate::journal::{CallKind, Failure};
+use crate::store::{LogRow, Status};
+
+/// Where a served call's outcome came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServedFrom {
+    /// This execution's own journal.
+    Journal,
+    /// The replayed execution.
+    Source(ExecutionId),
+    /// The person who started the replay.
+    Override,
+}
+
+/// Something happened in an execution.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The flow body starts, from the top; `recorded` calls are known from before.
+    Started {
+        /// Which execution.
+        execution: ExecutionId,
+        /// Which flow.
+        flow: String,
+        /// Calls that its journal, or the replayed one before the live part, has.
+        recorded: u32,
+    },
+    /// A call was served; nothing ran.
+    Served {
+        /// Call index.
+        index: u32,
+        /// Kind of call.
+        kind: CallKind,
+        /// Its invocation ID.
+        invocation: String,
+        /// From where.
+        from: ServedFrom,
+    },
+    /// An attempt runs.
+    Running {
+        /// Call index.
+        index: u32,
+        /// The checkpoint's invocation ID.
+        invocation: String,
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// An attempt ended.
+    Ran {
+        /// Call index.
+        index: u32,
+        /// The checkpoint's invocation ID.
+        invocation: String,
+        /// Why it failed, if it did.
+        failure: Option<Failure>,
+        /// Whether another attempt follows.
+        again: bool,
+    },
+    /// An answer is needed.
+    Waiting {
+        /// The wait.
+        id: CallId,
+    },
+    /// The answer came.
+    Answered {
+        /// The wait.
+        id: CallId,
+    },
+    /// A log line.
+    Log(LogRow),
+    /// Live progress.
+    Progress {
+        /// The checkpoint's invocation ID, or none for the flow body.
+        invocation: Option<String>,
+        /// What it says.
+        message: String,
+        /// Completed part, 0 to 1.
+        fraction: Option<f64>,
+    },
+    /// The execution ended, or waits without a runner.
+    Stopped {
+        /// How it stands.
+        status: Status,
+    },
+}
+
+/// Is told what happens. Called from the thread that runs the flow: it must return at once.
+pub type Observer = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// An observer that ignores everything.
+pub fn silent() -> Observer {
+    Arc::new(|_| {})
+}

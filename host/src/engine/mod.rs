@@ -1,0 +1,101 @@
+//! When things happen: submits executions, drives one at a time from its journal to its next stop, settles questions, plans replays.
+//!
+//! Uses the sandbox to run guests, the journal to decide, the store to remember; names no backend and no wasmtime type. Keeps E1–E4 and
+//! E8–E13: a durable call is served or runs, its outcome is on the disk before the flow goes on, and whoever drives an execution holds its
+//! lease.
+
+mod artifacts;
+mod attempt;
+mod cancel;
+mod checkpoint_port;
+mod drive;
+mod error;
+mod events;
+mod flow_port;
+mod journals;
+mod log_lines;
+mod metadata;
+mod recorder;
+mod replay;
+mod retry;
+mod schema;
+mod spec;
+mod submit;
+mod waiting;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use artifacts::{ArtifactEntry, SaveType, list_artifacts};
+pub use drive::{DriveOptions, Driven, WaitPolicy};
+pub use error::EngineError;
+pub use events::{Event, Observer, ServedFrom, silent};
+pub use journals::{JournalRead, read_journal};
+pub use replay::ReplayOrder;
+pub use schema::{SchemaProblem, check as check_schema};
+pub use spec::FrozenSpec;
+pub use submit::Submission;
+
+use crate::clock::Clock;
+use crate::ids::{ComponentDigest, ExecutionId, Ids};
+use crate::sandbox::{Program, Sandbox};
+use crate::store::Store;
+
+/// The engine of one process over one store.
+pub struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    sandbox: Arc<Sandbox>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    programs: Mutex<HashMap<ComponentDigest, Arc<Program>>>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("sandbox", &self.sandbox).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine over `store`.
+    pub fn new(store: Arc<dyn Store>, sandbox: Arc<Sandbox>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        Self { store, sandbox, clock, ids, programs: Mutex::default() }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Compiles and checks a component, or returns it as compiled before.
+    ///
+    /// # Errors
+    /// When the bytes are not a flow component that this host can run.
+    pub async fn program(&self, bytes: &[u8]) -> Result<Arc<Program>, EngineError> {
+        let digest = ComponentDigest::of(bytes);
+        let known = self.programs.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned();
+        if let Some(program) = known {
+            return Ok(program);
+        }
+        let program = Arc::new(Program::load(&self.sandbox, bytes).await?);
+        self.programs.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, program.clone());
+        Ok(program)
+    }
+
+    /// The program of a component in the store.
+    async fn stored_program(&self, digest: ComponentDigest) -> Result<Arc<Program>, EngineError> {
+        let known = self.programs.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned();
+        match known {
+            Some(program) => Ok(program),
+            None => self.program(&self.store.get_component(digest).await?).await,
+        }
+    }
+
+    /// The present state of an execution.
+    ///
+    /// # Errors
+    /// When it does not exist.
+    pub async fn execution(&self, id: ExecutionId) -> Result<crate::store::ExecutionRow, EngineError> {
+        Ok(self.store.execution(id).await?)
+    }
+}

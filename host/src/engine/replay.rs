@@ -1,0 +1,97 @@
+//! Replays: new executions that reuse another's journal before an anchor (E10).
+
+use serde_json::{Map, Value};
+
+use super::journals::read_journal;
+use super::submit::{check_input, pick_flow, spec_text};
+use super::{Engine, EngineError, FrozenSpec};
+use crate::ids::ExecutionId;
+use crate::journal::{CanonicalJson, ReplayPlan, ReplayRequest};
+use crate::sandbox::Grants;
+use crate::store::{NewExecution, Status, get_text, put_bytes};
+
+/// What to replay, and what to change.
+#[derive(Debug)]
+pub struct ReplayOrder {
+    /// The execution to replay. It is never touched.
+    pub source: ExecutionId,
+    /// Anchor, overrides, waits.
+    pub request: ReplayRequest,
+    /// Flow arguments to change; others are kept.
+    pub inputs: Map<String, Value>,
+    /// Another version of the code.
+    pub component: Option<Vec<u8>>,
+    /// Grants beside those that the source had.
+    pub grants: Grants,
+}
+
+impl Engine {
+    /// Creates a replay. It runs when somebody drives it.
+    ///
+    /// # Errors
+    /// When the source still runs, or the order cannot be planned: then nothing was created.
+    pub async fn replay(&self, mut order: ReplayOrder) -> Result<ExecutionId, EngineError> {
+        let source = self.store.execution(order.source).await?;
+        if source.status == Status::Running {
+            return Err(EngineError::State {
+                message: format!(
+                    "Replay requires a non-running source execution. Execution '{}' is currently '{}'.",
+                    order.source, source.status
+                ),
+                hint: Some(format!("wait for it to end, or: kitaru-host executions cancel {}", order.source)),
+            });
+        }
+        let journal = read_journal(self.store.as_ref(), order.source).await?;
+        let old_input = get_text(self.store.as_ref(), &source.new.input).await?;
+        let mut input: Value = serde_json::from_str(&old_input).map_err(|error| EngineError::StoredJson {
+            what: "input",
+            execution: order.source,
+            source: error,
+        })?;
+        if let Value::Object(arguments) = &mut input {
+            arguments.extend(std::mem::take(&mut order.inputs));
+        }
+        let canonical = CanonicalJson::of(&input);
+        order.request.inputs_changed = canonical.as_str() != old_input;
+        let plan = ReplayPlan::new(order.source, &journal.history, &order.request)?;
+
+        let program = match &order.component {
+            Some(bytes) => self.program(bytes).await?,
+            None => self.stored_program(source.new.component).await?,
+        };
+        let flow = pick_flow(program.manifest(), Some(&source.new.flow))?;
+        check_input(flow, &input)?;
+        let component = match &order.component {
+            Some(bytes) => self.store.put_component(bytes).await?,
+            None => source.new.component,
+        };
+        let mut spec: FrozenSpec = serde_json::from_str(&source.new.frozen_spec).map_err(|error| EngineError::StoredJson {
+            what: "configuration",
+            execution: order.source,
+            source: error,
+        })?;
+        spec.grants.extend(order.grants);
+
+        let id = self.ids.execution();
+        let plan = serde_json::to_string(&plan).map_err(|error| EngineError::StoredJson {
+            what: "replay plan",
+            execution: id,
+            source: error,
+        })?;
+        let execution = NewExecution {
+            id,
+            flow: source.new.flow,
+            component,
+            input: put_bytes(self.store.as_ref(), canonical.into_string().into_bytes()).await?,
+            // E6: what the prefix drew and read, it draws and reads again.
+            seed: source.new.seed,
+            flow_epoch: source.new.flow_epoch,
+            created_at: self.clock.now(),
+            original: Some(order.source),
+            replay_plan: Some(plan),
+            frozen_spec: spec_text(id, &spec)?,
+        };
+        self.store.create(execution).await?;
+        Ok(id)
+    }
+}

@@ -1,0 +1,60 @@
+//! JSON Schema: inputs against a flow's schema, answers against a wait's.
+
+use serde_json::Value;
+
+/// In what a value does not fit a schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaProblem(String);
+
+impl std::fmt::Display for SchemaProblem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Checks `value` against `schema` (JSON Schema; a schema that is itself unusable is a problem too). `null` as a schema accepts everything.
+///
+/// # Errors
+/// The first three problems, each with its path.
+pub fn check(schema: &Value, value: &Value) -> Result<(), SchemaProblem> {
+    if schema.is_null() {
+        return Ok(());
+    }
+    let validator =
+        jsonschema::validator_for(schema).map_err(|error| SchemaProblem(format!("the schema is not usable: {error}")))?;
+    let problems: Vec<String> = validator
+        .iter_errors(value)
+        .take(3)
+        .map(|error| {
+            let path = error.instance_path().to_string();
+            if path.is_empty() { error.to_string() } else { format!("{error} at `{path}`") }
+        })
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(SchemaProblem(problems.join("; "))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn w4_to_w7_and_w20() {
+        let fits = |schema: Value, value: Value| check(&schema, &value).is_ok();
+        assert!(!fits(json!({"type": "boolean"}), json!("yes")));
+        assert!(!fits(json!({"type": "integer"}), json!(true)), "a bool is not an integer");
+        assert!(fits(json!({"type": "number"}), json!(1)));
+        assert!(fits(json!({"type": ["string", "null"]}), json!(null)));
+        let record = json!({"type": "object", "required": ["notes"], "properties": {"notes": {"type": "string"}}});
+        assert!(check(&record, &json!({})).unwrap_err().to_string().contains("notes"));
+        assert!(check(&record, &json!({"notes": 1})).unwrap_err().to_string().contains("/notes"));
+        assert!(fits(Value::Null, json!(null)) && fits(Value::Null, json!({"any": 1})));
+        assert!(fits(json!(true), json!(1)) && !fits(json!(false), json!(1)));
+    }
+
+    #[test]
+    fn a_schema_cannot_reach_outside() {
+        assert!(check(&json!({"$ref": "http://127.0.0.1:1/x.json"}), &json!(1)).is_err());
+        assert!(check(&json!({"$ref": "file:///etc/passwd"}), &json!(1)).is_err());
+    }
+}

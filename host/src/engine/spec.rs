@@ -1,0 +1,25 @@
+//! The configuration that an execution keeps for life.
+
+use serde::{Deserialize, Serialize};
+
+use crate::sandbox::{Grants, Limits};
+
+/// Frozen when the execution is created; recovery and retry use it whatever is configured by then.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FrozenSpec {
+    /// Version of this form.
+    pub version: u32,
+    /// The host that made it.
+    pub host_version: String,
+    /// What its checkpoints may touch.
+    pub grants: Grants,
+    /// What its instances may use.
+    pub limits: Limits,
+}
+
+impl FrozenSpec {
+    /// The spec of a new execution.
+    pub fn new(grants: Grants, limits: Limits) -> Self {
+        Self { version: 1, host_version: env!("CARGO_PKG_VERSION").to_owned(), grants, limits }
+    }
+}

@@ -1,0 +1,86 @@
+//! New executions.
+
+use serde_json::Value;
+
+use super::{Engine, EngineError, FrozenSpec, schema};
+use crate::ids::ExecutionId;
+use crate::journal::CanonicalJson;
+use crate::sandbox::{FlowInfo, Manifest};
+use crate::store::{NewExecution, put_bytes};
+
+/// What to run.
+#[derive(Debug)]
+pub struct Submission {
+    /// The component's bytes.
+    pub component: Vec<u8>,
+    /// The flow; may be left out where the component has one.
+    pub flow: Option<String>,
+    /// Its named arguments.
+    pub input: Value,
+    /// What the execution keeps for life.
+    pub spec: FrozenSpec,
+}
+
+impl Engine {
+    /// Creates an execution. It runs when somebody drives it.
+    ///
+    /// # Errors
+    /// When the component cannot run here, has no such flow, or the input does not fit the flow's schema: then nothing was created.
+    pub async fn submit(&self, submission: Submission) -> Result<ExecutionId, EngineError> {
+        let program = self.program(&submission.component).await?;
+        let flow = pick_flow(program.manifest(), submission.flow.as_deref())?;
+        check_input(flow, &submission.input)?;
+        let component = self.store.put_component(&submission.component).await?;
+        let id = self.ids.execution();
+        let now = self.clock.now();
+        let input = put_bytes(self.store.as_ref(), CanonicalJson::of(&submission.input).into_string().into_bytes()).await?;
+        let execution = NewExecution {
+            id,
+            flow: flow.name.clone(),
+            component,
+            input,
+            seed: self.ids.seed(),
+            created_at: now,
+            flow_epoch: now,
+            original: None,
+            replay_plan: None,
+            frozen_spec: spec_text(id, &submission.spec)?,
+        };
+        self.store.create(execution).await?;
+        Ok(id)
+    }
+}
+
+impl Engine {
+    /// JSON Schema of the input of an execution's flow; null if its component has no such flow.
+    ///
+    /// # Errors
+    /// When the execution does not exist.
+    pub async fn flow_schema(&self, id: ExecutionId) -> Result<Value, EngineError> {
+        let row = self.store.execution(id).await?;
+        let program = self.stored_program(row.new.component).await?;
+        Ok(program.manifest().flow(&row.new.flow).map_or(Value::Null, |flow| flow.input.clone()))
+    }
+}
+
+pub(super) fn spec_text(execution: ExecutionId, spec: &FrozenSpec) -> Result<String, EngineError> {
+    serde_json::to_string(spec).map_err(|source| EngineError::StoredJson { what: "configuration", execution, source })
+}
+
+/// The flow that is meant.
+pub(super) fn pick_flow<'m>(manifest: &'m Manifest, name: Option<&str>) -> Result<&'m FlowInfo, EngineError> {
+    let names = || manifest.flows.iter().map(|flow| format!("`{}`", flow.name)).collect::<Vec<_>>().join(", ");
+    match (name, manifest.flows.as_slice()) {
+        (Some(name), flows) => manifest.flow(name).ok_or_else(|| EngineError::UnknownFlow {
+            name: name.to_owned(),
+            available: if flows.is_empty() { "none".into() } else { names() },
+        }),
+        (None, [only]) => Ok(only),
+        (None, []) => Err(EngineError::UnknownFlow { name: "(any)".into(), available: "none".into() }),
+        (None, _) => Err(EngineError::WhichFlow(names())),
+    }
+}
+
+pub(super) fn check_input(flow: &FlowInfo, input: &Value) -> Result<(), EngineError> {
+    schema::check(&flow.input, input).map_err(|problem| EngineError::Input { flow: flow.name.clone(), problem })
+}

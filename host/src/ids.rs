@@ -1,0 +1,123 @@
+//! Identifiers, and the injected source of fresh ones.
+//!
+//! Everything inside an execution is named by position, so that a name can be computed and never collides: a call is
+//! `<execution>:<call index>`, which is its idempotency key too (E4).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// One run of one flow. A UUIDv7, so that identifiers sort by the time of their creation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ExecutionId(Uuid);
+
+impl ExecutionId {
+    /// The identifier that these bytes stand for.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// The identifier as 16 bytes, in the order in which identifiers sort.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for ExecutionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl fmt::Debug for ExecutionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for ExecutionId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::try_parse(text).map(Self)
+    }
+}
+
+/// One durable call of one execution: `<execution>:<call index>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId {
+    /// The execution that made the call.
+    pub execution: ExecutionId,
+    /// The call's position in the order in which the flow body issued its calls.
+    pub index: u32,
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.execution, self.index)
+    }
+}
+
+/// SHA-256 of a component's bytes: its identity and its version.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ComponentDigest([u8; 32]);
+
+impl ComponentDigest {
+    /// The digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        use sha2::Digest as _;
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// A digest that was stored.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for ComponentDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ComponentDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Where fresh identifiers and seeds come from. Injected, so that a test can make them predictable.
+pub trait Ids: Send + Sync {
+    /// A new, never used execution identifier.
+    fn execution(&self) -> ExecutionId;
+    /// The seed of a new execution's random stream (E6).
+    fn seed(&self) -> [u8; 32];
+}
+
+/// Identifiers and seeds from the operating system.
+#[derive(Debug, Default)]
+pub struct SystemIds;
+
+impl Ids for SystemIds {
+    #[expect(clippy::disallowed_methods, reason = "this is the injected source that everything else uses")]
+    fn execution(&self) -> ExecutionId {
+        ExecutionId(Uuid::now_v7())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the injected source that everything else uses")]
+    fn seed(&self) -> [u8; 32] {
+        // Two random UUIDs carry 244 bits from the operating system's generator; hashing spreads them over the 256 of the seed.
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(Uuid::new_v4().as_bytes()).update(Uuid::new_v4().as_bytes());
+        *hasher.finalize().as_bytes()
+    }
+}

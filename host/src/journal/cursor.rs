@@ -1,0 +1,151 @@
+//! Serve or run (E1): the decision about each durable call, and about the end of the flow.
+
+use super::{
+    CallEnd, CallKind, CallShape, Descriptor, Divergence, DivergenceKind, Failure, History, Outcome, Override, Payload,
+    Provenance, ReplayPlan,
+};
+use crate::clock::Timestamp;
+
+/// What to do with a durable call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// It is recorded in this execution's own journal. Nothing runs and nothing is written.
+    Recorded {
+        /// How it ended.
+        end: CallEnd,
+    },
+    /// It is recorded in the replayed execution. Nothing runs; that it was served is written.
+    Served {
+        /// How it ended.
+        outcome: Outcome,
+        /// [`Provenance::Served`].
+        provenance: Provenance,
+        /// What it logged about itself.
+        metadata: Option<String>,
+        /// What the flow's clock reads after it.
+        clock: Timestamp,
+    },
+    /// Its output was given. Nothing runs; the output is written.
+    Overridden(Override),
+    /// It runs.
+    Run {
+        /// The number of this attempt.
+        attempt: u32,
+        /// It is recorded as started already.
+        started: bool,
+    },
+    /// It is not the recorded call. The execution ends.
+    Mismatch {
+        /// The recorded call.
+        expected: Descriptor,
+    },
+}
+
+/// The journal as a running flow meets it: its own, before it that of the execution that it replays.
+#[derive(Clone, Debug)]
+pub struct Cursor {
+    own: History,
+    replay: Option<(ReplayPlan, History)>,
+}
+
+impl Cursor {
+    /// A cursor at the start. `replay` is the plan and the source's history.
+    pub fn new(own: History, replay: Option<(ReplayPlan, History)>) -> Self {
+        Self { own, replay }
+    }
+
+    /// Decides about call `index`. `other_input` says that the flow read something that a replay legitimately changes (its own identity), so
+    /// that a served call's input may differ.
+    pub fn decide(&self, index: u32, call: &Descriptor, other_input: bool) -> Decision {
+        if let Some(record) = self.own.call(index) {
+            // Within one execution everything must be the same: it is the same run, gone over again.
+            if !same(&record.descriptor, call, false) {
+                return Decision::Mismatch { expected: record.descriptor.clone() };
+            }
+            return match &record.end {
+                Some(end) => Decision::Recorded { end: end.clone() },
+                None => Decision::Run { attempt: record.next_attempt(), started: !record.attempts.is_empty() },
+            };
+        }
+        let live = Decision::Run { attempt: 1, started: false };
+        let Some((plan, source)) = &self.replay else { return live };
+        let recorded = (index < plan.live_from).then(|| source.call(index)).flatten();
+        let may_differ = plan.other_inputs || other_input;
+        if let Some(record) = recorded
+            && !same(&record.descriptor, call, may_differ)
+        {
+            return Decision::Mismatch { expected: record.descriptor.clone() };
+        }
+        if let Some(given) = plan.override_of(call) {
+            return Decision::Overridden(given.clone());
+        }
+        let Some((record, end)) = recorded.and_then(|record| record.end.as_ref().map(|end| (record, end))) else { return live };
+        if plan.ask_again && call.kind == CallKind::Wait {
+            return live;
+        }
+        let other_input = record.descriptor.input_hash != call.input_hash;
+        let provenance = match &end.provenance {
+            // What was served there already keeps its true origin.
+            Provenance::Served { source, call, recorded_at, other_input: before } => Provenance::Served {
+                source: *source,
+                call: *call,
+                recorded_at: *recorded_at,
+                other_input: *before || other_input,
+            },
+            _ => Provenance::Served { source: plan.source, call: index, recorded_at: end.at, other_input },
+        };
+        Decision::Served { outcome: end.outcome.clone(), provenance, metadata: end.metadata.clone(), clock: end.clock() }
+    }
+
+    /// Checks that a flow that ended after `made` calls made every recorded one (E2).
+    pub fn missing(&self, made: u32) -> Option<Divergence> {
+        let own = self.own.call(made);
+        let record = own.or_else(|| {
+            let (plan, source) = self.replay.as_ref()?;
+            (made < plan.live_from).then(|| source.call(made)).flatten()
+        })?;
+        Some(Divergence {
+            index: made,
+            expected: CallShape::from(&record.descriptor),
+            actual: None,
+            kind: DivergenceKind::Missing,
+        })
+    }
+
+    /// Whether call `index` runs live in this execution whatever happens: nothing recorded lies at or after it.
+    pub fn is_live(&self, index: u32) -> bool {
+        index >= self.own.len() && self.replay.as_ref().is_none_or(|(plan, _)| index >= plan.live_from)
+    }
+
+    /// This execution's own history.
+    pub fn own(&self) -> &History {
+        &self.own
+    }
+
+    /// The flow's failure, led back to the call that a retry runs again (E9): the one that the failure names, otherwise a failed last call.
+    pub fn culprit(history: &History, failure: &Failure) -> Option<u32> {
+        let failed = |index: u32| {
+            history.call(index).is_some_and(|record| matches!(record.end, Some(CallEnd { outcome: Outcome::Failure(_), .. })))
+        };
+        let last = history.len().checked_sub(1);
+        failure.call_index.filter(|index| failed(*index)).or_else(|| last.filter(|index| failed(*index)))
+    }
+}
+
+fn same(recorded: &Descriptor, call: &Descriptor, any_input: bool) -> bool {
+    recorded.kind == call.kind
+        && recorded.name == call.name
+        && recorded.invocation == call.invocation
+        && (any_input || recorded.input_hash == call.input_hash)
+}
+
+/// The result that an override stands for.
+impl From<&Override> for Outcome {
+    fn from(given: &Override) -> Self {
+        Self::Success(Payload::Inline(given.value.clone().into_bytes()))
+    }
+}
+
+#[cfg(test)]
+#[path = "cursor_tests.rs"]
+mod tests;

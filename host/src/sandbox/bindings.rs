@@ -1,0 +1,8 @@
+//! The only `bindgen!`: Rust for the WIT package `kitaru:flow@0.1.0`.
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "kitaru:flow/flow",
+    imports: { default: async | trappable },
+    exports: { default: async },
+});

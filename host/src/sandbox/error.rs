@@ -1,0 +1,73 @@
+//! What can go wrong before a flow runs, split by what a caller can do about it.
+
+use super::manifest::ManifestError;
+
+/// The sandbox cannot work on this machine.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// Wasmtime refused its configuration.
+    #[error("the WebAssembly engine could not be set up")]
+    Engine(#[source] wasmtime::Error),
+    /// The thread that interrupts spinning guests could not be started.
+    #[error("the timer thread could not be started")]
+    Ticker(#[source] std::io::Error),
+}
+
+/// The bytes are not a component that this host can run.
+#[derive(Debug, thiserror::Error)]
+pub enum ComponentError {
+    /// Nothing there.
+    #[error("the file is empty")]
+    Empty,
+    /// Not WebAssembly at all.
+    #[error("it is not a WebAssembly file")]
+    NotWasm,
+    /// A core module.
+    #[error("it is a core WebAssembly module, not a component")]
+    CoreModule,
+    /// WebAssembly, but not valid.
+    #[error("it is not a valid WebAssembly component")]
+    Invalid(#[source] wasmtime::Error),
+    /// It does not export `kitaru:flow/program`.
+    #[error("it is a component, but not a flow: it does not export `kitaru:flow/program@{version}`")]
+    NotAFlow {
+        /// The version of the package that this host speaks.
+        version: &'static str,
+    },
+    /// It needs something that the host does not have.
+    #[error("it imports what this host does not offer: {}", .imports.join(", "))]
+    UnknownImports {
+        /// Their names.
+        imports: Vec<String>,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// It exports the program interface in another shape.
+    #[error("its `kitaru:flow` interfaces do not have the shapes that this host expects")]
+    Shape(#[source] wasmtime::Error),
+    /// `describe` failed.
+    #[error("its `describe` function failed: {0}")]
+    Describe(String),
+    /// `describe` returned something else than a manifest.
+    #[error("its manifest is not usable")]
+    Manifest(#[from] ManifestError),
+}
+
+impl ComponentError {
+    /// A hint that tells a person what to do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Empty | Self::NotWasm => {
+                Some("build a flow with `kitaru-host build`, then run the `.wasm` file that it names".into())
+            }
+            Self::CoreModule => {
+                Some("compile for the target wasm32-wasip2, or wrap the module with `wasm-tools component new`".into())
+            }
+            Self::Invalid(_) => Some("the file may be truncated; build it again".into()),
+            Self::NotAFlow { .. } => Some("add the `kitaru` crate and a function marked `#[flow]`".into()),
+            Self::UnknownImports { hint, .. } => hint.clone(),
+            Self::Shape(_) => Some("rebuild it with the SDK that came with this host".into()),
+            Self::Describe(_) | Self::Manifest(_) => None,
+        }
+    }
+}

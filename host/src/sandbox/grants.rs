@@ -1,0 +1,196 @@
+//! What an operator allows a component's checkpoints to touch. Nothing, unless said so.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Capabilities granted to checkpoints. Recorded on the execution, which keeps them for life.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Grants {
+    /// Folders to read.
+    pub read: Vec<FolderGrant>,
+    /// Folders to read and write.
+    pub write: Vec<FolderGrant>,
+    /// Names of environment variables; their values are read when an attempt starts and are never recorded.
+    pub env: Vec<String>,
+    /// Hosts to reach.
+    pub net: Vec<NetGrant>,
+}
+
+impl Grants {
+    /// Whether nothing is granted: then nobody can observe a body (E3).
+    pub fn is_empty(&self) -> bool {
+        self.read.is_empty() && self.write.is_empty() && self.env.is_empty() && self.net.is_empty()
+    }
+
+    /// Adds what `other` grants.
+    pub fn extend(&mut self, other: Self) {
+        fn add<T: PartialEq>(to: &mut Vec<T>, from: Vec<T>) {
+            for item in from {
+                if !to.contains(&item) {
+                    to.push(item);
+                }
+            }
+        }
+        add(&mut self.read, other.read);
+        add(&mut self.write, other.write);
+        add(&mut self.env, other.env);
+        add(&mut self.net, other.net);
+    }
+}
+
+/// A grant that cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a grant: {problem}")]
+pub struct GrantError {
+    text: String,
+    problem: &'static str,
+}
+
+/// A folder, and the path by which guests find it: `path`, or `host path::guest path`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FolderGrant {
+    /// The folder on this machine.
+    pub host: PathBuf,
+    /// Its path in the guest.
+    pub guest: String,
+}
+
+impl FromStr for FolderGrant {
+    type Err = GrantError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (host, guest) = text.split_once("::").unwrap_or((text, text));
+        let problem = |problem| GrantError { text: text.to_owned(), problem };
+        if host.is_empty() || guest.is_empty() {
+            return Err(problem("a folder must be named"));
+        }
+        if guest.contains('\0') || host.contains('\0') {
+            return Err(problem("a path cannot contain NUL"));
+        }
+        // Guests look a path up by its text, so `./docs/` and `docs` must be one.
+        let trimmed = guest.trim_start_matches("./").trim_end_matches('/');
+        let guest = match (trimmed, guest.starts_with('/')) {
+            ("", true) => "/",
+            ("", false) => ".",
+            (path, _) => path,
+        };
+        Ok(Self { host: PathBuf::from(host), guest: guest.to_owned() })
+    }
+}
+
+impl fmt::Display for FolderGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}::{}", self.host.display(), self.guest)
+    }
+}
+
+/// A host to reach: `name`, `*.name`, an address, or `*` for any public one, each with an optional `:port`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct NetGrant {
+    /// Name, address or `*`.
+    pub host: String,
+    /// The only port; absent for all.
+    pub port: Option<u16>,
+}
+
+impl NetGrant {
+    /// Whether the grant names this very address.
+    pub(super) fn names_address(&self, address: IpAddr) -> bool {
+        self.host.parse::<IpAddr>().is_ok_and(|granted| granted.to_canonical() == address.to_canonical())
+    }
+
+    /// Whether the grant is for any public address.
+    pub(super) fn is_any(&self) -> bool {
+        self.host == "*"
+    }
+}
+
+impl FromStr for NetGrant {
+    type Err = GrantError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let problem = |problem| GrantError { text: text.to_owned(), problem };
+        if text.contains("://") || text.contains('/') {
+            return Err(problem("give a host and port, such as `api.example.com:443`, and no URL"));
+        }
+        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+            let (host, after) = rest.split_once(']').ok_or_else(|| problem("`[` has no `]`"))?;
+            (host, after.strip_prefix(':'))
+        } else if text.parse::<std::net::Ipv6Addr>().is_ok() {
+            (text, None)
+        } else {
+            text.rsplit_once(':').map_or((text, None), |(host, port)| (host, Some(port)))
+        };
+        let port = port.map(|port| port.parse().map_err(|_| problem("the port must be a number from 0 to 65535"))).transpose()?;
+        let name = host.strip_prefix("*.").unwrap_or(host);
+        let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':'));
+        if host != "*" && (name.is_empty() || !plain) {
+            return Err(problem("the host must be a name, an address or `*`"));
+        }
+        Ok(Self { host: host.to_ascii_lowercase(), port })
+    }
+}
+
+impl fmt::Display for NetGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.host.contains(':'), self.port) {
+            (true, Some(port)) => write!(f, "[{}]:{port}", self.host),
+            (false, Some(port)) => write!(f, "{}:{port}", self.host),
+            (_, None) => f.write_str(&self.host),
+        }
+    }
+}
+
+macro_rules! text_form {
+    ($($name:ident),*) => {$(
+        impl TryFrom<String> for $name {
+            type Error = GrantError;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(grant: $name) -> Self {
+                grant.to_string()
+            }
+        }
+    )*};
+}
+
+text_form!(FolderGrant, NetGrant);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders() {
+        let parse = |text: &str| text.parse::<FolderGrant>().map(|grant| (grant.host.display().to_string(), grant.guest));
+        assert_eq!(parse("./docs/").unwrap(), ("./docs/".into(), "docs".into()));
+        assert_eq!(parse("/srv/data::data").unwrap(), ("/srv/data".into(), "data".into()));
+        assert_eq!(parse(".").unwrap().1, ".");
+        assert_eq!(parse("/").unwrap().1, "/");
+        assert!(parse("").is_err());
+        assert!(parse("a::").is_err());
+    }
+
+    #[test]
+    fn hosts() {
+        for good in ["example.com", "*.example.com:443", "127.0.0.1:80", "[::1]:80", "::1", "*", "*:443"] {
+            let grant: NetGrant = good.parse().unwrap();
+            assert_eq!(grant.to_string().parse::<NetGrant>().unwrap(), grant);
+        }
+        for bad in ["", "https://example.com", "a:b", "a b", "example.com/x", "[::1", "*."] {
+            assert!(bad.parse::<NetGrant>().is_err(), "{bad}");
+        }
+    }
+}

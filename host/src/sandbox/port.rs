@@ -1,0 +1,170 @@
+//! The traits through which an instance's calls reach the engine. The sandbox decodes and encodes; whoever implements these decides.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::clock::Timestamp;
+use crate::journal::{Divergence, Failure, LogLevel};
+
+/// The instance must not go on: its flow is left where it is, and nothing that the guest does can change that.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// The flow parted from its journal (E2).
+    #[error("{0}")]
+    Diverged(Divergence),
+    /// The engine ends it for a reason of its own (the store failed, the lease was lost), which it gets back as it gave it.
+    #[error("{0}")]
+    Engine(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Which scope an instance runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// A flow body: deterministic, no capability.
+    Flow,
+    /// A checkpoint body: what was granted.
+    Checkpoint,
+    /// The manifest is asked for: nothing at all.
+    Describe,
+}
+
+/// What a guest may know about where it runs.
+#[derive(Clone, Debug)]
+pub struct Current {
+    /// Execution ID.
+    pub execution: String,
+    /// Flow name.
+    pub flow: String,
+    /// Attempt; 1 in flow scope.
+    pub attempt: u32,
+    /// Whether the execution replays another.
+    pub is_replay: bool,
+    /// `execution:call-index`, in checkpoint scope.
+    pub idempotency_key: Option<String>,
+}
+
+/// A question, as the guest asks it. Texts that should be JSON are JSON here.
+#[derive(Clone, Debug)]
+pub struct WaitRequest {
+    /// Author's name for it.
+    pub name: Option<String>,
+    /// What to ask.
+    pub question: Option<String>,
+    /// JSON Schema of the answer.
+    pub schema: Option<serde_json::Value>,
+    /// The runner's polling window, in seconds.
+    pub timeout_seconds: Option<u64>,
+    /// A JSON object shown beside the question.
+    pub metadata: Option<serde_json::Value>,
+}
+
+/// An artifact's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ArtifactValue {
+    /// JSON text.
+    Json(String),
+    /// Bytes with a media type.
+    Blob {
+        /// Media type.
+        media_type: String,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+/// Takes log lines and live progress as they come.
+pub trait LogSink: Send + Sync {
+    /// One line. `module` is `stdout`, `stderr` or `log`.
+    fn line(&self, level: LogLevel, module: &'static str, message: String);
+    /// Live progress; not recorded.
+    fn progress(&self, message: String, fraction: Option<f64>);
+}
+
+/// What a flow's durable calls reach.
+#[async_trait]
+pub trait FlowPort: Send {
+    /// A checkpoint was called: serve or run it (E1). `input` is a JSON object.
+    async fn checkpoint(
+        &mut self,
+        name: String,
+        input: serde_json::Value,
+        id: Option<String>,
+    ) -> Result<Result<String, Failure>, Stop>;
+    /// A question is asked.
+    async fn wait(&mut self, request: WaitRequest) -> Result<Result<String, Failure>, Stop>;
+    /// Metadata about the execution.
+    fn record(&mut self, entries: Vec<(String, serde_json::Value)>);
+    /// Where the flow runs.
+    fn current(&mut self) -> Current;
+}
+
+/// What a checkpoint's calls reach.
+#[async_trait]
+pub trait CheckpointPort: Send {
+    /// An artifact is saved; the result is its ID.
+    async fn save(
+        &mut self,
+        name: String,
+        value: ArtifactValue,
+        kind: String,
+        tags: Vec<String>,
+    ) -> Result<Result<String, Failure>, Stop>;
+    /// An artifact is read.
+    async fn load(&mut self, execution: String, name: String) -> Result<Result<ArtifactValue, Failure>, Stop>;
+    /// Metadata about the checkpoint call.
+    fn record(&mut self, entries: Vec<(String, serde_json::Value)>);
+    /// Where the checkpoint runs.
+    fn current(&mut self) -> Current;
+}
+
+/// The time that a flow reads: moved on by the engine at durable calls, and by nothing else (E6).
+#[derive(Clone, Debug)]
+pub struct FlowClock {
+    micros: Arc<AtomicI64>,
+    epoch: Timestamp,
+}
+
+impl FlowClock {
+    /// A clock that reads `epoch`.
+    pub fn new(epoch: Timestamp) -> Self {
+        Self { micros: Arc::new(AtomicI64::new(epoch.as_micros())), epoch }
+    }
+
+    /// Moves the clock to `moment`, unless that is back in time.
+    pub fn advance(&self, moment: Timestamp) {
+        self.micros.fetch_max(moment.as_micros(), Ordering::Relaxed);
+    }
+
+    /// What it reads.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.micros.load(Ordering::Relaxed))
+    }
+
+    /// Nanoseconds since it was made.
+    pub(super) fn elapsed_nanos(&self) -> u64 {
+        u64::try_from(self.now().since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+/// What an attempt tried without being granted, each with the flag that grants it.
+#[derive(Clone, Debug, Default)]
+pub struct Denials(Arc<Mutex<Vec<String>>>);
+
+impl Denials {
+    /// Notes one; the same one is noted once.
+    pub(super) fn add(&self, denial: String) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A guest that tries a thousand addresses must not fill the host's memory.
+        if known.len() < 16 && !known.contains(&denial) {
+            known.push(denial);
+        }
+    }
+
+    /// All of them, in order.
+    pub fn list(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,47 @@
+//! What belongs to one instance: its scope, its WASI, its limits.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::limits::{InstanceLimiter, Limits};
+use super::port::{CheckpointPort, FlowPort, LogSink, Scope};
+use super::stdio::LogBudget;
+
+/// Where the calls of an instance go.
+pub(super) enum Port {
+    Flow(Box<dyn FlowPort>),
+    Checkpoint(Box<dyn CheckpointPort>),
+    Describe,
+}
+
+/// The data of one instance's store.
+pub(super) struct HostState {
+    pub(super) port: Port,
+    pub(super) wasi: WasiCtx,
+    pub(super) table: ResourceTable,
+    pub(super) limits: Limits,
+    pub(super) limiter: InstanceLimiter,
+    pub(super) log: Arc<dyn LogSink>,
+    pub(super) budget: LogBudget,
+    /// When the guest's present stretch of computing is over, whether it likes it or not.
+    pub(super) deadline: Instant,
+}
+
+impl HostState {
+    pub(super) fn scope(&self) -> Scope {
+        match self.port {
+            Port::Flow(_) => Scope::Flow,
+            Port::Checkpoint(_) => Scope::Checkpoint,
+            Port::Describe => Scope::Describe,
+        }
+    }
+}
+
+impl WasiView for HostState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}

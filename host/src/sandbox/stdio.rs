@@ -1,0 +1,148 @@
+//! Standard output and error of a guest: whole lines into the execution's log.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
+
+use super::limits::LimitReached;
+use super::port::LogSink;
+use crate::journal::LogLevel;
+
+/// A line longer than this is cut into pieces, so that a guest without line ends cannot fill the host's memory.
+const LONGEST_LINE: usize = 64 * 1024;
+/// How much of the end of standard error is kept for the message of a panic.
+const TAIL: usize = 4 * 1024;
+
+struct Buffer {
+    partial: Vec<u8>,
+    tail: Vec<u8>,
+}
+
+/// One of a guest's two output streams.
+#[derive(Clone)]
+pub(super) struct LogStream {
+    module: &'static str,
+    level: LogLevel,
+    sink: Arc<dyn LogSink>,
+    buffer: Arc<Mutex<Buffer>>,
+    budget: LogBudget,
+}
+
+/// Log text that an instance may still write, over all its streams.
+#[derive(Clone)]
+pub(super) struct LogBudget {
+    left: Arc<std::sync::atomic::AtomicU64>,
+    limit: u64,
+}
+
+impl LogBudget {
+    pub(super) fn new(limit: u64) -> Self {
+        Self { left: Arc::new(limit.into()), limit }
+    }
+
+    /// Takes `bytes` off.
+    pub(super) fn take(&self, bytes: usize) -> Result<(), LimitReached> {
+        use std::sync::atomic::Ordering::Relaxed;
+        self.left
+            .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes as u64))
+            .map(drop)
+            .map_err(|_| LimitReached(format!("it wrote more log text than the limit `log_mib` of {} MiB", self.limit >> 20)))
+    }
+}
+
+impl LogStream {
+    pub(super) fn new(module: &'static str, level: LogLevel, sink: Arc<dyn LogSink>, budget: LogBudget) -> Self {
+        Self { module, level, sink, buffer: Arc::new(Mutex::new(Buffer { partial: Vec::new(), tail: Vec::new() })), budget }
+    }
+
+    fn take(&self, bytes: &[u8]) {
+        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        buffer.tail.extend_from_slice(bytes);
+        let surplus = buffer.tail.len().saturating_sub(TAIL);
+        buffer.tail.drain(..surplus);
+        buffer.partial.extend_from_slice(bytes);
+        while let Some(end) = buffer.partial.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = buffer.partial.drain(..=end).collect();
+            self.emit(line.strip_suffix(b"\n").unwrap_or(&line));
+        }
+        while buffer.partial.len() >= LONGEST_LINE {
+            let line: Vec<u8> = buffer.partial.drain(..LONGEST_LINE).collect();
+            self.emit(&line);
+        }
+    }
+
+    fn emit(&self, line: &[u8]) {
+        self.sink.line(self.level, self.module, String::from_utf8_lossy(line).into_owned());
+    }
+
+    /// Emits what has no line end, when the instance is over.
+    pub(super) fn finish(&self) {
+        let rest = std::mem::take(&mut self.buffer.lock().unwrap_or_else(PoisonError::into_inner).partial);
+        if !rest.is_empty() {
+            self.emit(&rest);
+        }
+    }
+
+    /// The end of what was written.
+    pub(super) fn tail(&self) -> String {
+        String::from_utf8_lossy(&self.buffer.lock().unwrap_or_else(PoisonError::into_inner).tail).into_owned()
+    }
+}
+
+impl IsTerminal for LogStream {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for LogStream {
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+}
+
+#[async_trait::async_trait]
+impl Pollable for LogStream {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for LogStream {
+    fn write(&mut self, bytes: bytes::Bytes) -> StreamResult<()> {
+        self.budget.take(bytes.len()).map_err(|error| StreamError::Trap(error.into()))?;
+        self.take(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(LONGEST_LINE)
+    }
+}
+
+impl tokio::io::AsyncWrite for LogStream {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        if let Err(error) = self.budget.take(bytes.len()) {
+            return Poll::Ready(Err(std::io::Error::other(error)));
+        }
+        self.take(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,92 @@
+//! What a verb refuses, in the terms that every surface shows.
+
+use crate::engine::EngineError;
+use crate::store::StoreError;
+
+/// A verb failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// An argument is not acceptable.
+    #[error("{message}")]
+    Usage {
+        /// Why.
+        message: String,
+        /// What to do instead.
+        hint: Option<String>,
+    },
+    /// There is no such thing.
+    #[error("{message}")]
+    NotFound {
+        /// What was looked for.
+        message: String,
+        /// Where to look.
+        hint: Option<String>,
+    },
+    /// Nothing passes the filters.
+    #[error("{0}")]
+    Lookup(String),
+    /// The state of the execution does not allow it.
+    #[error("{message}")]
+    State {
+        /// Why.
+        message: String,
+        /// What to do instead.
+        hint: Option<String>,
+    },
+    /// The engine or the store refused.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+impl ServiceError {
+    /// A usage error without a hint.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), hint: None }
+    }
+
+    /// A state error without a hint.
+    pub fn state(message: impl Into<String>) -> Self {
+        Self::State { message: message.into(), hint: None }
+    }
+
+    /// The name of the error's class, as Kitaru's clients know them.
+    pub fn class(&self) -> &'static str {
+        use crate::journal::ReplayError;
+        match self {
+            Self::Usage { .. } => "KitaruUsageError",
+            Self::NotFound { .. } => "KitaruRuntimeError",
+            Self::Lookup(_) => "LookupError",
+            Self::State { .. } => "KitaruStateError",
+            Self::Engine(error) => match error {
+                EngineError::Store(StoreError::Conflict { .. } | StoreError::Owned { .. } | StoreError::LeaseLost { .. })
+                | EngineError::State { .. }
+                | EngineError::Replay(ReplayError::NoHistory(_) | ReplayError::Unknown { .. } | ReplayError::Ambiguous { .. }) => {
+                    "KitaruStateError"
+                }
+                EngineError::Store(_) => "KitaruBackendError",
+                EngineError::WaitInput { .. } => "KitaruWaitValidationError",
+                EngineError::Component(_)
+                | EngineError::UnknownFlow { .. }
+                | EngineError::WhichFlow(_)
+                | EngineError::Input { .. }
+                | EngineError::Replay(_) => "KitaruUsageError",
+                EngineError::Record { .. } | EngineError::History { .. } | EngineError::StoredJson { .. } => "KitaruRuntimeError",
+            },
+        }
+    }
+
+    /// A hint that tells a person what to do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Usage { hint, .. } | Self::NotFound { hint, .. } | Self::State { hint, .. } => hint.clone(),
+            Self::Lookup(_) => None,
+            Self::Engine(error) => error.hint(),
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Executions, looked at.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    ArtifactQuery, ArtifactRef, ArtifactValueView, AttemptView, CheckpointView, ExecutionSummary, ExecutionView, FailureView,
+    JournalCall, ListQuery, Listing, ServiceError, StoreView, WaitView, resolve, waits,
+};
+use crate::engine::{ArtifactEntry, Engine, EngineError, SaveType, list_artifacts, read_journal};
+use crate::ids::{CallId, ExecutionId};
+use crate::journal::{Attempt, AttemptStatus, CallKind, CallRecord, History, Outcome, Payload, Provenance};
+use crate::store::{ExecutionFilter, ExecutionRow, Page, Resolution, Status, get_bytes};
+
+pub(super) async fn list(engine: &Engine, query: &ListQuery) -> Result<Listing<ExecutionSummary>, ServiceError> {
+    let filter = filter(query);
+    let rows = engine.store().list(&filter, Page { offset: query.offset, limit: query.limit }).await?;
+    let mut items = Vec::with_capacity(rows.len());
+    for row in rows {
+        // One damaged journal must not hide the others (E13).
+        let history = match read_journal(engine.store().as_ref(), row.new.id).await {
+            Ok(journal) => journal.history,
+            Err(EngineError::Record { .. } | EngineError::History { .. }) => History::default(),
+            Err(error) => return Err(error.into()),
+        };
+        let artifacts = if history.is_empty() { 0 } else { list_artifacts(engine.store().as_ref(), row.new.id).await?.len() };
+        items.push(summary_of(engine, &row, &history, artifacts).await?);
+    }
+    Ok(Listing { items, total: engine.store().count(&filter).await? })
+}
+
+fn filter(query: &ListQuery) -> ExecutionFilter {
+    ExecutionFilter { statuses: query.status.into_iter().collect(), flow: query.flow.clone(), original: None }
+}
+
+/// The executions of a query, oldest first.
+pub(super) async fn waiting(engine: &Engine, query: &ListQuery) -> Result<Vec<ExecutionId>, ServiceError> {
+    let rows = engine.store().list(&filter(query), Page { offset: query.offset, limit: query.limit }).await?;
+    Ok(rows.iter().rev().map(|row| row.new.id).collect())
+}
+
+pub(super) async fn latest(engine: &Engine, query: &ListQuery) -> Result<ExecutionView, ServiceError> {
+    let rows = engine.store().list(&filter(query), Page { offset: 0, limit: 1 }).await?;
+    let Some(row) = rows.first() else {
+        let filters =
+            [query.flow.as_ref().map(|flow| format!("flow='{flow}'")), query.status.map(|status| format!("status='{status}'"))];
+        let filters: Vec<String> = filters.into_iter().flatten().collect();
+        let suffix = if filters.is_empty() { String::new() } else { format!(" for {}", filters.join(" and ")) };
+        return Err(ServiceError::Lookup(format!("No executions found{suffix}.")));
+    };
+    get(engine, row.new.id).await
+}
+
+async fn summary_of(
+    engine: &Engine,
+    row: &ExecutionRow,
+    history: &History,
+    artifact_count: usize,
+) -> Result<ExecutionSummary, ServiceError> {
+    let pending = match row.status {
+        Status::Waiting => engine.pending_waits(row.new.id).await?.first().map(waits::view),
+        _ => None,
+    };
+    Ok(ExecutionSummary {
+        exec_id: row.new.id.to_string(),
+        flow_id: flow_id(&row.new.flow),
+        flow_name: row.new.flow.clone(),
+        status: row.status.as_str(),
+        started_at: row.new.created_at.to_rfc3339(),
+        ended_at: row.ended_at.map(|at| at.to_rfc3339()),
+        stack_name: "local",
+        status_reason: row.status_reason.clone(),
+        pending_wait: pending,
+        failure: row.failure.as_ref().filter(|_| row.status == Status::Failed).map(FailureView::from),
+        metadata: object(Some(&row.metadata)),
+        checkpoint_count: history.calls().iter().filter(|call| call.descriptor.kind == CallKind::Checkpoint).count(),
+        artifact_count,
+        original_exec_id: row.new.original.map(|id| id.to_string()),
+        component_digest: row.new.component.to_string(),
+    })
+}
+
+/// A stable identifier of a flow's name, in the form of a UUID (version 8).
+fn flow_id(flow: &str) -> String {
+    let mut bytes = [0; 16];
+    blake3::Hasher::new_derive_key("kitaru-host 2026-11 flow id").update(flow.as_bytes()).finalize_xof().fill(&mut bytes);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
+}
+
+fn object(text: Option<&String>) -> Value {
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| Value::Object(Map::new()))
+}
+
+pub(super) async fn get(engine: &Engine, id: ExecutionId) -> Result<ExecutionView, ServiceError> {
+    let row = engine.execution(id).await?;
+    let store = engine.store().as_ref();
+    let history = read_journal(store, id).await?.history;
+    let entries = list_artifacts(store, id).await?;
+    let summary = summary_of(engine, &row, &history, entries.len()).await?;
+    let checkpoints = (0_u32..)
+        .zip(history.calls())
+        .filter(|(_, record)| record.descriptor.kind == CallKind::Checkpoint)
+        .map(|(index, record)| checkpoint(CallId { execution: id, index }, record, row.status, &entries))
+        .collect();
+    let mut wait_views = Vec::new();
+    for wait in store.waits(id).await? {
+        let (status, value) = match &wait.resolution {
+            None => ("pending", None),
+            Some(Resolution::Aborted) => ("aborted", None),
+            Some(Resolution::Answered(payload)) => ("answered", Some(value(engine, payload).await?)),
+        };
+        let resolved_at = wait.resolved_at.map(|at| at.to_rfc3339());
+        wait_views.push(WaitView { wait: waits::view(&wait), status, value, resolved_at });
+    }
+    let result = match &row.result {
+        Some(payload) => value(engine, payload).await?,
+        None => Value::Null,
+    };
+    Ok(ExecutionView {
+        summary,
+        input: value(engine, &row.new.input).await?,
+        has_result: row.result.is_some(),
+        result,
+        runner: row.runner.clone(),
+        frozen_execution_spec: object(Some(&row.new.frozen_spec)),
+        replay: row.new.replay_plan.as_ref().and_then(|plan| serde_json::from_str(plan).ok()),
+        checkpoints,
+        waits: wait_views,
+        artifacts: entries.iter().map(artifact_ref).collect(),
+    })
+}
+
+async fn value(engine: &Engine, payload: &Payload) -> Result<Value, ServiceError> {
+    let text = engine.text(payload).await?;
+    Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+fn checkpoint(id: CallId, record: &CallRecord, execution: Status, entries: &[ArtifactEntry]) -> CheckpointView {
+    let end = record.end.as_ref();
+    let mut metadata = object(end.and_then(|end| end.metadata.as_ref()));
+    let kind = record.descriptor.checkpoint_type.as_deref();
+    let well_known = matches!(kind, Some("llm_call" | "tool_call"));
+    if let (Some(kind), false, Value::Object(map)) = (kind, well_known, &mut metadata) {
+        map.insert("kitaru".into(), json!({ "boundary": "checkpoint", "type": kind }));
+    }
+    let (provenance, original_call_id, other_input) = provenance(record);
+    CheckpointView {
+        call_id: id.to_string(),
+        name: record.descriptor.name.clone(),
+        invocation_id: record.descriptor.invocation.clone(),
+        call_index: id.index,
+        checkpoint_type: kind.filter(|_| well_known).map(str::to_owned),
+        status: call_status(record, execution),
+        started_at: record.started_at.to_rfc3339(),
+        ended_at: end.map(|end| end.at.to_rfc3339()),
+        metadata,
+        original_call_id,
+        provenance,
+        other_input,
+        parent_call_ids: Vec::new(),
+        failure: failure_of(record),
+        attempts: record.attempts.iter().map(|attempt| attempt_view(id, attempt, execution)).collect(),
+        artifacts: entries.iter().filter(|entry| entry.call == id.index).map(artifact_ref).collect(),
+    }
+}
+
+fn provenance(record: &CallRecord) -> (&'static str, Option<String>, bool) {
+    match record.end.as_ref().map(|end| &end.provenance) {
+        Some(Provenance::Served { source, call, other_input, .. }) => {
+            ("served", Some(CallId { execution: *source, index: *call }.to_string()), *other_input)
+        }
+        Some(Provenance::Overridden) => ("overridden", None, false),
+        Some(Provenance::Ran) | None => ("ran", None, false),
+    }
+}
+
+fn call_status(record: &CallRecord, execution: Status) -> &'static str {
+    match record.end.as_ref().map(|end| &end.outcome) {
+        Some(Outcome::Success(_)) => "completed",
+        Some(Outcome::Failure(_)) => "failed",
+        None if execution.is_terminal() => "cancelled",
+        None => "running",
+    }
+}
+
+fn failure_of(record: &CallRecord) -> Option<FailureView> {
+    match record.end.as_ref().map(|end| &end.outcome) {
+        Some(Outcome::Failure(failure)) => Some(failure.into()),
+        _ => None,
+    }
+}
+
+fn attempt_view(call: CallId, attempt: &Attempt, execution: Status) -> AttemptView {
+    let (status, failure) = match &attempt.status {
+        AttemptStatus::Running if execution.is_terminal() => ("interrupted", None),
+        AttemptStatus::Running => ("running", None),
+        AttemptStatus::Completed => ("completed", None),
+        AttemptStatus::Failed(failure) => ("failed", Some(failure.into())),
+        AttemptStatus::Interrupted => ("interrupted", None),
+    };
+    AttemptView {
+        attempt_id: format!("{call}:{}", attempt.number),
+        status,
+        started_at: attempt.started_at.to_rfc3339(),
+        ended_at: attempt.ended_at.map(|at| at.to_rfc3339()),
+        metadata: object(attempt.metadata.as_ref()),
+        failure,
+    }
+}
+
+fn artifact_ref(entry: &ArtifactEntry) -> ArtifactRef {
+    ArtifactRef {
+        artifact_id: entry.id.clone(),
+        name: entry.name.clone(),
+        kind: entry.kind.clone(),
+        save_type: entry.save_type.as_str(),
+        producing_call: entry.checkpoint.clone(),
+        metadata: json!({
+            "invocation_id": entry.invocation,
+            "media_type": entry.media_type,
+            "size_bytes": entry.payload.len(),
+            "tags": entry.tags,
+            "created_at": entry.at.to_rfc3339(),
+        }),
+    }
+}
+
+pub(super) async fn journal(engine: &Engine, id: ExecutionId) -> Result<Vec<JournalCall>, ServiceError> {
+    let row = engine.execution(id).await?;
+    let history = read_journal(engine.store().as_ref(), id).await?.history;
+    let mut calls = Vec::new();
+    for (index, record) in (0_u32..).zip(history.calls()) {
+        let (provenance, original_call_id, other_input) = provenance(record);
+        let output = match record.end.as_ref().map(|end| &end.outcome) {
+            Some(Outcome::Success(payload)) => Some(value(engine, payload).await?),
+            _ => None,
+        };
+        calls.push(JournalCall {
+            index,
+            call_id: CallId { execution: id, index }.to_string(),
+            kind: record.descriptor.kind.as_str(),
+            name: record.descriptor.name.clone(),
+            invocation_id: record.descriptor.invocation.clone(),
+            status: call_status(record, row.status),
+            provenance,
+            other_input,
+            original_call_id,
+            attempts: record.attempts.len(),
+            started_at: record.started_at.to_rfc3339(),
+            ended_at: record.end.as_ref().map(|end| end.at.to_rfc3339()),
+            input: value(engine, &record.descriptor.input).await?,
+            output,
+            failure: failure_of(record),
+        });
+    }
+    Ok(calls)
+}
+
+pub(super) async fn artifacts(engine: &Engine, id: ExecutionId, query: &ArtifactQuery) -> Result<Vec<ArtifactRef>, ServiceError> {
+    if query.limit == Some(0) {
+        return Err(ServiceError::usage("`--limit` must be >= 1."));
+    }
+    let entries = list_artifacts(engine.store().as_ref(), id).await?;
+    let fits = |entry: &&ArtifactEntry| {
+        query.name.as_ref().is_none_or(|name| *name == entry.name)
+            && query.kind.as_ref().is_none_or(|kind| entry.kind.as_ref() == Some(kind))
+            && query.producing_call.as_ref().is_none_or(|call| {
+                *call == entry.checkpoint
+                    || *call == entry.invocation
+                    || *call == CallId { execution: id, index: entry.call }.to_string()
+            })
+    };
+    Ok(entries.iter().filter(fits).take(query.limit.unwrap_or(usize::MAX)).map(artifact_ref).collect())
+}
+
+/// The artifact that `text` names: `<execution or prefix>:<call>:<number or "output">`.
+pub(super) async fn artifact(engine: &Engine, text: &str) -> Result<ArtifactValueView, ServiceError> {
+    let not_found = || ServiceError::NotFound {
+        message: format!("Artifact '{text}' was not found."),
+        hint: Some("list them: kitaru-host artifacts list <execution>".into()),
+    };
+    let (execution, rest) = text.trim().split_once(':').ok_or_else(not_found)?;
+    let id = resolve::execution(engine.store().as_ref(), execution).await?;
+    let entries = list_artifacts(engine.store().as_ref(), id).await?;
+    let wanted = format!("{id}:{rest}");
+    let entry = entries.iter().find(|entry| entry.id == wanted).ok_or_else(not_found)?;
+    let bytes = get_bytes(engine.store().as_ref(), &entry.payload).await?;
+    let (value, value_format, value_type) = if entry.is_blob {
+        use base64::Engine as _;
+        let text = base64::engine::general_purpose::STANDARD.encode(&bytes);
+        (Value::String(text), "base64", entry.media_type.clone())
+    } else {
+        let value: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        let kind = json_type(&value);
+        (value, "json", kind.to_owned())
+    };
+    debug_assert!(entry.save_type == SaveType::Manual || !entry.is_blob, "a checkpoint's output is JSON");
+    Ok(ArtifactValueView { artifact: artifact_ref(entry), value, value_format, value_type, bytes })
+}
+
+fn json_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+pub(super) async fn summary(engine: &Engine) -> Result<StoreView, ServiceError> {
+    let mut executions = Map::new();
+    let mut execution_count = 0;
+    for status in Status::ALL {
+        let filter = ExecutionFilter { statuses: vec![status], ..ExecutionFilter::default() };
+        let count = engine.store().count(&filter).await?;
+        execution_count += count;
+        executions.insert(status.as_str().into(), count.into());
+    }
+    Ok(StoreView { executions, execution_count })
+}

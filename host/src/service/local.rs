@@ -1,0 +1,124 @@
+//! The verbs in process.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::{
+    ArtifactQuery, ArtifactRef, ArtifactValueView, ComponentView, ExecutionSummary, ExecutionView, Follow, JournalCall,
+    ListQuery, Listing, LogEntry, LogQuery, PendingWaitView, ReplayCommand, Service, ServiceError, StoreView, components,
+    executions, logs, resolve, waits,
+};
+use crate::engine::{DriveOptions, Driven, Engine, ReplayOrder, Submission};
+use crate::ids::ExecutionId;
+use crate::journal::{ReplayRequest, parse_override_key};
+
+/// The service of this process.
+#[derive(Debug, Clone)]
+pub struct LocalService {
+    engine: Arc<Engine>,
+}
+
+impl LocalService {
+    /// The service over an engine.
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+}
+
+#[async_trait]
+impl Service for LocalService {
+    async fn resolve(&self, text: &str) -> Result<ExecutionId, ServiceError> {
+        resolve::execution(self.engine.store().as_ref(), text).await
+    }
+
+    async fn inspect(&self, component: &[u8]) -> Result<ComponentView, ServiceError> {
+        components::inspect(&self.engine, component).await
+    }
+
+    async fn flow_schema(&self, id: ExecutionId) -> Result<Value, ServiceError> {
+        Ok(self.engine.flow_schema(id).await?)
+    }
+
+    async fn submit(&self, submission: Submission) -> Result<ExecutionId, ServiceError> {
+        Ok(self.engine.submit(submission).await?)
+    }
+
+    async fn drive(&self, id: ExecutionId, options: DriveOptions) -> Result<Driven, ServiceError> {
+        Ok(self.engine.drive(id, options).await?)
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Listing<ExecutionSummary>, ServiceError> {
+        executions::list(&self.engine, query).await
+    }
+
+    async fn get(&self, id: ExecutionId) -> Result<ExecutionView, ServiceError> {
+        executions::get(&self.engine, id).await
+    }
+
+    async fn latest(&self, query: &ListQuery) -> Result<ExecutionView, ServiceError> {
+        executions::latest(&self.engine, query).await
+    }
+
+    async fn journal(&self, id: ExecutionId) -> Result<Vec<JournalCall>, ServiceError> {
+        executions::journal(&self.engine, id).await
+    }
+
+    async fn logs(&self, id: ExecutionId, query: &LogQuery) -> Result<Vec<LogEntry>, ServiceError> {
+        logs::read(&self.engine, id, query).await
+    }
+
+    async fn follow(&self, id: ExecutionId, query: &LogQuery) -> Result<Follow, ServiceError> {
+        logs::follow(&self.engine, id, query).await
+    }
+
+    async fn pending_waits(&self, id: Option<ExecutionId>) -> Result<Vec<PendingWaitView>, ServiceError> {
+        waits::pending(&self.engine, id).await
+    }
+
+    async fn input(&self, id: ExecutionId, wait: Option<&str>, value: &Value) -> Result<(), ServiceError> {
+        let wait = waits::select(&self.engine, id, wait).await?;
+        Ok(self.engine.answer(&wait, value).await?)
+    }
+
+    async fn abort_wait(&self, id: ExecutionId, wait: Option<&str>) -> Result<(), ServiceError> {
+        let wait = waits::select(&self.engine, id, wait).await?;
+        Ok(self.engine.abort_wait(&wait).await?)
+    }
+
+    async fn check_resumable(&self, id: ExecutionId) -> Result<(), ServiceError> {
+        Ok(self.engine.check_resumable(id).await?)
+    }
+
+    async fn retry(&self, id: ExecutionId, component: Option<&[u8]>) -> Result<(), ServiceError> {
+        Ok(self.engine.reopen(id, component).await?)
+    }
+
+    async fn replay(&self, source: ExecutionId, command: ReplayCommand) -> Result<ExecutionId, ServiceError> {
+        let mut overrides = Vec::with_capacity(command.overrides.len());
+        for (key, value) in command.overrides {
+            let selector = parse_override_key(&key).map_err(crate::engine::EngineError::from)?;
+            overrides.push((selector.to_owned(), value.to_string()));
+        }
+        let request = ReplayRequest { from: command.from, overrides, inputs_changed: false, ask_again: command.ask_again };
+        let order = ReplayOrder { source, request, inputs: command.inputs, component: command.component, grants: command.grants };
+        Ok(self.engine.replay(order).await?)
+    }
+
+    async fn cancel(&self, id: ExecutionId) -> Result<(), ServiceError> {
+        Ok(self.engine.cancel(id).await?)
+    }
+
+    async fn artifacts(&self, id: ExecutionId, query: &ArtifactQuery) -> Result<Vec<ArtifactRef>, ServiceError> {
+        executions::artifacts(&self.engine, id, query).await
+    }
+
+    async fn artifact(&self, artifact_id: &str) -> Result<ArtifactValueView, ServiceError> {
+        executions::artifact(&self.engine, artifact_id).await
+    }
+
+    async fn store_summary(&self) -> Result<StoreView, ServiceError> {
+        executions::summary(&self.engine).await
+    }
+}

@@ -1,0 +1,127 @@
+//! Every verb of the product, once, typed in and out. Surfaces parse, call and render; the rules are here and below.
+//!
+//! [`Service`] is what a surface sees. [`LocalService`] implements it in process, over the engine and its store.
+
+mod components;
+mod error;
+mod executions;
+mod local;
+mod logs;
+mod resolve;
+mod views;
+mod waits;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+pub use error::ServiceError;
+pub use local::LocalService;
+pub use logs::{Follow, FollowEvent, LogQuery};
+pub use views::{
+    ArtifactRef, ArtifactValueView, AttemptView, CheckpointView, ComponentView, ExecutionSummary, ExecutionView, FailureView,
+    JournalCall, LogEntry, PendingWaitView, StoreView, WaitView,
+};
+
+use crate::engine::{DriveOptions, Driven, Submission};
+use crate::ids::ExecutionId;
+use crate::sandbox::Grants;
+use crate::store::Status;
+
+/// Which executions to list.
+#[derive(Clone, Debug, Default)]
+pub struct ListQuery {
+    /// Only this status.
+    pub status: Option<Status>,
+    /// Only this flow.
+    pub flow: Option<String>,
+    /// How many to leave out.
+    pub offset: u64,
+    /// How many to give at most.
+    pub limit: u64,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug)]
+pub struct Listing<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// How many there are on all pages.
+    pub total: u64,
+}
+
+/// Which artifacts to list.
+#[derive(Clone, Debug, Default)]
+pub struct ArtifactQuery {
+    /// Only of this name.
+    pub name: Option<String>,
+    /// Only of this kind.
+    pub kind: Option<String>,
+    /// Only of the checkpoint with this name, invocation ID or call ID.
+    pub producing_call: Option<String>,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+/// A replay, as a surface asks for it.
+#[derive(Debug, Default)]
+pub struct ReplayCommand {
+    /// Selector of the anchor.
+    pub from: Option<String>,
+    /// `checkpoint.<selector>` with the output to use.
+    pub overrides: Vec<(String, Value)>,
+    /// Flow arguments to change.
+    pub inputs: Map<String, Value>,
+    /// Ask answered waits before the live part again.
+    pub ask_again: bool,
+    /// Another version of the code.
+    pub component: Option<Vec<u8>>,
+    /// Grants beside those that the source had.
+    pub grants: Grants,
+}
+
+/// The verbs.
+#[async_trait]
+pub trait Service: Send + Sync {
+    /// The execution that `text` names: an ID or a unique prefix of one.
+    async fn resolve(&self, text: &str) -> Result<ExecutionId, ServiceError>;
+    /// Says what a component is, without running it.
+    async fn inspect(&self, component: &[u8]) -> Result<ComponentView, ServiceError>;
+    /// JSON Schema of the input of an execution's flow.
+    async fn flow_schema(&self, id: ExecutionId) -> Result<Value, ServiceError>;
+    /// Creates an execution.
+    async fn submit(&self, submission: Submission) -> Result<ExecutionId, ServiceError>;
+    /// Drives an execution to its next stop.
+    async fn drive(&self, id: ExecutionId, options: DriveOptions) -> Result<Driven, ServiceError>;
+    /// Executions, newest first.
+    async fn list(&self, query: &ListQuery) -> Result<Listing<ExecutionSummary>, ServiceError>;
+    /// One execution, whole.
+    async fn get(&self, id: ExecutionId) -> Result<ExecutionView, ServiceError>;
+    /// The newest execution that passes the query.
+    async fn latest(&self, query: &ListQuery) -> Result<ExecutionView, ServiceError>;
+    /// The durable calls of an execution, with inputs and outputs.
+    async fn journal(&self, id: ExecutionId) -> Result<Vec<JournalCall>, ServiceError>;
+    /// Log lines.
+    async fn logs(&self, id: ExecutionId, query: &LogQuery) -> Result<Vec<LogEntry>, ServiceError>;
+    /// Log lines as they come, until the execution ends.
+    async fn follow(&self, id: ExecutionId, query: &LogQuery) -> Result<Follow, ServiceError>;
+    /// Open waits of one execution, or of all.
+    async fn pending_waits(&self, id: Option<ExecutionId>) -> Result<Vec<PendingWaitView>, ServiceError>;
+    /// Answers a wait; the only open one where none is named.
+    async fn input(&self, id: ExecutionId, wait: Option<&str>, value: &Value) -> Result<(), ServiceError>;
+    /// Ends a wait without an answer.
+    async fn abort_wait(&self, id: ExecutionId, wait: Option<&str>) -> Result<(), ServiceError>;
+    /// Checks that an execution can be driven on by hand.
+    async fn check_resumable(&self, id: ExecutionId) -> Result<(), ServiceError>;
+    /// Reopens a failed execution, with a fixed component if one is given.
+    async fn retry(&self, id: ExecutionId, component: Option<&[u8]>) -> Result<(), ServiceError>;
+    /// Creates a replay.
+    async fn replay(&self, source: ExecutionId, command: ReplayCommand) -> Result<ExecutionId, ServiceError>;
+    /// Ends an execution.
+    async fn cancel(&self, id: ExecutionId) -> Result<(), ServiceError>;
+    /// Artifacts of an execution.
+    async fn artifacts(&self, id: ExecutionId, query: &ArtifactQuery) -> Result<Vec<ArtifactRef>, ServiceError>;
+    /// One artifact with its value.
+    async fn artifact(&self, artifact_id: &str) -> Result<ArtifactValueView, ServiceError>;
+    /// What the store holds.
+    async fn store_summary(&self) -> Result<StoreView, ServiceError>;
+}

@@ -1,0 +1,299 @@
+//! What verbs return, in the JSON shapes that Kitaru's clients know; fields are only ever added.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::journal::Failure;
+use crate::sandbox::Manifest;
+
+/// A failure.
+#[derive(Clone, Debug, Serialize)]
+pub struct FailureView {
+    /// One sentence.
+    pub message: String,
+    /// The failure's kind.
+    pub exception_type: String,
+    /// What the guest wrote before it failed, where there is something.
+    pub traceback: Option<String>,
+    /// `user_code`, `runtime`, `backend`, `divergence` or `unknown`.
+    pub origin: &'static str,
+    /// Whether another attempt may end differently.
+    pub retryable: bool,
+    /// The durable call that failed first.
+    pub call_index: Option<u32>,
+    /// Anything else.
+    pub details: Option<Value>,
+}
+
+impl From<&Failure> for FailureView {
+    fn from(failure: &Failure) -> Self {
+        let details = failure.details_json();
+        let traceback = details.as_ref().and_then(|details| details.get("backtrace")).and_then(Value::as_str).map(str::to_owned);
+        Self {
+            message: failure.message.clone(),
+            exception_type: failure.kind.clone(),
+            traceback,
+            origin: failure.origin.as_str(),
+            retryable: failure.retryable,
+            call_index: failure.call_index,
+            details,
+        }
+    }
+}
+
+/// An open question.
+#[derive(Clone, Debug, Serialize)]
+pub struct PendingWaitView {
+    /// Its ID.
+    pub wait_id: String,
+    /// The execution that waits.
+    pub exec_id: String,
+    /// Its name.
+    pub name: String,
+    /// What is asked.
+    pub question: Option<String>,
+    /// JSON Schema of the answer; null accepts anything.
+    pub schema: Option<Value>,
+    /// Shown beside the question.
+    pub metadata: Option<Value>,
+    /// Since when.
+    pub entered_waiting_at: String,
+}
+
+/// A question, open or settled.
+#[derive(Clone, Debug, Serialize)]
+pub struct WaitView {
+    /// The question.
+    #[serde(flatten)]
+    pub wait: PendingWaitView,
+    /// `pending`, `answered`, `aborted`.
+    pub status: &'static str,
+    /// The answer.
+    pub value: Option<Value>,
+    /// When it was settled.
+    pub resolved_at: Option<String>,
+}
+
+/// One line of a list of executions.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExecutionSummary {
+    /// Its ID.
+    pub exec_id: String,
+    /// The same for all executions of flows of this name.
+    pub flow_id: String,
+    /// The flow.
+    pub flow_name: String,
+    /// One of the five statuses.
+    pub status: &'static str,
+    /// When it was created.
+    pub started_at: String,
+    /// When it ended.
+    pub ended_at: Option<String>,
+    /// Always `local`: the embedded store.
+    pub stack_name: &'static str,
+    /// Why it is as it is.
+    pub status_reason: Option<String>,
+    /// The open question.
+    pub pending_wait: Option<PendingWaitView>,
+    /// Its failure.
+    pub failure: Option<FailureView>,
+    /// What the flow logged about itself.
+    pub metadata: Value,
+    /// Checkpoint calls so far.
+    pub checkpoint_count: usize,
+    /// Artifacts so far.
+    pub artifact_count: usize,
+    /// The execution that it replays.
+    pub original_exec_id: Option<String>,
+    /// SHA-256 of its component.
+    pub component_digest: String,
+}
+
+/// One attempt.
+#[derive(Clone, Debug, Serialize)]
+pub struct AttemptView {
+    /// Its ID.
+    pub attempt_id: String,
+    /// `running`, `completed`, `failed` or `interrupted`.
+    pub status: &'static str,
+    /// When it started.
+    pub started_at: String,
+    /// When it ended.
+    pub ended_at: Option<String>,
+    /// What it logged about itself.
+    pub metadata: Value,
+    /// Its failure.
+    pub failure: Option<FailureView>,
+}
+
+/// An artifact without its value.
+#[derive(Clone, Debug, Serialize)]
+pub struct ArtifactRef {
+    /// Its ID.
+    pub artifact_id: String,
+    /// Its name.
+    pub name: String,
+    /// Its kind, for saved ones.
+    pub kind: Option<String>,
+    /// `manual` or `step_output`.
+    pub save_type: &'static str,
+    /// The checkpoint that made it.
+    pub producing_call: String,
+    /// Media type, size and tags.
+    pub metadata: Value,
+}
+
+/// An artifact with its value.
+#[derive(Clone, Debug, Serialize)]
+pub struct ArtifactValueView {
+    /// The artifact.
+    #[serde(flatten)]
+    pub artifact: ArtifactRef,
+    /// Its value: JSON, or base64 text of a blob.
+    pub value: Value,
+    /// `json` or `base64`.
+    pub value_format: &'static str,
+    /// JSON type or media type.
+    pub value_type: String,
+    /// The bytes as they are stored, for a surface that writes them out.
+    #[serde(skip)]
+    pub bytes: Vec<u8>,
+}
+
+/// A checkpoint call.
+#[derive(Clone, Debug, Serialize)]
+pub struct CheckpointView {
+    /// Its ID, which is its idempotency key too.
+    pub call_id: String,
+    /// The checkpoint.
+    pub name: String,
+    /// `name`, `name_2` …, or the author's own.
+    pub invocation_id: String,
+    /// Position among the execution's durable calls.
+    pub call_index: u32,
+    /// `llm_call`, `tool_call` or null.
+    pub checkpoint_type: Option<String>,
+    /// `running`, `completed`, `failed` or `cancelled`.
+    pub status: &'static str,
+    /// When it started.
+    pub started_at: String,
+    /// When it ended.
+    pub ended_at: Option<String>,
+    /// What it logged about itself.
+    pub metadata: Value,
+    /// The call that it was served from.
+    pub original_call_id: Option<String>,
+    /// `ran`, `served` or `overridden`.
+    pub provenance: &'static str,
+    /// It was served although its input is another one than the recorded.
+    pub other_input: bool,
+    /// Always empty: plain values carry no trace of where they came from.
+    pub parent_call_ids: Vec<String>,
+    /// Its failure.
+    pub failure: Option<FailureView>,
+    /// Its attempts.
+    pub attempts: Vec<AttemptView>,
+    /// Its artifacts.
+    pub artifacts: Vec<ArtifactRef>,
+}
+
+/// An execution, whole.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExecutionView {
+    /// The summary.
+    #[serde(flatten)]
+    pub summary: ExecutionSummary,
+    /// Its input.
+    pub input: Value,
+    /// Its result.
+    pub result: Value,
+    /// Whether it has one: a result may be null.
+    pub has_result: bool,
+    /// The live runner that drives it.
+    pub runner: Option<String>,
+    /// The configuration that it keeps for life.
+    pub frozen_execution_spec: Value,
+    /// The plan, for a replay.
+    pub replay: Option<Value>,
+    /// Its checkpoint calls.
+    pub checkpoints: Vec<CheckpointView>,
+    /// Its questions.
+    pub waits: Vec<WaitView>,
+    /// Its artifacts.
+    pub artifacts: Vec<ArtifactRef>,
+}
+
+/// A durable call, with what went in and came out.
+#[derive(Clone, Debug, Serialize)]
+pub struct JournalCall {
+    /// Position among the execution's durable calls.
+    pub index: u32,
+    /// Its ID.
+    pub call_id: String,
+    /// `checkpoint` or `wait`.
+    pub kind: &'static str,
+    /// Author's name.
+    pub name: String,
+    /// Invocation ID.
+    pub invocation_id: String,
+    /// `running`, `completed`, `failed` or `cancelled`.
+    pub status: &'static str,
+    /// `ran`, `served` or `overridden`.
+    pub provenance: &'static str,
+    /// It was served although its input is another one than the recorded.
+    pub other_input: bool,
+    /// The call that it was served from.
+    pub original_call_id: Option<String>,
+    /// Attempts.
+    pub attempts: usize,
+    /// When it started.
+    pub started_at: String,
+    /// When it ended.
+    pub ended_at: Option<String>,
+    /// What went in.
+    pub input: Value,
+    /// What came out.
+    pub output: Option<Value>,
+    /// Its failure.
+    pub failure: Option<FailureView>,
+}
+
+/// A log line.
+#[derive(Clone, Debug, Serialize)]
+pub struct LogEntry {
+    /// The line.
+    pub message: String,
+    /// `TRACE` to `ERROR`.
+    pub level: &'static str,
+    /// When.
+    pub timestamp: String,
+    /// `step` or `runner`.
+    pub source: &'static str,
+    /// The checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_name: Option<String>,
+    /// `stdout`, `stderr` or `log`.
+    pub module: String,
+}
+
+/// A component.
+#[derive(Clone, Debug, Serialize)]
+pub struct ComponentView {
+    /// SHA-256.
+    pub digest: String,
+    /// Size in bytes.
+    pub size_bytes: u64,
+    /// What it imports.
+    pub imports: Vec<String>,
+    /// What it says of itself.
+    pub manifest: Manifest,
+}
+
+/// What the store holds.
+#[derive(Clone, Debug, Serialize)]
+pub struct StoreView {
+    /// Executions by status.
+    pub executions: serde_json::Map<String, Value>,
+    /// All of them.
+    pub execution_count: u64,
+}

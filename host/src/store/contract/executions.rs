@@ -1,0 +1,155 @@
+//! Executions as rows.
+
+use super::Place;
+use super::scenes::{at, becomes, claimed, created, execution_of, failure, inline, nothing};
+use crate::ids::{CallId, ComponentDigest, ExecutionId, Ids as _, SystemIds};
+use crate::store::{
+    Append, Artifacts, Durability, ExecutionFilter, Executions, Journal, Leases, LogFilter, Logs, NewExecution, Page, Status,
+    StatusChange, StoreError, Waits,
+};
+
+pub(crate) async fn a_created_execution_reads_back<P: Place>(place: P) {
+    let store = place.open();
+    let new = NewExecution {
+        original: Some(SystemIds.execution()),
+        replay_plan: Some(r#"{"from":2}"#.into()),
+        flow_epoch: at(-5),
+        frozen_spec: r#"{"net":[]}"#.into(),
+        ..execution_of("review")
+    };
+    store.create(new.clone()).await.unwrap();
+    let row = store.execution(new.id).await.unwrap();
+    assert_eq!(format!("{:?}", row.new), format!("{new:?}"));
+    assert_eq!((row.status, row.epoch, row.runner, row.cancel_requested), (Status::Running, 0, None, false));
+    assert_eq!((row.result, row.failure, row.ended_at, row.status_reason), (None, None, None, None));
+    assert_eq!(row.metadata, "{}");
+}
+
+pub(crate) async fn an_execution_is_created_once<P: Place>(place: P) {
+    let store = place.open();
+    let new = execution_of("flow");
+    store.create(new.clone()).await.unwrap();
+    assert!(matches!(store.create(new).await, Err(StoreError::Conflict { .. })));
+    assert_eq!(store.count(&ExecutionFilter::default()).await.unwrap(), 1);
+}
+
+pub(crate) async fn executions_are_found_by_prefix<P: Place>(place: P) {
+    let store = place.open();
+    let ids: Vec<ExecutionId> =
+        ["0193aaaa-0000-7000-8000-000000000001", "0193aaaa-0000-7000-8000-000000000002", "0193abcd-0000-7000-8000-000000000003"]
+            .map(|text| text.parse().unwrap())
+            .to_vec();
+    for id in &ids {
+        store.create(NewExecution { id: *id, ..execution_of("flow") }).await.unwrap();
+    }
+    let found = async |prefix: &str, limit| store.executions_by_prefix(prefix, limit).await.unwrap();
+    assert_eq!(found("", 10).await, ids);
+    assert_eq!(found("0193a", 10).await, ids);
+    assert_eq!(found("0193aaaa", 10).await, ids[..2]);
+    assert_eq!(found("0193aaaa-0000-7", 10).await, ids[..2]);
+    assert_eq!(found("0193aaaa-", 1).await, ids[..1]);
+    assert_eq!(found(&ids[2].to_string(), 10).await, ids[2..]);
+    for no_prefix in ["1", "0193AAAA", "0193aaaa0000", "x", "-", "é", "0193%", &format!("{}0", ids[0])] {
+        assert_eq!(found(no_prefix, 10).await, [], "{no_prefix}");
+    }
+}
+
+pub(crate) async fn executions_are_listed_newest_first<P: Place>(place: P) {
+    let store = place.open();
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.insert(0, created(&store).await);
+    }
+    let page = async |offset, limit| {
+        let rows = store.list(&ExecutionFilter::default(), Page { offset, limit }).await.unwrap();
+        rows.into_iter().map(|row| row.new.id).collect::<Vec<_>>()
+    };
+    assert_eq!(page(0, 10).await, ids);
+    assert_eq!(page(0, u64::MAX).await, ids);
+    assert_eq!(page(1, 2).await, ids[1..3]);
+    assert_eq!(page(4, 2).await, ids[4..]);
+    assert_eq!(page(9, 2).await, []);
+}
+
+pub(crate) async fn filters_hold_together<P: Place>(place: P) {
+    let store = place.open();
+    let source = claimed(&store).await;
+    store.append(&source, becomes(StatusChange::Failed { failure: failure() })).await.unwrap();
+    let replay = NewExecution { original: Some(source.execution), ..execution_of("other") };
+    store.create(replay.clone()).await.unwrap();
+    let waiting = claimed(&store).await;
+    store.append(&waiting, becomes(StatusChange::Waiting)).await.unwrap();
+
+    let found = async |filter: ExecutionFilter| {
+        let rows = store.list(&filter, Page { offset: 0, limit: 10 }).await.unwrap();
+        assert_eq!(store.count(&filter).await.unwrap(), rows.len() as u64);
+        rows.into_iter().map(|row| row.new.id).collect::<Vec<_>>()
+    };
+    let of = |statuses: &[Status]| ExecutionFilter { statuses: statuses.to_vec(), ..ExecutionFilter::default() };
+    assert_eq!(found(of(&[Status::Failed])).await, [source.execution]);
+    assert_eq!(found(of(&[Status::Failed, Status::Waiting])).await, [waiting.execution, source.execution]);
+    assert_eq!(found(of(&[Status::Cancelled])).await, []);
+    assert_eq!(found(ExecutionFilter { flow: Some("other".into()), ..of(&[]) }).await, [replay.id]);
+    assert_eq!(found(ExecutionFilter { flow: Some("other".into()), ..of(&[Status::Failed]) }).await, []);
+    assert_eq!(found(ExecutionFilter { original: Some(source.execution), ..of(&[Status::Running]) }).await, [replay.id]);
+}
+
+pub(crate) async fn a_request_to_cancel_is_noted<P: Place>(place: P) {
+    let store = place.open();
+    let id = created(&store).await;
+    store.request_cancel(id).await.unwrap();
+    store.request_cancel(id).await.unwrap();
+    assert!(store.execution(id).await.unwrap().cancel_requested);
+}
+
+pub(crate) async fn every_status_change_does_what_it_says<P: Place>(place: P) {
+    let store = place.open();
+    let lease = claimed(&store).await;
+    let id = lease.execution;
+    let change = async |change| {
+        store.append(&lease, becomes(change)).await.unwrap();
+        store.execution(id).await.unwrap()
+    };
+    assert_eq!(change(StatusChange::Waiting).await.status, Status::Waiting);
+    assert_eq!(change(StatusChange::Running).await.status, Status::Running);
+
+    store.request_cancel(id).await.unwrap();
+    let failed = change(StatusChange::Failed { failure: failure() }).await;
+    assert_eq!((failed.status, failed.failure, failed.ended_at), (Status::Failed, Some(failure()), Some(at(1))));
+    assert_eq!(failed.status_reason.as_deref(), Some("it broke"));
+
+    let same = change(StatusChange::Reopened { component: None }).await;
+    assert_eq!((same.status, same.failure, same.ended_at, same.status_reason), (Status::Running, None, None, None));
+    assert_eq!((same.cancel_requested, same.new.component), (false, ComponentDigest::of(b"component")));
+    let fixed = ComponentDigest::of(b"fixed");
+    assert_eq!(change(StatusChange::Reopened { component: Some(fixed) }).await.new.component, fixed);
+
+    let completed = change(StatusChange::Completed { result: inline("42") }).await;
+    assert_eq!((completed.status, completed.result, completed.ended_at), (Status::Completed, Some(inline("42")), Some(at(1))));
+    let reopened = change(StatusChange::Reopened { component: None }).await;
+    assert_eq!((reopened.status, reopened.result), (Status::Running, None));
+    let cancelled = change(StatusChange::Cancelled).await;
+    assert_eq!((cancelled.status, cancelled.ended_at), (Status::Cancelled, Some(at(1))));
+
+    let metadata = Append { metadata: Some(r#"{"a":1}"#.into()), ..nothing(Durability::Relaxed) };
+    store.append(&lease, metadata).await.unwrap();
+    assert_eq!(store.execution(id).await.unwrap().metadata, r#"{"a":1}"#);
+}
+
+pub(crate) async fn unknown_executions_are_not_found<P: Place>(place: P) {
+    fn is_not_found<T>(result: Result<T, StoreError>) -> bool {
+        matches!(result, Err(StoreError::NotFound { what: "execution", .. }))
+    }
+    let store = place.open();
+    let id = SystemIds.execution();
+    assert!(is_not_found(store.execution(id).await));
+    assert!(is_not_found(store.claim(id).await));
+    assert!(is_not_found(store.claim(id).await), "a failed claim is not kept");
+    assert!(is_not_found(store.entries(id, 0).await));
+    assert!(is_not_found(store.waits(id).await));
+    assert!(is_not_found(store.wait(CallId { execution: id, index: 0 }).await));
+    assert!(is_not_found(store.artifacts(id).await));
+    assert!(is_not_found(store.logs(id, &LogFilter::default()).await));
+    assert!(is_not_found(store.log(vec![super::scenes::line(id, 0, 0, "lost")]).await));
+    assert!(is_not_found(store.request_cancel(id).await));
+}

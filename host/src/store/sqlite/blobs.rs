@@ -1,0 +1,68 @@
+//! Large values and components, as files named by their content.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+
+use super::SqliteStore;
+use super::blocking::blocking;
+use super::errors;
+use super::folder;
+use crate::ids::ComponentDigest;
+use crate::journal::PayloadHash;
+use crate::store::{Blobs, Components, StoreError};
+
+#[async_trait]
+impl Blobs for SqliteStore {
+    async fn put_blob(&self, bytes: Vec<u8>) -> Result<PayloadHash, StoreError> {
+        let folder = self.folder.clone();
+        blocking(move || {
+            let hash = PayloadHash::of(&bytes);
+            folder::write_once(&folder.blob(&hash), &bytes)?;
+            Ok(hash)
+        })
+        .await
+    }
+
+    async fn get_blob(&self, hash: &PayloadHash) -> Result<Vec<u8>, StoreError> {
+        let (path, hash) = (self.folder.blob(hash), *hash);
+        blocking(move || read(path, "blob", hash, |bytes| PayloadHash::of(bytes) == hash)).await
+    }
+}
+
+#[async_trait]
+impl Components for SqliteStore {
+    async fn put_component(&self, bytes: &[u8]) -> Result<ComponentDigest, StoreError> {
+        let (folder, bytes) = (self.folder.clone(), bytes.to_vec());
+        blocking(move || {
+            let digest = ComponentDigest::of(&bytes);
+            folder::write_once(&folder.component(digest), &bytes)?;
+            Ok(digest)
+        })
+        .await
+    }
+
+    async fn get_component(&self, digest: ComponentDigest) -> Result<Vec<u8>, StoreError> {
+        let path = self.folder.component(digest);
+        blocking(move || read(path, "component", digest, |bytes| ComponentDigest::of(bytes) == digest)).await
+    }
+}
+
+fn read(
+    path: PathBuf,
+    what: &'static str,
+    name: impl ToString,
+    is_it: impl FnOnce(&[u8]) -> bool,
+) -> Result<Vec<u8>, StoreError> {
+    match std::fs::read(&path) {
+        Ok(bytes) if is_it(&bytes) => Ok(bytes),
+        Ok(_) => Err(errors::malformed(damaged_file(what, &path))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(StoreError::not_found(what, name)),
+        Err(error) => Err(errors::of_read(path, error)),
+    }
+}
+
+fn damaged_file(what: &str, path: &Path) -> String {
+    format!("the {what} file `{}`", path.display())
+}

@@ -1,0 +1,110 @@
+//! Connections to the database, and bringing its format up to date.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use super::errors::{self, DbError};
+use super::folder::Folder;
+use crate::store::StoreError;
+
+/// `KTRU`: tells our databases from those of other programs.
+const APPLICATION: i32 = 0x4B54_5255;
+/// In order; the database's `user_version` says how many were applied.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/V1__initial.sql")];
+/// How long to wait for another process that holds the database.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// More than there are different statements, so that none is ever parsed twice.
+const STATEMENTS: usize = 64;
+
+/// The connection that writes, with the database in the present format.
+pub(super) fn open_writer(folder: &Folder) -> Result<Connection, StoreError> {
+    open_current(folder).map_err(|error| error.into_store(folder.path()))
+}
+
+fn open_current(folder: &Folder) -> Result<Connection, DbError> {
+    let mut db = open(folder, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // Nothing is changed before it is certain whose database this is. In a transaction, so that it is seen as of one moment.
+    let snapshot = db.transaction()?;
+    let found = format(&snapshot, folder)?;
+    drop(snapshot);
+    if db.is_readonly("main")? {
+        return Err(StoreError::ReadOnly { path: folder.database() }.into());
+    }
+    switch_to_wal(&db)?;
+    db.execute_batch(
+        // `fullfsync` matters on macOS only, where an ordinary sync leaves data in the drive's cache. The WAL is cut back after a burst.
+        "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; PRAGMA foreign_keys = ON;
+         PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;",
+    )?;
+    if found < MIGRATIONS.len() {
+        migrate(&mut db, folder)?;
+    }
+    Ok(db)
+}
+
+/// A connection that only reads, to a database that [`open_writer`] opened before.
+pub(super) fn open_reader(folder: &Folder) -> Result<Connection, DbError> {
+    let db = open(folder, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    db.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY;")?;
+    Ok(db)
+}
+
+fn open(folder: &Folder, access: OpenFlags) -> Result<Connection, DbError> {
+    // Each connection is used by one thread at a time, which Rust sees to.
+    let db = Connection::open_with_flags(folder.database(), access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(PATIENCE)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(db)
+}
+
+/// The format of the database: how many migrations were applied to it. Only an empty file is taken over.
+fn format(db: &Connection, folder: &Folder) -> Result<usize, DbError> {
+    let application: i32 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let version: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let supported = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    match application {
+        APPLICATION if version > supported => {
+            Err(StoreError::NewerFormat { path: folder.path().to_owned(), found: version, supported }.into())
+        }
+        APPLICATION => Ok(usize::try_from(version).unwrap_or(usize::MAX)),
+        0 if version == 0 && tables == 0 => Ok(0),
+        _ => {
+            let what = format!("`{}` is another program's database: the store in it", folder.database().display());
+            Err(errors::malformed(what).into())
+        }
+    }
+}
+
+/// WAL mode stays in the file. SQLite does not wait when two connections make the switch at once, so this does.
+fn switch_to_wal(db: &Connection) -> Result<(), DbError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(mode) => {
+                let message = format!("the data folder's file system offers the journal mode `{mode}` and not `wal`");
+                return Err(StoreError::Conflict { message }.into());
+            }
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Applies what is missing, all of it or nothing.
+fn migrate(db: &mut Connection, folder: &Folder) -> Result<(), DbError> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been faster; only now nobody else can be.
+    let found = format(&transaction, folder)?;
+    for step in MIGRATIONS.iter().skip(found) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX))?;
+    transaction.commit()?;
+    Ok(())
+}

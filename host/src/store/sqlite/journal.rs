@@ -1,0 +1,109 @@
+//! Journals, and the one step in which an execution changes.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, params};
+
+use super::SqliteStore;
+use super::columns;
+use super::errors::{self, DbError};
+use super::fence::Fence;
+use super::waits;
+use crate::clock::Timestamp;
+use crate::ids::{ComponentDigest, ExecutionId};
+use crate::journal::EncodedEntry;
+use crate::store::{Append, Durability, Journal, Lease, StatusChange, StoreError, StoredEntry};
+
+#[async_trait]
+impl Journal for SqliteStore {
+    async fn append(&self, lease: &Lease, append: Append) -> Result<(), StoreError> {
+        let fence = Fence::new(lease, self.runner.id());
+        let execution = lease.execution;
+        let appends = !append.entries.is_empty();
+        self.writer.append(append.durability, appends, move |db| step(db, fence.check(db)?, execution, &append)).await
+    }
+
+    async fn entries(&self, execution: ExecutionId, from: u64) -> Result<Vec<StoredEntry>, StoreError> {
+        self.readers
+            .read(move |db| {
+                let key = columns::execution_key(db, execution)?;
+                let mut statement =
+                    db.prepare_cached("SELECT seq, bytes, link FROM journal WHERE execution = ?1 AND seq >= ?2 ORDER BY seq")?;
+                columns::collect(statement.query([key, columns::integer(from)])?, |row| {
+                    let seq = columns::count(row, "seq")?;
+                    let link: Vec<u8> = row.get("link")?;
+                    let link = link
+                        .try_into()
+                        .map_err(|_| errors::malformed(format!("record {seq} of the journal of execution `{execution}`")))?;
+                    Ok(StoredEntry { seq, bytes: row.get("bytes")?, link })
+                })
+            })
+            .await
+    }
+}
+
+fn step(db: &Connection, key: i64, execution: ExecutionId, append: &Append) -> Result<(), DbError> {
+    append_entries(db, key, execution, &append.entries)?;
+    if let Some(change) = &append.status {
+        change_status(db, key, change, append.at)?;
+    }
+    if let Some(metadata) = &append.metadata {
+        db.prepare_cached("UPDATE executions SET metadata = ?2 WHERE id = ?1")?.execute(params![key, metadata])?;
+    }
+    if let Some(wait) = &append.wait {
+        waits::begin(db, key, wait, append.at)?;
+    }
+    if append.durability == Durability::Full && append.entries.is_empty() {
+        // SQLite syncs the WAL only if the commit adds to it. Whoever asks for a full append must get a sync, for what was relaxed before.
+        db.prepare_cached("UPDATE executions SET syncs = syncs + 1 WHERE id = ?1")?.execute([key])?;
+    }
+    Ok(())
+}
+
+fn append_entries(db: &Connection, key: i64, execution: ExecutionId, entries: &[EncodedEntry]) -> Result<(), DbError> {
+    let Some(first) = entries.first() else { return Ok(()) };
+    let last: Option<i64> =
+        db.prepare_cached("SELECT max(seq) FROM journal WHERE execution = ?1")?.query_row([key], |row| row.get(0))?;
+    let next = last.map_or(0, |last| last.saturating_add(1));
+    let expected = u64::try_from(next).unwrap_or(u64::MAX);
+    let mut insert = db.prepare_cached("INSERT INTO journal (execution, seq, link, bytes) VALUES (?1, ?2, ?3, ?4)")?;
+    for (entry, expected) in entries.iter().zip(expected..) {
+        if entry.seq != expected {
+            let message = format!(
+                "the journal of execution `{execution}` goes on at {expected}, not at {} (an append that begins at {})",
+                entry.seq, first.seq
+            );
+            return Err(StoreError::Conflict { message }.into());
+        }
+        insert.execute(params![key, columns::integer(entry.seq), entry.link, entry.bytes])?;
+    }
+    Ok(())
+}
+
+fn change_status(db: &Connection, key: i64, change: &StatusChange, at: Timestamp) -> Result<(), DbError> {
+    let status = change.status().as_str();
+    match change {
+        StatusChange::Running | StatusChange::Waiting => {
+            db.prepare_cached("UPDATE executions SET status = ?2, status_reason = NULL WHERE id = ?1")?.execute(params![key, status])?
+        }
+        StatusChange::Completed { result } => db
+            .prepare_cached(
+                "UPDATE executions SET status = ?2, status_reason = NULL, ended_at = ?3, result = ?4, failure = NULL WHERE id = ?1",
+            )?
+            .execute(params![key, status, at.as_micros(), columns::payload(result)?])?,
+        StatusChange::Failed { failure } => db
+            .prepare_cached(
+                "UPDATE executions SET status = ?2, status_reason = ?3, ended_at = ?4, result = NULL, failure = ?5 WHERE id = ?1",
+            )?
+            .execute(params![key, status, failure.message, at.as_micros(), columns::failure(failure)?])?,
+        StatusChange::Cancelled => db
+            .prepare_cached("UPDATE executions SET status = ?2, status_reason = NULL, ended_at = ?3 WHERE id = ?1")?
+            .execute(params![key, status, at.as_micros()])?,
+        StatusChange::Reopened { component } => db
+            .prepare_cached(
+                "UPDATE executions SET status = ?2, status_reason = NULL, ended_at = NULL, result = NULL, failure = NULL,
+                     cancel_requested = 0, component = coalesce(?3, component) WHERE id = ?1",
+            )?
+            .execute(params![key, status, component.as_ref().map(ComponentDigest::as_bytes)])?,
+    };
+    Ok(())
+}

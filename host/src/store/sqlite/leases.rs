@@ -1,0 +1,72 @@
+//! Leases. A runner is proved dead by its free lock, so that nobody waits for a lease to run out.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::SqliteStore;
+use super::blocking::blocking;
+use super::columns;
+use super::errors::DbError;
+use super::runner::{Runner, RunnerId};
+use crate::ids::ExecutionId;
+use crate::store::{Durability, Lease, Leases, Status, StoreError};
+
+#[async_trait]
+impl Leases for SqliteStore {
+    async fn claim(&self, execution: ExecutionId) -> Result<Lease, StoreError> {
+        let runner = Arc::clone(&self.runner);
+        let me = blocking(move || runner.register()).await?;
+        // Kept until the claim is settled: no other claim of this process gets to the database meanwhile.
+        let claim = Runner::reserve(&self.runner, execution)?;
+        let runner = Arc::clone(&self.runner);
+        // Relaxed: if the machine dies, every runner of this data folder dies with it, and a forgotten lease fences nobody.
+        let epoch = self.writer.write(Durability::Relaxed, move |db| take(db, &runner, &me, execution)).await?;
+        claim.keep(epoch);
+        Ok(Lease { execution, epoch })
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        // Also if the write fails or is not waited for: this process no longer drives it, and its next claim takes it.
+        let _end = Runner::end_of_drive(&self.runner, lease);
+        let Some(me) = self.runner.id() else { return Ok(()) };
+        let Lease { execution, epoch } = *lease;
+        let ended = self
+            .writer
+            .write(Durability::Relaxed, move |db| {
+                let status: Option<String> = db
+                    .prepare_cached(
+                        "UPDATE executions SET runner = NULL WHERE exec_id = ?1 AND epoch = ?2 AND runner = ?3 RETURNING status",
+                    )?
+                    .query_row(params![execution.as_bytes(), columns::integer(epoch), &*me], |row| row.get(0))
+                    .optional()?;
+                Ok(status.is_some_and(|status| Status::parse(&status).is_some_and(Status::is_terminal)))
+            })
+            .await?;
+        if ended {
+            self.forget_wake(execution).await;
+        }
+        Ok(())
+    }
+}
+
+fn take(db: &Connection, runner: &Runner, me: &RunnerId, execution: ExecutionId) -> Result<u64, DbError> {
+    let holder: Option<String> = db
+        .prepare_cached("SELECT runner FROM executions WHERE exec_id = ?1")?
+        .query_row([execution.as_bytes()], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| StoreError::not_found("execution", execution))?;
+    // A lease of our own that nobody here drives was left behind by a claim or a release that was not waited for.
+    if let Some(holder) = holder.filter(|holder| **holder != **me) {
+        if let Some(living) = runner.living(&holder) {
+            return Err(StoreError::Owned { execution, runner: living }.into());
+        }
+        runner.bury(&holder);
+    }
+    let mut statement =
+        db.prepare_cached("UPDATE executions SET epoch = epoch + 1, runner = ?2 WHERE exec_id = ?1 RETURNING epoch")?;
+    let mut rows = statement.query(params![execution.as_bytes(), &**me])?;
+    let epoch = rows.next()?.map_or(Ok(0), |row| columns::count(row, "epoch"))?;
+    Ok(epoch)
+}

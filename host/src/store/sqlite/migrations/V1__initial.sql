@@ -1,0 +1,104 @@
+-- Data format 1. A released migration is never edited, only followed by the next one.
+--
+-- Times are microseconds since the Unix epoch, UTC. A column that holds a value (`input`, `result`, `answer`, `payload`) is the postcard form
+-- of `Payload`, the same as inside journal entries: the bytes themselves, or the BLAKE3 address and length of a blob that was written before
+-- the row. Rows refer to an execution by its integer key, not by its 16 byte identifier, to keep rows and indexes narrow.
+
+CREATE TABLE executions (
+    id               INTEGER PRIMARY KEY,  -- grows in the order of creation: `list` gives newest first by it
+    exec_id          BLOB NOT NULL CHECK (length(exec_id) = 16),
+    flow             TEXT NOT NULL,
+    component        BLOB NOT NULL CHECK (length(component) = 32),  -- SHA-256, the present one
+    input            BLOB NOT NULL,
+    seed             BLOB NOT NULL CHECK (length(seed) = 32),
+    created_at       INTEGER NOT NULL,
+    flow_epoch       INTEGER NOT NULL,
+    original         BLOB CHECK (length(original) = 16),  -- may name an execution of another store
+    replay_plan      TEXT,
+    frozen_spec      TEXT NOT NULL,
+    status           TEXT NOT NULL CHECK (status IN ('running', 'waiting', 'completed', 'failed', 'cancelled')),
+    status_reason    TEXT,
+    ended_at         INTEGER,
+    result           BLOB,
+    failure          TEXT,  -- JSON
+    metadata         TEXT NOT NULL DEFAULT '{}',  -- JSON
+    cancel_requested INTEGER NOT NULL DEFAULT 0,
+    epoch            INTEGER NOT NULL DEFAULT 0,  -- of the latest lease (E12)
+    runner           TEXT,  -- of the latest lease: `runners/<runner>.lock` is locked while it lives
+    syncs            INTEGER NOT NULL DEFAULT 0  -- full appends that changed nothing else: see journal.rs
+) STRICT;
+
+-- One execution by identifier (every operation), and by the beginning of its text (`executions_by_prefix`, a range).
+CREATE UNIQUE INDEX executions_by_exec_id ON executions (exec_id);
+-- `list` and `count` by status, such as all running ones when a host starts. The key at the index's end gives newest first.
+CREATE INDEX executions_by_status ON executions (status);
+-- `list` and `count` by flow.
+CREATE INDEX executions_by_flow ON executions (flow);
+-- `list` and `count` of the replays of an execution.
+CREATE INDEX executions_by_original ON executions (original) WHERE original IS NOT NULL;
+
+-- Rows are appended in commit order, whoever they belong to, so that a commit of many executions dirties few pages.
+CREATE TABLE journal (
+    id        INTEGER PRIMARY KEY,
+    execution INTEGER NOT NULL REFERENCES executions (id),
+    seq       INTEGER NOT NULL,
+    link      BLOB NOT NULL CHECK (length(link) = 32),
+    bytes     BLOB NOT NULL
+) STRICT;
+
+-- A journal in order (`entries`), its last position (`append`), and no position twice.
+CREATE UNIQUE INDEX journal_by_execution ON journal (execution, seq);
+
+CREATE TABLE waits (
+    id          INTEGER PRIMARY KEY,
+    execution   INTEGER NOT NULL REFERENCES executions (id),
+    call        INTEGER NOT NULL,
+    name        TEXT NOT NULL,
+    question    TEXT,
+    schema      TEXT,
+    metadata    TEXT,
+    entered_at  INTEGER NOT NULL,
+    resolution  TEXT CHECK (resolution IN ('answered', 'aborted')),
+    answer      BLOB,
+    resolved_at INTEGER
+) STRICT;
+
+-- The questions of an execution in call order (`waits`), and one of them (`wait`, `resolve`).
+CREATE UNIQUE INDEX waits_by_call ON waits (execution, call);
+
+CREATE TABLE artifacts (
+    id         INTEGER PRIMARY KEY,
+    execution  INTEGER NOT NULL REFERENCES executions (id),
+    call       INTEGER NOT NULL,
+    attempt    INTEGER NOT NULL,
+    ordinal    INTEGER NOT NULL,
+    name       TEXT NOT NULL,
+    kind       TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    is_blob    INTEGER NOT NULL,
+    tags       TEXT NOT NULL,  -- a JSON array
+    payload    BLOB NOT NULL,
+    at         INTEGER NOT NULL
+) STRICT;
+
+-- The artifacts of an execution in order (`artifacts`), and those of one attempt (`save`).
+CREATE UNIQUE INDEX artifacts_by_position ON artifacts (execution, call, attempt, ordinal);
+
+CREATE TABLE logs (
+    id         INTEGER PRIMARY KEY,
+    execution  INTEGER NOT NULL REFERENCES executions (id),
+    call       INTEGER NOT NULL,
+    attempt    INTEGER NOT NULL,
+    ordinal    INTEGER NOT NULL,
+    at         INTEGER NOT NULL,
+    level      TEXT NOT NULL,
+    source     TEXT NOT NULL,
+    checkpoint TEXT,
+    module     TEXT NOT NULL,
+    message    TEXT NOT NULL
+) STRICT;
+
+-- Recognises a line that a re-executed prefix logs again (`log`, E11).
+CREATE UNIQUE INDEX logs_by_position ON logs (execution, call, attempt, ordinal);
+-- An execution's lines in the order in which they came, from any line on, or the last ones (`logs`). The key is at the index's end.
+CREATE INDEX logs_by_execution ON logs (execution);

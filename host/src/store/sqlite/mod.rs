@@ -1,0 +1,44 @@
+//! The embedded store: one SQLite database, files beside it, and nothing to install.
+//!
+//! Owns a data folder: `kitaru.db` (executions, journals, questions, artifacts, logs), `blobs/` and `components/` (bytes by content),
+//! `runners/` (one locked file per living process that drives executions), `wake/` (one file per execution, touched to wake its watchers in
+//! other processes). Several processes, and several stores of one process, share a folder.
+//!
+//! One thread writes, and commits what has queued up with one sync (`writer`, E3); readers have connections of their own (`readers`) and
+//! see every answered write. A change of an execution checks its lease in the same transaction (`fence`, E12). The data folder belongs on a
+//! local disk: SQLite's WAL and the runners' locks need one.
+
+mod artifacts;
+mod blobs;
+mod blocking;
+mod columns;
+mod database;
+mod errors;
+mod executions;
+#[cfg(feature = "fault-injection")]
+mod fault;
+mod fence;
+mod folder;
+mod journal;
+mod leases;
+mod logs;
+mod mutex;
+mod open;
+mod readers;
+mod runner;
+#[cfg(test)]
+mod tests;
+mod waits;
+mod wakeups;
+mod watcher;
+mod writer;
+
+/// The embedded store on one data folder. Dropping it waits until everything that was asked of it is answered.
+pub struct SqliteStore {
+    // Dropped first: what is still queued is written while this runner's lock is held.
+    writer: writer::Writer,
+    readers: readers::Readers,
+    runner: std::sync::Arc<runner::Runner>,
+    watcher: watcher::Watcher,
+    folder: folder::Folder,
+}

@@ -1,0 +1,38 @@
+//! Opening a data folder.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::SqliteStore;
+use super::database;
+use super::folder::Folder;
+use super::readers::Readers;
+use super::runner::Runner;
+use super::watcher::Watcher;
+use super::writer::Writer;
+use crate::store::StoreError;
+
+impl SqliteStore {
+    /// Opens the store in `folder`, which is created if it is not there, readable by its owner only.
+    ///
+    /// # Errors
+    /// [`StoreError::NewerFormat`], [`StoreError::Damaged`], [`StoreError::ReadOnly`], [`StoreError::Locked`], [`StoreError::DiskFull`] or
+    /// [`StoreError::Io`].
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let folder = Folder::create(folder)?;
+        let connection = database::open_writer(&folder)?;
+        Ok(Self {
+            writer: Writer::start(connection, &folder)?,
+            readers: Readers::new(folder.clone()),
+            runner: Arc::new(Runner::new(folder.runners())),
+            watcher: Watcher::new(folder.wake()),
+            folder,
+        })
+    }
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore").field("folder", &self.folder.path()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,63 @@
+//! Connections that read, each used by one query at a time.
+
+use std::sync::{Arc, Mutex};
+
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use super::blocking::blocking;
+use super::database;
+use super::errors::DbError;
+use super::folder::Folder;
+use super::mutex::lock;
+use crate::store::StoreError;
+
+/// How many queries run at once. More would only queue for the processors, and each costs three open files.
+const CONNECTIONS: usize = 8;
+
+/// Readers. In WAL mode they never wait for the writer, and a query sees all that was committed before it began: every answered write.
+pub(super) struct Readers {
+    shared: Arc<Shared>,
+    turns: Arc<Semaphore>,
+}
+
+struct Shared {
+    folder: Folder,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    /// Readers of the database in `folder`. Connections are opened when they are needed, and kept.
+    pub(super) fn new(folder: Folder) -> Self {
+        let shared = Shared { folder, idle: Mutex::default() };
+        Self { shared: Arc::new(shared), turns: Arc::new(Semaphore::new(CONNECTIONS)) }
+    }
+
+    /// Runs `query` on a connection, off the async threads.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(DbError::stopped)?;
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let answer = shared.read(query);
+            drop(turn);
+            answer.map_err(|error| error.into_store(shared.folder.path()))
+        })
+        .await
+    }
+}
+
+impl Shared {
+    fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T, DbError>) -> Result<T, DbError> {
+        let kept = lock(&self.idle).pop();
+        let db = kept.map_or_else(|| database::open_reader(&self.folder), Ok)?;
+        let answer = query(&db);
+        // A connection on which SQLite failed is not kept: whatever state it is in ends with it.
+        if !matches!(answer, Err(DbError::Sqlite(_))) {
+            lock(&self.idle).push(db);
+        }
+        answer
+    }
+}

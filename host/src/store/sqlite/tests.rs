@@ -1,0 +1,30 @@
+//! The contract on SQLite, and what is SQLite's own.
+
+mod crash;
+#[cfg(feature = "fault-injection")]
+mod fault;
+mod formats;
+mod plans;
+mod refusals;
+mod runners;
+mod scenes;
+mod speed;
+
+use tempfile::TempDir;
+
+use super::SqliteStore;
+use crate::store::contract::{Place, contract_tests};
+
+impl Place for TempDir {
+    type Store = SqliteStore;
+
+    fn new() -> Self {
+        tempfile::tempdir().unwrap()
+    }
+
+    fn open(&self) -> SqliteStore {
+        SqliteStore::open(self.path()).unwrap()
+    }
+}
+
+contract_tests!(TempDir);

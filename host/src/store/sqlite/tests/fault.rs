@@ -1,0 +1,63 @@
+//! A process that kills itself at a chosen append, and what the next one finds.
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::tempdir;
+
+use super::scenes::{claimed, length, record};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Durability, ExecutionFilter, Executions, Journal, Leases, Page};
+
+const FOLDER: &str = "KITARU_TEST_FOLDER";
+
+#[tokio::test]
+#[ignore = "runs in a process that the tests below start"]
+async fn victim() {
+    let folder = std::env::var(FOLDER).unwrap();
+    let store = SqliteStore::open(Path::new(&folder)).unwrap();
+    let lease = claimed(&store).await;
+    for seq in 0..10 {
+        store.append(&lease, record(seq, 100, if seq % 2 == 0 { Durability::Full } else { Durability::Relaxed })).await.unwrap();
+        std::fs::write(Path::new(&folder).join("answered"), (seq + 1).to_string()).unwrap();
+    }
+}
+
+async fn killed(variable: &str, at: u64) -> (usize, usize) {
+    let folder = tempdir().unwrap();
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "--quiet", "store::sqlite::tests::fault::victim"])
+        .env(FOLDER, folder.path())
+        .env(variable, at.to_string())
+        .output()
+        .unwrap()
+        .status;
+    #[cfg(unix)]
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9), "{status}");
+    assert!(!status.success());
+    let answered = std::fs::read_to_string(folder.path().join("answered")).map_or(0, |text| text.parse().unwrap());
+
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let rows = store.list(&ExecutionFilter::default(), Page { offset: 0, limit: 10 }).await.unwrap();
+    let [row] = &rows[..] else { panic!("one execution") };
+    assert_eq!(row.runner, None, "it is dead, though its lock file is there");
+    let found = length(&store, row.new.id).await;
+    let lease = store.claim(row.new.id).await.unwrap();
+    assert_eq!(lease.epoch, 2);
+    store.append(&lease, record(found as u64, 10, Durability::Full)).await.unwrap();
+    (answered, found)
+}
+
+#[tokio::test]
+async fn e3_a_kill_after_the_commit_keeps_what_was_not_answered() {
+    for at in [1, 4, 10] {
+        assert_eq!(killed("KITARU_FAULT_KILL_AT", at as u64).await, (at - 1, at));
+    }
+}
+
+#[tokio::test]
+async fn e3_a_kill_before_the_commit_loses_only_what_was_not_answered() {
+    for at in [1, 5, 10] {
+        assert_eq!(killed("KITARU_FAULT_KILL_BEFORE", at as u64).await, (at - 1, at - 1));
+    }
+}

@@ -1,0 +1,188 @@
+//! Data folders that are not what they should be, and what a new one is like.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use tempfile::tempdir;
+
+use super::scenes::{claimed, record};
+use crate::journal::PayloadHash;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Blobs, Components, Durability, ExecutionFilter, Executions, Journal, StoreError};
+
+fn change(folder: &Path, sql: &str) {
+    Connection::open(folder.join("kitaru.db")).unwrap().execute_batch(sql).unwrap();
+}
+
+#[test]
+fn a_new_folder_is_made_with_what_is_above_it() {
+    let root = tempdir().unwrap();
+    let folder = root.path().join("a/b");
+    drop(SqliteStore::open(&folder).unwrap());
+    let db = Connection::open(folder.join("kitaru.db")).unwrap();
+    let pragma = |name: &str| db.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!((pragma("application_id"), pragma("user_version")), (0x4B54_5255, 1));
+    let mode: String = db.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal");
+    let names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert!(
+        !names.iter().any(|name| name == "runners" || name == "wake" || name == "blobs"),
+        "reading leaves no traces: {names:?}"
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn files_are_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    fn check(folder: &Path, seen: &mut usize) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let metadata = path.metadata().unwrap();
+            let expected = if metadata.is_dir() { 0o700 } else { 0o600 };
+            assert_eq!(metadata.permissions().mode() & 0o777, expected, "{}", path.display());
+            *seen += 1;
+            if metadata.is_dir() {
+                check(&path, seen);
+            }
+        }
+    }
+    let root = tempdir().unwrap();
+    let store = SqliteStore::open(&root.path().join("home")).unwrap();
+    let lease = claimed(&store).await;
+    store.append(&lease, record(0, 10, Durability::Full)).await.unwrap();
+    store.put_blob(vec![1; 10]).await.unwrap();
+    store.put_component(b"component").await.unwrap();
+    store.request_cancel(lease.execution).await.unwrap();
+    let mut seen = 0;
+    check(root.path(), &mut seen);
+    // home, the database's three files, and four folders with a file in each, one of them two deep.
+    assert_eq!(seen, 1 + 3 + 4 + 4 + 1);
+}
+
+#[test]
+fn opening_at_once_is_safe() {
+    for _ in 0..5 {
+        let folder = tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| SqliteStore::open(folder.path()).unwrap());
+            }
+        });
+    }
+}
+
+#[test]
+fn e13_a_newer_format_is_refused() {
+    let folder = tempdir().unwrap();
+    drop(SqliteStore::open(folder.path()).unwrap());
+    change(folder.path(), "PRAGMA user_version = 7");
+    let error = SqliteStore::open(folder.path()).unwrap_err();
+    assert!(matches!(error, StoreError::NewerFormat { found: 7, supported: 1, .. }), "{error:?}");
+    change(folder.path(), "PRAGMA user_version = 1");
+    SqliteStore::open(folder.path()).unwrap();
+}
+
+#[test]
+fn e13_another_programs_database_is_left_alone() {
+    for sql in ["CREATE TABLE theirs (a)", "PRAGMA application_id = 5", "PRAGMA user_version = 3"] {
+        let folder = tempdir().unwrap();
+        change(folder.path(), sql);
+        let before = std::fs::read(folder.path().join("kitaru.db")).unwrap();
+        let error = SqliteStore::open(folder.path()).unwrap_err();
+        assert!(matches!(&error, StoreError::Damaged { .. }), "{error:?}");
+        assert!(error.to_string().contains("another program"), "{error}");
+        assert_eq!(std::fs::read(folder.path().join("kitaru.db")).unwrap(), before);
+    }
+}
+
+#[test]
+fn e13_a_file_that_is_no_database_is_damaged() {
+    let folder = tempdir().unwrap();
+    std::fs::write(folder.path().join("kitaru.db"), "x".repeat(9000)).unwrap();
+    let error = SqliteStore::open(folder.path()).unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+    assert!(error.to_string().contains("kitaru.db"), "{error}");
+}
+
+#[tokio::test]
+async fn e13_a_damaged_page_is_an_error_and_not_a_panic() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let lease = claimed(&store).await;
+    for seq in 0..50 {
+        store.append(&lease, record(seq, 2000, Durability::Full)).await.unwrap();
+    }
+    drop(store);
+    let path = folder.path().join("kitaru.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    for byte in &mut bytes[3 * 4096..] {
+        *byte ^= 0x5a;
+    }
+    std::fs::write(&path, bytes).unwrap();
+    // The first pages (the schema) are whole, so it opens; the records are not.
+    let found = match SqliteStore::open(folder.path()) {
+        Ok(store) => store.entries(lease.execution, 0).await.map(|_| ()),
+        Err(error) => Err(error),
+    };
+    assert!(matches!(found, Err(StoreError::Damaged { .. })), "{found:?}");
+}
+
+#[tokio::test]
+async fn e13_a_column_of_another_kind_is_damaged() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let lease = claimed(&store).await;
+    for sql in ["UPDATE executions SET input = x'09'", "UPDATE executions SET failure = '{'"] {
+        change(folder.path(), sql);
+        let error = store.execution(lease.execution).await.unwrap_err();
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+        change(folder.path(), "UPDATE executions SET input = x'0000', failure = NULL");
+        store.execution(lease.execution).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn e13_a_damaged_blob_is_told_and_can_be_put_again() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let hash = store.put_blob(b"value".to_vec()).await.unwrap();
+    let path = store.folder.blob(&hash);
+    std::fs::write(&path, "other").unwrap();
+    let error = store.get_blob(&hash).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Damaged { .. }) && error.to_string().contains(&hash.to_string()), "{error}");
+    // A torn file has another length, and is replaced.
+    std::fs::write(&path, "val").unwrap();
+    assert!(matches!(store.get_blob(&hash).await, Err(StoreError::Damaged { .. })));
+    assert_eq!(store.put_blob(b"value".to_vec()).await.unwrap(), PayloadHash::of(b"value"));
+    assert_eq!(store.get_blob(&hash).await.unwrap(), b"value");
+
+    let digest = store.put_component(b"component").await.unwrap();
+    std::fs::write(store.folder.component(digest), "c0mponent").unwrap();
+    assert!(matches!(store.get_component(digest).await, Err(StoreError::Damaged { .. })));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn e13_a_read_only_folder_is_told() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+    let root = tempdir().unwrap();
+    let home = root.path().join("home");
+    drop(SqliteStore::open(&home).unwrap());
+    let allow = |path: &Path, mode| set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    allow(root.path(), 0o500);
+    allow(&home, 0o500);
+    if tempfile::tempfile_in(&home).is_err() {
+        // Not for a superuser, whom permissions do not stop.
+        let error = SqliteStore::open(&home).unwrap_err();
+        assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
+        allow(&home.join("kitaru.db"), 0o400);
+        assert!(matches!(SqliteStore::open(&home), Err(StoreError::ReadOnly { .. })));
+        assert!(matches!(SqliteStore::open(&root.path().join("new")), Err(StoreError::ReadOnly { .. })));
+    }
+    allow(root.path(), 0o700);
+    allow(&home, 0o700);
+    allow(&home.join("kitaru.db"), 0o600);
+    assert_eq!(SqliteStore::open(&home).unwrap().count(&ExecutionFilter::default()).await.unwrap(), 0);
+}

@@ -1,0 +1,98 @@
+//! Questions and answers.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::SqliteStore;
+use super::columns;
+use super::errors::{self, DbError};
+use crate::clock::Timestamp;
+use crate::ids::{CallId, ExecutionId};
+use crate::store::{Durability, NewWait, Resolution, StoreError, WaitRow, Waits};
+
+#[async_trait]
+impl Waits for SqliteStore {
+    async fn waits(&self, execution: ExecutionId) -> Result<Vec<WaitRow>, StoreError> {
+        self.readers
+            .read(move |db| {
+                let key = columns::execution_key(db, execution)?;
+                let mut statement = db.prepare_cached("SELECT * FROM waits WHERE execution = ?1 ORDER BY call")?;
+                columns::collect(statement.query([key])?, |row| wait(row, execution))
+            })
+            .await
+    }
+
+    async fn wait(&self, id: CallId) -> Result<WaitRow, StoreError> {
+        self.readers
+            .read(move |db| {
+                let key = columns::execution_key(db, id.execution)?;
+                let mut statement = db.prepare_cached("SELECT * FROM waits WHERE execution = ?1 AND call = ?2")?;
+                let mut rows = statement.query(params![key, id.index])?;
+                let row = rows.next()?.ok_or_else(|| StoreError::not_found("wait", id))?;
+                wait(row, id.execution)
+            })
+            .await
+    }
+
+    async fn resolve(&self, id: CallId, resolution: Resolution, at: Timestamp) -> Result<(), StoreError> {
+        self.writer.write(Durability::Full, move |db| settle(db, id, &resolution, at)).await?;
+        self.notify(id.execution).await;
+        Ok(())
+    }
+}
+
+/// A question begins, in the transaction of the append that asks it. The same call asks again only after its execution was reopened before it
+/// (E9), when what was asked and answered there no longer counts.
+pub(super) fn begin(db: &Connection, key: i64, wait: &NewWait, at: Timestamp) -> Result<(), DbError> {
+    db.prepare_cached(
+        "INSERT INTO waits (execution, call, name, question, schema, metadata, entered_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (execution, call) DO UPDATE SET name = excluded.name, question = excluded.question, schema = excluded.schema,
+             metadata = excluded.metadata, entered_at = excluded.entered_at, resolution = NULL, answer = NULL, resolved_at = NULL",
+    )?
+    .execute(params![key, wait.call, wait.name, wait.question, wait.schema, wait.metadata, at.as_micros()])?;
+    Ok(())
+}
+
+fn settle(db: &Connection, id: CallId, resolution: &Resolution, at: Timestamp) -> Result<(), DbError> {
+    let key = columns::execution_key(db, id.execution)?;
+    let settled: Option<bool> = db
+        .prepare_cached("SELECT resolution IS NOT NULL FROM waits WHERE execution = ?1 AND call = ?2")?
+        .query_row(params![key, id.index], |row| row.get(0))
+        .optional()?;
+    match settled {
+        None => return Err(StoreError::not_found("wait", id).into()),
+        Some(true) => return Err(StoreError::Conflict { message: format!("wait `{id}` is settled already") }.into()),
+        Some(false) => {}
+    }
+    let (word, answer) = match resolution {
+        Resolution::Answered(value) => ("answered", Some(columns::payload(value)?)),
+        Resolution::Aborted => ("aborted", None),
+    };
+    db.prepare_cached("UPDATE waits SET resolution = ?3, answer = ?4, resolved_at = ?5 WHERE execution = ?1 AND call = ?2")?
+        .execute(params![key, id.index, word, answer, at.as_micros()])?;
+    Ok(())
+}
+
+fn wait(row: &Row<'_>, execution: ExecutionId) -> Result<WaitRow, DbError> {
+    let id = CallId { execution, index: columns::index(row, "call")? };
+    let word: Option<String> = row.get("resolution")?;
+    let resolution = match (word.as_deref(), columns::optional_payload(row, "answer")?) {
+        (None, _) => None,
+        (Some("answered"), Some(value)) => Some(Resolution::Answered(value)),
+        (Some("aborted"), _) => Some(Resolution::Aborted),
+        _ => return Err(errors::malformed(format!("the answer of wait `{id}`")).into()),
+    };
+    Ok(WaitRow {
+        id,
+        wait: NewWait {
+            call: id.index,
+            name: row.get("name")?,
+            question: row.get("question")?,
+            schema: row.get("schema")?,
+            metadata: row.get("metadata")?,
+        },
+        entered_at: columns::time(row, "entered_at")?,
+        resolution,
+        resolved_at: columns::optional_time(row, "resolved_at")?,
+    })
+}

@@ -1,0 +1,41 @@
+//! Wake-ups across tasks and processes.
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::SqliteStore;
+use super::blocking::blocking;
+use super::watcher::Watcher;
+use crate::ids::ExecutionId;
+use crate::store::{StoreError, Wakeups};
+
+#[async_trait]
+impl Wakeups for SqliteStore {
+    async fn watch(&self, execution: ExecutionId) -> Result<watch::Receiver<u64>, StoreError> {
+        let watcher = self.watcher.clone();
+        blocking(move || watcher.watch(execution)).await
+    }
+
+    async fn wake(&self, execution: ExecutionId) -> Result<(), StoreError> {
+        // Tasks of this process first: they need no file.
+        self.watcher.wake_here(execution);
+        let watcher = self.watcher.clone();
+        blocking(move || watcher.wake_others(execution)).await
+    }
+}
+
+impl SqliteStore {
+    /// Wakes the watchers of an execution that was changed already: what was asked for has happened, whether or not they learn of it at once.
+    pub(super) async fn notify(&self, execution: ExecutionId) {
+        if let Err(error) = self.wake(execution).await {
+            tracing::warn!(%execution, error = &error as &dyn std::error::Error, "other processes were not woken");
+        }
+    }
+
+    /// Nobody needs to be woken for an execution that ended.
+    pub(super) async fn forget_wake(&self, execution: ExecutionId) {
+        let path = Watcher::path(&self.folder.wake(), execution);
+        // A missing file is the usual case, and one that stays harms nobody.
+        let _ = blocking(move || Ok(std::fs::remove_file(path))).await;
+    }
+}

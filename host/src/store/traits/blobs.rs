@@ -1,0 +1,31 @@
+//! Large values and components, by content.
+
+use async_trait::async_trait;
+
+use crate::ids::ComponentDigest;
+use crate::journal::PayloadHash;
+use crate::store::StoreError;
+
+/// Large values by content.
+#[async_trait]
+pub trait Blobs {
+    /// Keeps `bytes`, durably, and returns their address.
+    async fn put_blob(&self, bytes: Vec<u8>) -> Result<PayloadHash, StoreError>;
+    /// The bytes at `hash`, checked against it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or [`StoreError::Damaged`] when they are not what the address says.
+    async fn get_blob(&self, hash: &PayloadHash) -> Result<Vec<u8>, StoreError>;
+}
+
+/// Components by digest, so that an execution goes on even if the file that it was started from is gone.
+#[async_trait]
+pub trait Components {
+    /// Keeps a component, durably, and returns its digest.
+    async fn put_component(&self, bytes: &[u8]) -> Result<ComponentDigest, StoreError>;
+    /// A component's bytes, checked against the digest.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] or [`StoreError::Damaged`].
+    async fn get_component(&self, digest: ComponentDigest) -> Result<Vec<u8>, StoreError>;
+}

@@ -1,0 +1,145 @@
+//! Executions as rows.
+
+use async_trait::async_trait;
+
+use crate::clock::Timestamp;
+use crate::ids::{ComponentDigest, ExecutionId};
+use crate::journal::{Failure, Payload};
+use crate::store::StoreError;
+
+/// What an execution is doing. Five statuses, as in Kitaru.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// A runner drives it, or drove it when it died.
+    Running,
+    /// It needs an answer.
+    Waiting,
+    /// It has a result.
+    Completed,
+    /// It has a failure.
+    Failed,
+    /// Somebody ended it.
+    Cancelled,
+}
+
+impl Status {
+    /// All of them, in the order in which messages list them.
+    pub const ALL: [Self; 5] = [Self::Running, Self::Waiting, Self::Completed, Self::Failed, Self::Cancelled];
+
+    /// The word used in JSON, text and storage.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The status that `word` names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+
+    /// Whether nothing more happens unless somebody asks for it.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An execution about to be created. Its status is `running` with no runner, so whoever claims it first drives it.
+#[derive(Clone, Debug)]
+pub struct NewExecution {
+    /// Its identifier.
+    pub id: ExecutionId,
+    /// Which flow of the component.
+    pub flow: String,
+    /// Which component; its bytes are in the store already.
+    pub component: ComponentDigest,
+    /// The flow's input: a JSON object.
+    pub input: Payload,
+    /// Seed of the flow's random stream.
+    pub seed: [u8; 32],
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// What the flow's clock reads first: `created_at`, or the source's for a replay.
+    pub flow_epoch: Timestamp,
+    /// The execution that this one replays.
+    pub original: Option<ExecutionId>,
+    /// The plan of the replay, as JSON.
+    pub replay_plan: Option<String>,
+    /// The configuration that it keeps for life (grants, limits), as JSON.
+    pub frozen_spec: String,
+}
+
+/// An execution as it stands.
+#[derive(Clone, Debug)]
+pub struct ExecutionRow {
+    /// What it was created as. `component` is the present one, which `retry --component` may have changed.
+    pub new: NewExecution,
+    /// What it is doing.
+    pub status: Status,
+    /// One line on why, for people.
+    pub status_reason: Option<String>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Its result.
+    pub result: Option<Payload>,
+    /// Its failure.
+    pub failure: Option<Failure>,
+    /// What the flow logged about itself: a JSON object.
+    pub metadata: String,
+    /// Somebody asked for its end.
+    pub cancel_requested: bool,
+    /// The epoch of its latest lease; 0 if nobody claimed it yet.
+    pub epoch: u64,
+    /// The live runner that drives it, for people.
+    pub runner: Option<String>,
+}
+
+/// Which executions to list. Everything that is given must hold.
+#[derive(Clone, Debug, Default)]
+pub struct ExecutionFilter {
+    /// Only these statuses; empty means all.
+    pub statuses: Vec<Status>,
+    /// Only this flow.
+    pub flow: Option<String>,
+    /// Only replays of this execution.
+    pub original: Option<ExecutionId>,
+}
+
+/// A window on a list, newest first.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// How many to leave out.
+    pub offset: u64,
+    /// How many to give at most.
+    pub limit: u64,
+}
+
+/// Executions as rows.
+#[async_trait]
+pub trait Executions {
+    /// Creates an execution, durably.
+    async fn create(&self, execution: NewExecution) -> Result<(), StoreError>;
+    /// One execution.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn execution(&self, id: ExecutionId) -> Result<ExecutionRow, StoreError>;
+    /// Executions whose identifier's text starts with `prefix` (lower-case hexadecimal and hyphens), at most `limit`.
+    async fn executions_by_prefix(&self, prefix: &str, limit: u64) -> Result<Vec<ExecutionId>, StoreError>;
+    /// Executions that pass `filter`, newest first.
+    async fn list(&self, filter: &ExecutionFilter, page: Page) -> Result<Vec<ExecutionRow>, StoreError>;
+    /// How many executions pass `filter`.
+    async fn count(&self, filter: &ExecutionFilter) -> Result<u64, StoreError>;
+    /// Notes that somebody wants the execution ended, and wakes its runner. The caller ends it where there is none.
+    async fn request_cancel(&self, id: ExecutionId) -> Result<(), StoreError>;
+}

@@ -1,0 +1,37 @@
+//! Who runs what (E12), and how one process learns what another did.
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use crate::ids::ExecutionId;
+use crate::store::StoreError;
+
+/// The right to drive one execution. Every append is checked against its epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Which execution.
+    pub execution: ExecutionId,
+    /// The fencing epoch: greater than that of every earlier lease of the execution.
+    pub epoch: u64,
+}
+
+/// Leases. An embedded store proves a runner dead at once (its operating-system lock is free); nobody waits for a lease to run out.
+#[async_trait]
+pub trait Leases {
+    /// Takes the lease of an execution that no live runner holds.
+    ///
+    /// # Errors
+    /// [`StoreError::Owned`] when a live runner (of this process or another) holds it.
+    async fn claim(&self, execution: ExecutionId) -> Result<Lease, StoreError>;
+    /// Gives the lease back. A lease that was lost is given back without complaint.
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
+}
+
+/// Wake-ups across tasks and processes. A wake-up carries no news: whoever is woken looks at the store.
+#[async_trait]
+pub trait Wakeups {
+    /// A receiver that changes whenever the execution was woken since. Spurious wake-ups happen.
+    async fn watch(&self, execution: ExecutionId) -> Result<watch::Receiver<u64>, StoreError>;
+    /// Wakes everybody who watches the execution, in this process and others.
+    async fn wake(&self, execution: ExecutionId) -> Result<(), StoreError>;
+}

@@ -1,0 +1,22 @@
+//! What the engine asks of a store, one trait per concern. Dates, statuses and identifiers are the domain's own; no backend type shows.
+
+mod artifacts;
+mod blobs;
+mod executions;
+mod journal;
+mod leases;
+mod logs;
+mod waits;
+
+pub use artifacts::{ArtifactRow, Artifacts};
+pub use blobs::{Blobs, Components};
+pub use executions::{ExecutionFilter, ExecutionRow, Executions, NewExecution, Page, Status};
+pub use journal::{Append, Durability, Journal, StatusChange, StoredEntry};
+pub use leases::{Lease, Leases, Wakeups};
+pub use logs::{LogFilter, LogRow, LogSource, Logs, StoredLog};
+pub use waits::{NewWait, Resolution, WaitRow, Waits};
+
+/// A whole store.
+pub trait Store: Executions + Journal + Leases + Wakeups + Waits + Artifacts + Blobs + Components + Logs + Send + Sync {}
+
+impl<T: Executions + Journal + Leases + Wakeups + Waits + Artifacts + Blobs + Components + Logs + Send + Sync> Store for T {}

@@ -1,0 +1,176 @@
+//! A host with a data folder of its own.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{Reply, Running, fixture};
+
+/// The host's binary: `KITARU_HOST_BINARY`, or where cargo left it when it built the tests.
+pub fn binary() -> PathBuf {
+    let name = format!("kitaru-host{}", std::env::consts::EXE_SUFFIX);
+    let given = std::env::var_os("KITARU_HOST_BINARY").map(PathBuf::from);
+    let path = given.unwrap_or_else(|| {
+        let test = std::env::current_exe().expect("the test knows its own path");
+        // target/<profile>/deps/<test>
+        test.parent().and_then(Path::parent).expect("tests lie in target/<profile>/deps").join(name)
+    });
+    assert!(path.is_file(), "`{}` is missing; build it with: cargo build --workspace --bins --tests", path.display());
+    path
+}
+
+/// A host with a data folder and a working folder of its own, which go with it.
+pub struct Host {
+    folder: TempDir,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Host {
+    /// A host whose data folder does not exist yet.
+    pub fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("kitaru-test-").tempdir().expect("a temporary folder");
+        std::fs::create_dir(folder.path().join("work")).expect("a working folder");
+        Self { folder }
+    }
+
+    /// Its data folder.
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// Its database.
+    pub fn database(&self) -> PathBuf {
+        self.home().join("kitaru.db")
+    }
+
+    /// The folder in which its commands run.
+    pub fn work(&self) -> PathBuf {
+        self.folder.path().join("work")
+    }
+
+    /// A file in the working folder, as text.
+    pub fn path(&self, name: &str) -> String {
+        self.work().join(name).to_str().expect("a path in UTF-8").to_owned()
+    }
+
+    /// Makes a file in the working folder, and returns its path.
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, content).expect("a file in the working folder");
+        path
+    }
+
+    /// A flag that lets checkpoints write in the working folder, under the path `out`.
+    pub fn writable(&self) -> String {
+        format!("--allow-write={}::out", self.work().display())
+    }
+
+    /// The command, before it runs: nobody watches, nothing comes from the test's own environment.
+    pub fn command(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+        let mut command = Command::new(binary());
+        command.args(arguments).current_dir(self.work()).env("KITARU_HOME", self.home());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            let ours = text.starts_with("KITARU_") && text != "KITARU_HOME";
+            if ours || matches!(&*text, "NO_COLOR" | "CLICOLOR_FORCE" | "RUST_LOG" | "RUST_BACKTRACE") {
+                command.env_remove(&name);
+            }
+        }
+        command
+    }
+
+    /// Runs a command as a person would, without a terminal.
+    pub fn text(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Reply {
+        finished(self.command(arguments))
+    }
+
+    /// Runs a command with `--output json`.
+    pub fn json(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Reply {
+        finished(self.json_command(arguments))
+    }
+
+    /// The command with `--output json`, before it runs.
+    pub fn json_command(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+        let mut command = self.command(arguments);
+        command.args(["--output", "json"]);
+        command
+    }
+
+    /// Runs a command with `--output json` that must succeed, and returns its item.
+    pub fn item(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Value {
+        self.json(arguments).item()
+    }
+
+    /// Runs a command with this text on its standard input.
+    pub fn with_input(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>, input: &str) -> Reply {
+        let mut command = self.json_command(arguments);
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("the host starts");
+        let mut stdin = child.stdin.take().expect("standard input is a pipe");
+        // A host that refuses before it reads closes the pipe, which is not the test's concern.
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        reply(&command, child.wait_with_output().expect("the host ends"))
+    }
+
+    /// Starts a command and leaves it running.
+    pub fn spawn(&self, command: Command) -> Running {
+        Running::start(command)
+    }
+
+    /// Runs a flow of the fixture guest `conformance` with `arguments` as its input, which must work; returns the execution.
+    pub fn flow(&self, flow: &str, arguments: &Value, flags: &[&str]) -> Value {
+        self.try_flow(flow, arguments, flags).item()
+    }
+
+    /// Runs a flow of the fixture guest `conformance`, however it ends.
+    pub fn try_flow(&self, flow: &str, arguments: &Value, flags: &[&str]) -> Reply {
+        let (target, input) = (fixture(&format!("conformance:{flow}")), arguments.to_string());
+        self.json([&["run", &target, "--input", &input], flags].concat())
+    }
+
+    /// An execution as it stands.
+    pub fn get(&self, id: &str) -> Value {
+        self.item(["executions", "get", id])
+    }
+
+    /// The durable calls of an execution.
+    pub fn journal(&self, id: &str) -> Vec<Value> {
+        self.json(["executions", "journal", id]).items()
+    }
+
+    /// Everything that the store holds about an execution, byte for byte.
+    pub fn rows(&self, id: &str) -> Vec<String> {
+        crate::traces::rows_of(&self.database(), id, &["executions", "journal", "waits", "artifacts", "logs"])
+    }
+
+    /// The records of an execution's journal, byte for byte.
+    pub fn records(&self, id: &str) -> Vec<String> {
+        crate::traces::rows_of(&self.database(), id, &["journal"])
+    }
+}
+
+/// Runs a prepared command to its end.
+pub(crate) fn finished(mut command: Command) -> Reply {
+    let output = command.output().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+    reply(&command, output)
+}
+
+fn reply(command: &Command, output: Output) -> Reply {
+    Reply::new(format!("{command:?}"), output)
+}
+
+impl From<Command> for Reply {
+    fn from(command: Command) -> Self {
+        finished(command)
+    }
+}

@@ -1,0 +1,16 @@
+//! What the tests of the whole share: a host with a data folder of its own, run as the real binary in processes of its own, and the guests
+//! that it runs.
+//!
+//! Everything here panics with the full story when something is not as a test needs it.
+
+mod guests;
+mod host;
+mod reply;
+mod running;
+mod traces;
+
+pub use guests::{example, fixture, repository};
+pub use host::{Host, binary};
+pub use reply::{Reply, call_ids, checkpoint, names};
+pub use running::{Running, until};
+pub use traces::{Trace, Traces};
