@@ -83,7 +83,7 @@ fn covering<'g>(path: &Path, granted: &'g [Granted]) -> Option<&'g Granted> {
         .map(|(_, folder)| folder)
 }
 
-/// Without the parts that change nothing: `/work`, `./work` and `work/in/..` are one folder to a guest, whose working folder is
+/// Without the parts that change nothing: `/docs`, `./docs` and `docs/old/..` are one folder to a guest, whose working folder is
 /// `/`. None where `..` leads out of it.
 fn plain(path: &Path) -> Option<PathBuf> {
     let mut plain = PathBuf::new();

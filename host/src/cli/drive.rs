@@ -13,7 +13,7 @@ use super::prompt::{self, Answer, Keyboard};
 use super::terminal::{lines, one_line};
 use crate::engine::{DriveOptions, Event, Observer, WaitPolicy};
 use crate::ids::ExecutionId;
-use crate::service::{ExecutionView, PendingWaitView, Service};
+use crate::service::{CheckpointView, ExecutionView, PendingWaitView, Service};
 
 /// How a command drives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +186,10 @@ pub(super) fn failure(view: &ExecutionView) -> Option<CliError> {
                 _ => "KitaruExecutionError",
             };
             let mut error = base(format!("Execution {id} finished with status 'failed'."), class);
-            error.causes.push(failure.message.clone());
+            error.causes.push(match failed_checkpoint(view) {
+                Some(call) => format!("checkpoint `{}` (call {}): {}", call.invocation_id, call.call_index, failure.message),
+                None => failure.message.clone(),
+            });
             error = error.with("origin", failure.origin).with("failure_kind", failure.exception_type.clone());
             if let Some(details) = &failure.details {
                 error = error.with("details", details.clone());
@@ -197,7 +200,7 @@ pub(super) fn failure(view: &ExecutionView) -> Option<CliError> {
                 ),
                 // A retry keeps the grants that the execution was started with.
                 _ if failure.exception_type == "capability" => {
-                    let from = failed_checkpoint(view).map(|name| format!(" --from {name}")).unwrap_or_default();
+                    let from = failed_checkpoint(view).map(|call| format!(" --from {}", call.invocation_id)).unwrap_or_default();
                     format!("grant it and run on from there: kitaru-host executions replay {id}{from} --allow-…")
                 }
                 _ => format!("To retry this failed execution, run: kitaru-host executions retry {id}"),
@@ -211,9 +214,11 @@ pub(super) fn failure(view: &ExecutionView) -> Option<CliError> {
 }
 
 /// The checkpoint whose failure ended the execution.
-fn failed_checkpoint(view: &ExecutionView) -> Option<&str> {
-    let index = view.summary.failure.as_ref()?.call_index?;
-    view.checkpoints.iter().find(|call| call.call_index == index).map(|call| call.invocation_id.as_str())
+fn failed_checkpoint(view: &ExecutionView) -> Option<&CheckpointView> {
+    let failure = view.summary.failure.as_ref()?;
+    // A divergence names the call at which the code and the journal part, which has not failed.
+    let index = failure.call_index.filter(|_| failure.origin != "divergence")?;
+    view.checkpoints.iter().find(|call| call.call_index == index)
 }
 
 /// Drives what another command prepared, and reports it. Where a live runner elsewhere has the execution, that one goes on.

@@ -67,7 +67,13 @@ impl CliError {
 
     /// Message and causes in one line.
     pub(super) fn chain(&self) -> String {
-        [std::slice::from_ref(&self.message), &self.causes].concat().join(": ")
+        let mut chain = self.message.clone();
+        for cause in &self.causes {
+            chain.truncate(chain.trim_end_matches('.').len());
+            chain.push_str(": ");
+            chain.push_str(cause);
+        }
+        chain
     }
 
     fn of(error: &dyn std::error::Error, class: &'static str, hint: Option<String>) -> Self {

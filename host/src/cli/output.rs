@@ -39,13 +39,10 @@ impl Output {
         self.quiet
     }
 
-    /// Text to standard output. A reader that has gone away (`| head`) ends the program quietly.
+    /// Text to standard output, without colours where nobody watches.
     fn data(&self, text: &str) -> ExitCode {
         let mut out = AutoStream::auto(std::io::stdout().lock());
-        match writeln!(out, "{text}").and_then(|()| out.flush()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
-            _ => ExitCode::SUCCESS,
-        }
+        written(writeln!(out, "{text}").and_then(|()| out.flush()))
     }
 
     /// One thing: `text` for people, the envelope for programs.
@@ -88,8 +85,10 @@ impl Output {
         self.data(text)
     }
 
+    /// Written as it is: JSON has no control characters that a terminal could mistake, but text that `AutoStream` would take out.
     fn json(&self, value: &Value) -> Result<ExitCode, CliError> {
-        Ok(self.data(&value.to_string()))
+        let mut out = std::io::stdout().lock();
+        Ok(written(writeln!(out, "{value}").and_then(|()| out.flush())))
     }
 
     /// Talk: to standard error, unless it is not wanted.
@@ -119,6 +118,14 @@ impl Output {
             anstream::eprintln!("{}: {}", "hint".cyan(), terminal::lines(hint));
         }
         ExitCode::FAILURE
+    }
+}
+
+/// A reader that has gone away is no failure.
+fn written(result: std::io::Result<()>) -> ExitCode {
+    match result {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
     }
 }
 

@@ -12,6 +12,8 @@ use crate::store::LogSource;
 
 /// Shows events as they come.
 pub(super) struct Progress {
+    live: bool,
+    /// The line that moves, while something runs.
     bar: Option<ProgressBar>,
     started: Option<Instant>,
     /// Served calls are counted, and told in one line.
@@ -21,14 +23,7 @@ pub(super) struct Progress {
 impl Progress {
     /// With `live`, a line that moves; otherwise only lines that stay.
     pub(super) fn new(live: bool) -> Self {
-        let bar = live.then(|| {
-            let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}") {
-                bar.set_style(style);
-            }
-            bar
-        });
-        Self { bar, started: None, served: (0, None) }
+        Self { live, bar: None, started: None, served: (0, None) }
     }
 
     /// A line that stays, above the one that moves.
@@ -65,11 +60,16 @@ impl Progress {
             Event::Running { invocation, attempt, .. } => {
                 self.started = Some(Instant::now());
                 let attempt = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
-                if let Some(bar) = &self.bar {
-                    bar.reset_elapsed();
+                self.rest();
+                self.bar = self.live.then(|| {
+                    let bar = ProgressBar::new_spinner();
+                    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}") {
+                        bar.set_style(style);
+                    }
                     bar.set_message(format!("{}{attempt}", one_line(invocation)));
                     bar.enable_steady_tick(Duration::from_millis(100));
-                }
+                    bar
+                });
             }
             Event::Ran { invocation, failure, again, .. } => {
                 let took = self.started.take().map(|started| human(started.elapsed())).unwrap_or_default();
@@ -112,19 +112,15 @@ impl Progress {
     }
 
     /// Takes the moving line away.
-    pub(super) fn rest(&self) {
-        if let Some(bar) = &self.bar {
-            bar.disable_steady_tick();
-            bar.set_message("");
-            bar.suspend(|| {});
+    fn rest(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
         }
     }
 
     pub(super) fn finish(&mut self) {
         self.tell_served();
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
+        self.rest();
     }
 }
 

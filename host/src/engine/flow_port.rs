@@ -171,6 +171,10 @@ impl FlowCalls {
     }
 
     async fn call_wait(&mut self, request: WaitRequest) -> Result<Answer, EngineError> {
+        // A schema that no answer can be checked against would leave a wait that nobody can answer.
+        if let Some(problem) = request.schema.as_ref().and_then(super::schema::problem) {
+            return Ok(Ok(Err(Failure::usage(format!("the wait cannot be asked: {problem}")))));
+        }
         let name = request.name.clone().unwrap_or_else(|| "wait".into());
         // The polling window is left out: it changes nothing that the flow or the answering person can see.
         let input = json!({ "question": request.question, "schema": request.schema, "metadata": request.metadata });

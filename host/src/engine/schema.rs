@@ -33,6 +33,15 @@ pub fn check(schema: &Value, value: &Value) -> Result<(), SchemaProblem> {
     if problems.is_empty() { Ok(()) } else { Err(SchemaProblem(problems.join("; "))) }
 }
 
+/// Why no value can be checked against `schema`, if that is so.
+pub(super) fn problem(schema: &Value) -> Option<SchemaProblem> {
+    jsonschema::validator_for(schema).err().map(unusable)
+}
+
+fn unusable(error: jsonschema::ValidationError<'_>) -> SchemaProblem {
+    SchemaProblem(format!("the schema is not usable: {error}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,9 +12,12 @@ impl Invocations {
     /// The invocation ID of the next call of `name`.
     ///
     /// # Errors
-    /// The sentence to show when the author's own ID was used before.
+    /// The sentence to show when the author's own ID cannot be used, or was used before.
     pub fn next(&mut self, name: &str, own: Option<&str>) -> Result<String, String> {
         if let Some(own) = own {
+            if own.trim().is_empty() || own.len() > 200 || own.chars().any(char::is_control) {
+                return Err("an invocation ID must have 1 to 200 bytes and no control characters".into());
+            }
             if self.taken.contains_key(own) {
                 return Err(format!("invocation ID `{own}` is used twice in this execution"));
             }
@@ -47,7 +50,9 @@ mod tests {
         let got: Vec<_> = (0..3).map(|_| ids.next("draft", None).unwrap()).collect();
         assert_eq!(got, ["draft", "draft_2", "draft_3"]);
         assert_eq!(ids.next("draft", Some("mine")).unwrap(), "mine");
-        assert!(ids.next("other", Some("mine")).is_err());
+        for refused in ["mine", "", " ", "a\nb"] {
+            assert!(ids.next("other", Some(refused)).is_err(), "{refused:?}");
+        }
     }
 
     proptest! {

@@ -106,6 +106,16 @@ impl NetGrant {
         self.host.parse::<IpAddr>().is_ok_and(|granted| granted.to_canonical() == address.to_canonical())
     }
 
+    /// Whether the grant is for this host name.
+    pub(super) fn covers_name(&self, name: &str) -> bool {
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        match self.host.strip_prefix("*.") {
+            // The dot belongs to the suffix: `*.example.com` is not `badexample.com`.
+            Some(_) => self.host.strip_prefix('*').is_some_and(|suffix| name.ends_with(suffix) && name.len() > suffix.len()),
+            None => self.host == name || (self.is_any() && name != "localhost"),
+        }
+    }
+
     /// Whether the grant is for any public address.
     pub(super) fn is_any(&self) -> bool {
         self.host == "*"

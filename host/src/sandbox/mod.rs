@@ -14,6 +14,7 @@ mod host;
 mod imports;
 mod limits;
 mod manifest;
+mod network;
 mod port;
 mod program;
 mod run;

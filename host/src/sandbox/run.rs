@@ -1,5 +1,6 @@
 //! Runs one instance to its end and says, by structure, how it ended.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use super::bindings::{Flow, FlowPre};
 use super::error::ComponentError;
 use super::grants::Grants;
 use super::limits::{InstanceLimiter, LimitReached, Limits};
+use super::network::NetPolicy;
 use super::port::{CheckpointPort, Denials, FlowClock, FlowPort, LogSink, Stop};
 use super::program::Program;
 use super::runtime::Sandbox;
@@ -102,13 +104,15 @@ impl Program {
     pub async fn run_checkpoint(&self, run: CheckpointRun<'_>) -> Ran {
         let streams = Streams::new(&run.log, &run.limits);
         let denials = Denials::default();
-        let wasi = match wasi::checkpoint_wasi(run.grants, streams.stdout.clone(), streams.stderr.clone(), &denials) {
+        let network = Arc::new(NetPolicy::new(&run.grants.net, &denials));
+        let wasi = match wasi::checkpoint_wasi(run.grants, streams.stdout.clone(), streams.stderr.clone(), &network) {
             Ok(wasi) => wasi,
             Err(failure) => return Ran::Ended(failure),
         };
         let time = Duration::from_secs(run.limits.checkpoint_seconds);
         let mut store =
             store(&self.sandbox, Port::Checkpoint(run.port), wasi, &streams, run.limits, run.log, Instant::now() + time);
+        store.data_mut().network = network;
         let result = tokio::time::timeout(time, async {
             let instance = self.pre.instantiate_async(&mut store).await?;
             instance.kitaru_flow_program().call_run_checkpoint(&mut store, run.name, run.input).await
@@ -164,6 +168,8 @@ fn store(
         limiter: InstanceLimiter::new(&limits),
         log,
         budget: streams.budget.clone(),
+        network: Arc::default(),
+        lookups: HashMap::new(),
         deadline,
     };
     let mut store = Store::new(&sandbox.engine, state);
@@ -191,7 +197,9 @@ fn classify(who: &str, result: Called, streams: &Streams, limits: &Limits) -> Ra
         return Ran::Ended(Failure::runtime("limit", format!("{who} was ended: {limit}")));
     }
     if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
-        return Ran::Ended(Failure::user("exit", format!("{who} ended its process with code {code}")));
+        // WASI passes on no more than whether the code was 0.
+        let how = if *code == 0 { "as if it were done" } else { "as failed" };
+        return Ran::Ended(Failure::user("exit", format!("{who} ended its process {how}, instead of returning")));
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => Ran::Ended(Failure::runtime("limit", format!("{who} was ended: it recursed too deeply"))),
@@ -224,13 +232,12 @@ fn panic_message(stderr: &str) -> Option<String> {
     Some(format!("at {} {message}", place.trim()))
 }
 
-fn with_denials(mut failure: Failure, denials: &Denials) -> Failure {
+/// A failure after a denial: what was denied and the flag that grants it, in place of whatever the guest made of it.
+fn with_denials(failure: Failure, denials: &Denials) -> Failure {
     let denied = denials.list();
-    if !denied.is_empty() {
-        failure.message = format!("{}; it was denied {}", failure.message, denied.join(", "));
-        failure.kind = "capability".into();
-        failure.origin = Origin::Runtime;
-        failure.retryable = false;
+    if denied.is_empty() {
+        return failure;
     }
-    failure
+    let details = json!({ "denied": denied, "guest_message": failure.message, "guest_kind": failure.kind });
+    Failure::runtime("capability", format!("denied: {}", denied.join("; "))).with_details(&details)
 }

@@ -1,12 +1,15 @@
 //! What belongs to one instance: its scope, its WASI, its limits.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::grants::NetGrant;
 use super::limits::{InstanceLimiter, Limits};
+use super::network::NetPolicy;
 use super::port::{CheckpointPort, FlowPort, LogSink, Scope};
 use super::stdio::LogBudget;
 
@@ -26,6 +29,9 @@ pub(super) struct HostState {
     pub(super) limiter: InstanceLimiter,
     pub(super) log: Arc<dyn LogSink>,
     pub(super) budget: LogBudget,
+    pub(super) network: Arc<NetPolicy>,
+    /// The grants under which the names were looked up whose addresses are being read.
+    pub(super) lookups: HashMap<u32, Vec<NetGrant>>,
     /// When the guest's present stretch of computing is over, whether it likes it or not.
     pub(super) deadline: Instant,
 }

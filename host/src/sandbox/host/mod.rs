@@ -5,6 +5,7 @@ mod checkpoint;
 mod clocks;
 mod execution;
 mod log;
+mod lookup;
 mod wait;
 
 use wasmtime::component::{HasSelf, Linker};
@@ -20,6 +21,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<HostState>) -> wasmtime::Result<
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     linker.allow_shadowing(true);
     clocks::add_to_linker(linker)?;
+    lookup::add_to_linker(linker)?;
     linker.allow_shadowing(false);
     Flow::add_to_linker::<_, HasSelf<HostState>>(linker, |state| state)
 }

@@ -8,7 +8,6 @@ mod plans;
 mod refusals;
 mod runners;
 mod scenes;
-mod speed;
 
 use tempfile::TempDir;
 
