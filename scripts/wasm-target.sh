@@ -78,7 +78,7 @@ for t in "${targets[@]}"; do case $t in *-wasi*) needs_libc=true ;; esac; done
 libc=$work/libc
 if $needs_libc; then
   say "wasm target: fetching wasi-libc"
-  mirror=$(grep -rhoE 'https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | head -n 1 | tr -d ' ')
+  mirror=$(grep -rhoE 'https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | head -n 1 | tr -d ' ' || true)
   mirror=${mirror:-http://deb.debian.org/debian}
   mkdir -p "$work/lists/partial" "$libc"
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$work/sources.list"
