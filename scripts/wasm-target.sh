@@ -29,7 +29,8 @@ sysroot_has() { # rustc target
   compgen -G "$root/lib/rustlib/$2/lib/libcore-*.rlib" >/dev/null
 }
 rustup_ready() { local t; for t in "${targets[@]}"; do sysroot_has rustc "$t" || return 1; done; }
-debian_stamp() { dpkg-query -W -f '${Package}=${Version}\n' rustc-web cargo-web rust-web-src 2>/dev/null; }
+# The number says how the library is built; it goes up with every change below that makes another one.
+debian_stamp() { echo 2; dpkg-query -W -f '${Package}=${Version}\n' rustc-web cargo-web rust-web-src 2>/dev/null; }
 debian_ready() {
   [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] || return 1
   local t
@@ -88,6 +89,7 @@ if $needs_libc; then
   dpkg -x "$work"/wasi-libc_*.deb "$libc"
 fi
 
+# With bitcode embedded, flows may use link-time optimisation.
 # The linkers ship inside rustup's toolchain, not in Debian's.
 host_bin=$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin
 export PATH=$host_bin:$host_bin/gcc-ld:$PATH
@@ -101,9 +103,10 @@ for t in "${targets[@]}"; do
   lib=$debian_lib/$t/lib
   mkdir -p "$lib/self-contained"
   if [ -d "$libc/usr/lib/$t" ]; then cp "$libc/usr/lib/$t"/* "$lib/self-contained/"; fi
-  ( cd "$work/std" && env -u RUSTUP_TOOLCHAIN RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS="-L native=$lib/self-contained" \
+  ( cd "$work/std" && env -u RUSTUP_TOOLCHAIN RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS="-C embed-bitcode=yes -L native=$lib/self-contained" \
       CARGO_TARGET_DIR="$work/target" /usr/bin/cargo build -Zbuild-std=std,panic_abort --target "$t" --release ) >"$work/std.log" 2>&1 \
     || { cat "$work/std.log" >&2; die "the standard library for $t did not build"; }
+  rm -f "$lib"/*.rlib # of an earlier version: two standard libraries are none
   find "$work/target/$t/release/deps" -name '*.rlib' ! -name 'libstd_build*' -exec cp {} "$lib/" \;
   debian_stamp >"$(stamp_of "$t")"
 done

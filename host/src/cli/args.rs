@@ -118,14 +118,9 @@ impl GrantArgs {
 
 /// Resolves the folders of grants against the current folder.
 pub(super) fn make_absolute(grants: &mut Grants) -> Result<(), CliError> {
-    for (flag, folder) in grants
-        .read
-        .iter_mut()
-        .map(|folder| ("--allow-read", folder))
-        .chain(grants.write.iter_mut().map(|folder| ("--allow-write", folder)))
-    {
+    for folder in grants.read.iter_mut().chain(&mut grants.write) {
         folder.host = folder.host.canonicalize().map_err(|error| {
-            CliError::usage(format!("the folder `{}` of {flag} cannot be used: {error}", folder.host.display()))
+            CliError::usage(format!("the granted folder `{}` cannot be used: {error}", folder.host.display()))
         })?;
     }
     Ok(())

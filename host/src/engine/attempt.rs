@@ -58,8 +58,9 @@ impl FlowCalls {
             let again = failure.as_ref().is_some_and(|failure| failure.retryable && failed < options.retries as usize);
             run.tell(Event::Ran { index, invocation: invocation.clone(), failure: failure.clone(), again });
             if let (true, Some(failure)) = (again, failure) {
+                // E3: the next attempt can tell the world its number.
                 run.recorder
-                    .write(Step::entry(EntryBody::AttemptFailed { call: index, attempt, failure, metadata }), Durability::Relaxed)
+                    .write(Step::entry(EntryBody::AttemptFailed { call: index, attempt, failure, metadata }), Durability::Full)
                     .await?;
                 failed += 1;
                 attempt = attempt.saturating_add(1);

@@ -112,11 +112,6 @@ impl Cursor {
         })
     }
 
-    /// Whether call `index` runs live in this execution whatever happens: nothing recorded lies at or after it.
-    pub fn is_live(&self, index: u32) -> bool {
-        index >= self.own.len() && self.replay.as_ref().is_none_or(|(plan, _)| index >= plan.live_from)
-    }
-
     /// This execution's own history.
     pub fn own(&self) -> &History {
         &self.own

@@ -70,7 +70,9 @@ impl Toolchain {
     /// When there is none, with what is missing.
     pub fn find() -> Result<Self, ToolchainError> {
         let active = sysroot("rustc").ok_or(ToolchainError::NoCargo)?;
-        if has_target(&active) {
+        // The same switch as the script's, for machines that have both.
+        let debian_only = std::env::var_os("KITARU_WASM_ROUTE").is_some_and(|route| route == "debian");
+        if !debian_only && has_target(&active) {
             return Ok(Self { route: Route::Active, linkers: Vec::new() });
         }
         if !sysroot("/usr/bin/rustc").is_some_and(|root| has_target(&root)) {
