@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::EngineError;
 use super::artifacts::{self, Found};
-use super::drive::Run;
 use super::flow_port::Call;
 use super::metadata::Metadata;
+use super::run::Run;
 use crate::ids::{CallId, ExecutionId};
 use crate::journal::Failure;
 use crate::sandbox::{ArtifactValue, CheckpointPort, Current, Stop};

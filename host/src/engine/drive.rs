@@ -8,24 +8,13 @@ use super::flow_port::FlowCalls;
 use super::journals::read_journal;
 use super::log_lines::{LogLines, LogWriter};
 use super::recorder::{Recorder, Step};
+use super::run::{Run, WaitPolicy};
 use super::waiting::Suspended;
 use super::{Engine, EngineError, FrozenSpec};
-use crate::clock::Clock;
 use crate::ids::ExecutionId;
-use crate::journal::{Cursor, EntryBody, Failure, Origin, Outcome, Payload, ReplayPlan};
-use crate::sandbox::{FlowClock, FlowRun, Program, Ran, Stop};
-use crate::store::{Durability, ExecutionRow, Lease, Status, StatusChange, Store, StoreError, get_text, put_bytes};
-
-/// What a driver does when the flow waits for an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WaitPolicy {
-    /// Returns at once; whoever answers drives on.
-    Return,
-    /// Stays for the wait's polling window, then returns (E8).
-    Window,
-    /// Stays until the answer comes.
-    Stay,
-}
+use crate::journal::{Cursor, EntryBody, Failure, Origin, Outcome, ReplayPlan};
+use crate::sandbox::{FlowClock, FlowRun, Ran, Stop};
+use crate::store::{Durability, ExecutionRow, Lease, Status, StatusChange, StoreError, get_text, put_bytes};
 
 /// How to drive.
 #[derive(Clone)]
@@ -47,34 +36,6 @@ impl Default for DriveOptions {
 pub struct Driven {
     /// The status.
     pub status: Status,
-}
-
-/// What all parts of one drive share.
-pub(super) struct Run {
-    pub(super) store: Arc<dyn Store>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) program: Arc<Program>,
-    pub(super) row: ExecutionRow,
-    pub(super) spec: FrozenSpec,
-    pub(super) recorder: Recorder,
-    pub(super) logs: LogWriter,
-    pub(super) lines: Arc<LogLines>,
-    pub(super) cursor: Cursor,
-    pub(super) flow_clock: FlowClock,
-    pub(super) observer: Observer,
-    pub(super) wait_policy: WaitPolicy,
-    /// Calls that the flow has made in this run.
-    pub(super) made: AtomicU32,
-}
-
-impl Run {
-    pub(super) fn id(&self) -> ExecutionId {
-        self.row.new.id
-    }
-
-    pub(super) fn tell(&self, event: Event) {
-        (self.observer)(event);
-    }
 }
 
 impl Engine {
@@ -262,9 +223,4 @@ async fn cancellation(run: &Run) -> Result<(), EngineError> {
             std::future::pending::<()>().await;
         }
     }
-}
-
-/// The value of a payload that the engine wrote, as text.
-pub(super) async fn payload_text(run: &Run, payload: &Payload) -> Result<String, StoreError> {
-    get_text(run.store.as_ref(), payload).await
 }

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::EngineError;
-use super::drive::{Run, payload_text};
 use super::events::{Event, ServedFrom};
 use super::metadata::Metadata;
 use super::recorder::Step;
+use super::run::Run;
 use crate::journal::{
     CallKind, CanonicalJson, Decision, Descriptor, Divergence, EntryBody, Failure, Invocations, Outcome, Provenance,
 };
@@ -136,8 +136,8 @@ impl FlowCalls {
     }
 
     async fn divergence(&self, index: u32, expected: &Descriptor, actual: &Descriptor) -> Result<Divergence, EngineError> {
-        let old = payload_text(&self.run, &expected.input).await?;
-        let new = payload_text(&self.run, &actual.input).await?;
+        let old = self.run.text(&expected.input).await?;
+        let new = self.run.text(&actual.input).await?;
         Divergence::between(index, expected, actual, Some((&old, &new)))
             .ok_or_else(|| EngineError::state(format!("call {index} was called divergent and is not")))
     }
@@ -145,7 +145,7 @@ impl FlowCalls {
     /// An outcome as the guest gets it.
     pub(super) async fn guest_value(&self, outcome: Outcome) -> Result<Result<String, Failure>, EngineError> {
         match outcome {
-            Outcome::Success(payload) => Ok(Ok(payload_text(&self.run, &payload).await?)),
+            Outcome::Success(payload) => Ok(Ok(self.run.text(&payload).await?)),
             Outcome::Failure(failure) => Ok(Err(failure)),
         }
     }
@@ -162,7 +162,7 @@ impl FlowCalls {
         let answer = match self.decide(&call).await? {
             Ok(answer) => return Ok(answer),
             Err((attempt, started)) => {
-                let input = payload_text(&self.run, &call.descriptor.input).await?;
+                let input = self.run.text(&call.descriptor.input).await?;
                 self.run_checkpoint(&call, &options, input, attempt, started).await
             }
         };

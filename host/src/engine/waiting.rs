@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::drive::WaitPolicy;
 use super::events::Event;
 use super::flow_port::{Answer, Call, FlowCalls};
 use super::recorder::Step;
+use super::run::WaitPolicy;
 use super::{Engine, EngineError, schema};
 use crate::ids::CallId;
 use crate::journal::{EntryBody, Failure, Outcome, Provenance};

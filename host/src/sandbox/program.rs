@@ -52,7 +52,7 @@ impl Program {
         imports::check(engine, &component)?;
         let imports = imports::names(engine, &component);
         let pre = sandbox.linker.instantiate_pre(&component).and_then(FlowPre::new).map_err(ComponentError::Shape)?;
-        let manifest = super::run::describe(sandbox, &pre).await?;
+        let manifest = super::instance::describe(sandbox, &pre).await?;
         let manifest = Manifest::parse(&manifest)?;
         Ok(Self { sandbox: sandbox.clone(), pre, digest, manifest, imports, size: bytes.len() as u64 })
     }

@@ -32,12 +32,6 @@ fn filter(query: &ListQuery) -> ExecutionFilter {
     ExecutionFilter { statuses: query.status.into_iter().collect(), flow: query.flow.clone(), original: None }
 }
 
-/// The executions of a query, oldest first.
-pub(super) async fn waiting(engine: &Engine, query: &ListQuery) -> Result<Vec<ExecutionId>, ServiceError> {
-    let rows = engine.store().list(&filter(query), Page { offset: query.offset, limit: query.limit }).await?;
-    Ok(rows.iter().rev().map(|row| row.new.id).collect())
-}
-
 pub(super) async fn latest(engine: &Engine, query: &ListQuery) -> Result<ExecutionView, ServiceError> {
     let rows = engine.store().list(&filter(query), Page { offset: 0, limit: 1 }).await?;
     let Some(row) = rows.first() else {

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::{ListQuery, PendingWaitView, ServiceError, executions};
+use super::{PendingWaitView, ServiceError};
 use crate::engine::Engine;
 use crate::ids::ExecutionId;
-use crate::store::{Status, WaitRow};
+use crate::store::{ExecutionFilter, Page, Status, WaitRow};
 
 /// The open wait that `selector` names, by name first and then by ID; without one, the only open wait.
 pub(super) async fn select(engine: &Engine, id: ExecutionId, selector: Option<&str>) -> Result<WaitRow, ServiceError> {
@@ -49,8 +49,9 @@ pub(super) async fn pending(engine: &Engine, id: Option<ExecutionId>) -> Result<
     let executions = match id {
         Some(id) => vec![id],
         None => {
-            let query = ListQuery { status: Some(Status::Waiting), limit: u64::MAX, ..ListQuery::default() };
-            executions::waiting(engine, &query).await?
+            let filter = ExecutionFilter { statuses: vec![Status::Waiting], ..ExecutionFilter::default() };
+            let rows = engine.store().list(&filter, Page { offset: 0, limit: u64::MAX }).await?;
+            rows.iter().rev().map(|row| row.new.id).collect()
         }
     };
     let mut views = Vec::new();

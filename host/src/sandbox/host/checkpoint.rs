@@ -6,6 +6,7 @@ use super::{answer, json};
 use crate::journal::Failure;
 use crate::sandbox::bindings::kitaru::flow::checkpoint::{Host, Options};
 use crate::sandbox::bindings::kitaru::flow::types;
+use crate::sandbox::port::Scope;
 use crate::sandbox::state::{HostState, Port};
 
 impl Host for HostState {
@@ -14,11 +15,13 @@ impl Host for HostState {
             Ok(()) => json("the checkpoint's input", &input),
             Err(failure) => Err(failure),
         };
+        let scope = self.scope();
         let Port::Flow(port) = &mut self.port else {
-            return Ok(Err(Failure::context(
-                "Nested checkpoint calls are not supported: call the checkpoint from the flow body.",
-            )
-            .into()));
+            let message = match scope {
+                Scope::Checkpoint => "Nested checkpoint calls are not supported: call the checkpoint from the flow body.",
+                _ => "Checkpoints can only run inside a flow.",
+            };
+            return Ok(Err(Failure::context(message).into()));
         };
         let result = match checked {
             Ok(input) if input.is_object() => port.checkpoint(name, input, options.id).await,

@@ -19,7 +19,10 @@ fn send(_cx: &Checkpoint, greeting: String) -> Result<String> {
 #[flow]
 fn greet(cx: &Flow, name: String) -> Result<String> {
     let greeting = compose(cx, name)?;
-    let approved: bool = cx.wait("approve").question(format!("Send “{greeting}”?")).ask()?;
+    let approved: bool = cx
+        .wait("approve")
+        .question(format!("Send “{greeting}”?"))
+        .ask()?;
     if !approved {
         return Ok("not sent".into());
     }

@@ -1,0 +1,156 @@
+//! One instance: its store, its output, and how it ended, told by structure.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use wasmtime::component::ResourceTable;
+use wasmtime::{Store, Trap};
+use wasmtime_wasi::{I32Exit, WasiCtx};
+
+use super::bindings::kitaru::flow::types;
+use super::bindings::{Flow, FlowPre};
+use super::error::ComponentError;
+use super::limits::{InstanceLimiter, LimitReached, Limits};
+use super::port::{FlowClock, LogSink, Stop};
+use super::runtime::Sandbox;
+use super::state::{HostState, Port};
+use super::stdio::{LogBudget, LogStream};
+use super::{deadline, determinism};
+use crate::clock::Timestamp;
+use crate::journal::{Failure, LogLevel, Origin};
+
+/// How a guest's run ended.
+#[derive(Debug)]
+pub enum Ran {
+    /// With a JSON value.
+    Returned(String),
+    /// The guest's function returned a failure: part of what the code does, the same on every run.
+    ReturnedFailure(Failure),
+    /// The instance was ended: a trap, a limit.
+    Ended(Failure),
+    /// The engine stopped it.
+    Stopped(Stop),
+}
+
+/// An instance's output streams.
+pub(super) struct Streams {
+    pub(super) stdout: LogStream,
+    pub(super) stderr: LogStream,
+    budget: LogBudget,
+}
+
+impl Streams {
+    pub(super) fn new(log: &Arc<dyn LogSink>, limits: &Limits) -> Self {
+        let budget = LogBudget::new(limits.log_bytes());
+        let stream = |module, level| LogStream::new(module, level, log.clone(), budget.clone());
+        Self { stdout: stream("stdout", LogLevel::Info), stderr: stream("stderr", LogLevel::Warn), budget }
+    }
+}
+
+/// Asks a component for its manifest.
+pub(super) async fn describe(sandbox: &Sandbox, pre: &FlowPre<HostState>) -> Result<String, ComponentError> {
+    struct Silent;
+    impl LogSink for Silent {
+        fn line(&self, _: LogLevel, _: &'static str, _: String) {}
+        fn progress(&self, _: String, _: Option<f64>) {}
+    }
+    let (log, limits): (Arc<dyn LogSink>, _) = (Arc::new(Silent), Limits::default());
+    let streams = Streams::new(&log, &limits);
+    let clock = FlowClock::new(Timestamp::from_micros(0));
+    let wasi = determinism::flow_wasi(&clock, [0; 32], streams.stdout.clone(), streams.stderr.clone());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut store = store(sandbox, Port::Describe, wasi, &streams, limits, log, deadline);
+    let result = async {
+        let instance: Flow = pre.instantiate_async(&mut store).await?;
+        instance.kitaru_flow_program().call_describe(&mut store).await
+    };
+    match classify("`describe`", result.await.map(Ok), &streams, &limits) {
+        Ran::Returned(manifest) => Ok(manifest),
+        Ran::ReturnedFailure(failure) | Ran::Ended(failure) => Err(ComponentError::Describe(failure.message)),
+        Ran::Stopped(stop) => Err(ComponentError::Describe(stop.to_string())),
+    }
+}
+
+/// The store of a fresh instance.
+pub(super) fn store(
+    sandbox: &Sandbox,
+    port: Port,
+    wasi: WasiCtx,
+    streams: &Streams,
+    limits: Limits,
+    log: Arc<dyn LogSink>,
+    deadline: Instant,
+) -> Store<HostState> {
+    let state = HostState {
+        port,
+        wasi,
+        table: ResourceTable::new(),
+        limits,
+        limiter: InstanceLimiter::new(&limits),
+        log,
+        budget: streams.budget.clone(),
+        network: Arc::default(),
+        lookups: HashMap::new(),
+        deadline,
+    };
+    let mut store = Store::new(&sandbox.engine, state);
+    store.limiter(|state| &mut state.limiter);
+    deadline::watch(&mut store);
+    store
+}
+
+pub(super) type Called = wasmtime::Result<Result<String, types::Failure>>;
+
+/// Tells what happened from the structure of the error, never from its text.
+pub(super) fn classify(who: &str, result: Called, streams: &Streams, limits: &Limits) -> Ran {
+    streams.stdout.finish();
+    streams.stderr.finish();
+    let error = match result {
+        Ok(Ok(value)) => return returned(who, value, limits),
+        Ok(Err(failure)) => return Ran::ReturnedFailure(failure.into()),
+        Err(error) => error,
+    };
+    let error = match error.downcast::<Stop>() {
+        Ok(stop) => return Ran::Stopped(stop),
+        Err(error) => error,
+    };
+    if let Some(limit) = error.downcast_ref::<LimitReached>() {
+        return Ran::Ended(Failure::runtime("limit", format!("{who} was ended: {limit}")));
+    }
+    if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
+        // WASI passes on no more than whether the code was 0.
+        let how = if *code == 0 { "as if it were done" } else { "as failed" };
+        return Ran::Ended(Failure::user("exit", format!("{who} ended its process {how}, instead of returning")));
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => Ran::Ended(Failure::runtime("limit", format!("{who} was ended: it recursed too deeply"))),
+        Some(trap) => {
+            let tail = streams.stderr.tail();
+            let message =
+                panic_message(&tail).map_or_else(|| format!("{who} trapped: {trap}"), |panic| format!("{who} panicked {panic}"));
+            let details = json!({ "trap": trap.to_string(), "stderr": tail.trim(), "backtrace": format!("{error:?}") });
+            Ran::Ended(Failure { origin: Origin::UserCode, ..Failure::user("trap", message).retryable() }.with_details(&details))
+        }
+        None => Ran::Ended(Failure::runtime("internal", format!("{who} could not be run: {error:#}"))),
+    }
+}
+
+fn returned(who: &str, value: String, limits: &Limits) -> Ran {
+    if let Err(failure) = limits.check_value(&format!("the result of {who}"), value.len()) {
+        return Ran::Ended(failure);
+    }
+    match serde_json::from_str::<serde::de::IgnoredAny>(&value) {
+        Ok(_) => Ran::Returned(value),
+        Err(error) => Ran::Ended(Failure::runtime("serialization", format!("the result of {who} is not JSON: {error}"))),
+    }
+}
+
+/// The message of a Rust panic in what was written to standard error: `at src/lib.rs:1:2: the message`. For people only.
+fn panic_message(stderr: &str) -> Option<String> {
+    let (_, after) = stderr.rsplit_once(" panicked at ")?;
+    let (place, message) = after.split_once('\n')?;
+    let message = message.split("\nnote: ").next().unwrap_or(message).trim();
+    Some(format!("at {} {message}", place.trim()))
+}
