@@ -1,4 +1,4 @@
-//! Compiled code on disk, so that a component is compiled once per engine and not once per process.
+//! What is worked out about a component once and kept on disk: its compiled code and its manifest.
 //!
 //! Loading compiled code executes it, so a file counts only if this data folder made it: each begins with a keyed BLAKE3 of the rest, under
 //! a random key that never leaves the folder (mode 0600). The key also covers engine version and settings, so that code for another engine
@@ -13,6 +13,22 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::ids::ComponentDigest;
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Code,
+    Manifest,
+}
+
+impl Kind {
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Code => "cwasm",
+            Self::Manifest => "manifest.json",
+        }
+    }
+}
 
 /// A folder of compiled code.
 #[derive(Debug)]
@@ -44,46 +60,66 @@ impl CodeCache {
         Ok(Self { folder: folder.to_owned(), key: *key.finalize().as_bytes() })
     }
 
-    fn path(&self, digest: ComponentDigest) -> PathBuf {
+    fn path(&self, digest: ComponentDigest, kind: Kind) -> PathBuf {
         let tag = blake3::Hash::from_bytes(self.key).to_hex();
-        self.folder.join(format!("{digest}-{}.cwasm", tag.get(..8).unwrap_or_default()))
+        self.folder.join(format!("{digest}-{}.{}", tag.get(..8).unwrap_or_default(), kind.extension()))
     }
 
-    fn tag(&self, digest: ComponentDigest, code: &[u8]) -> blake3::Hash {
+    fn tag(&self, digest: ComponentDigest, kind: Kind, content: &[u8]) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        hasher.update(digest.as_bytes()).update(code);
+        hasher.update(digest.as_bytes()).update(kind.extension().as_bytes()).update(&[0]).update(content);
         hasher.finalize()
+    }
+
+    fn read(&self, digest: ComponentDigest, kind: Kind) -> Option<Vec<u8>> {
+        let mut file = fs::read(self.path(digest, kind)).ok()?;
+        let (tag, content) = file.split_at_checked(32)?;
+        let tag: [u8; 32] = tag.try_into().ok()?;
+        // Comparing hashes of this type takes the same time wherever they differ.
+        if blake3::Hash::from_bytes(tag) != self.tag(digest, kind, content) {
+            tracing::warn!(%digest, "a file in the cache of compiled code is not ours; it is made again");
+            return None;
+        }
+        file.drain(..32);
+        Some(file)
+    }
+
+    /// A cache that cannot be written costs time and nothing else.
+    fn write(&self, digest: ComponentDigest, kind: Kind, content: &[u8]) {
+        let mut file = self.tag(digest, kind, content).as_bytes().to_vec();
+        file.extend_from_slice(content);
+        if let Err(error) = replace(&self.path(digest, kind), &file) {
+            tracing::warn!(%digest, %error, "the cache of compiled code could not be written");
+        }
+    }
+
+    /// What the component's `describe` returned: it is asked once.
+    pub(super) fn manifest(&self, digest: ComponentDigest) -> Option<String> {
+        String::from_utf8(self.read(digest, Kind::Manifest)?).ok()
+    }
+
+    /// Keeps what the component's `describe` returned.
+    pub(super) fn store_manifest(&self, digest: ComponentDigest, manifest: &str) {
+        self.write(digest, Kind::Manifest, manifest.as_bytes());
     }
 
     /// The compiled code of a component, if the cache has it.
     pub(super) fn load(&self, engine: &Engine, digest: ComponentDigest) -> Option<Component> {
-        let file = fs::read(self.path(digest)).ok()?;
-        let (tag, code) = file.split_at_checked(32)?;
-        let tag: [u8; 32] = tag.try_into().ok()?;
-        // Comparing hashes of this type takes the same time wherever they differ.
-        if blake3::Hash::from_bytes(tag) != self.tag(digest, code) {
-            tracing::warn!(%digest, "compiled code in the cache is not ours; compiling again");
-            return None;
-        }
-        deserialize(engine, code)
+        deserialize(engine, &self.read(digest, Kind::Code)?)
     }
 
-    /// Keeps the compiled code of a component. A cache that cannot be written costs time and nothing else.
+    /// Keeps the compiled code of a component.
     pub(super) fn store(&self, digest: ComponentDigest, component: &Component) {
-        let written = component.serialize().map_err(std::io::Error::other).and_then(|code| {
-            let mut file = self.tag(digest, &code).as_bytes().to_vec();
-            file.extend_from_slice(&code);
-            replace(&self.path(digest), &file)
-        });
-        if let Err(error) = written {
-            tracing::warn!(%digest, %error, "compiled code could not be cached");
+        match component.serialize() {
+            Ok(code) => self.write(digest, Kind::Code, &code),
+            Err(error) => tracing::warn!(%digest, %error, "compiled code could not be written out"),
         }
     }
 }
 
 #[expect(unsafe_code, reason = "the project's one exception: loading compiled code that a keyed hash proves to be our own")]
 fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
-    // SAFETY: `load` has verified with a key that only this data folder knows that these bytes came out of `Component::serialize` of an
+    // SAFETY: `read` has verified with a key that only this data folder knows that these bytes came out of `Component::serialize` of an
     // engine with the same version and settings.
     unsafe { Component::deserialize(engine, code) }
         .inspect_err(|error| tracing::warn!(%error, "compiled code in the cache is unusable; compiling again"))
@@ -133,7 +169,7 @@ mod tests {
         assert!(CodeCache::open(folder.path(), &engine, [2; 32]).unwrap().load(&engine, digest).is_some());
 
         // A file that somebody else wrote, or changed.
-        let path = cache.path(digest);
+        let path = cache.path(digest, Kind::Code);
         let mut file = fs::read(&path).unwrap();
         *file.last_mut().unwrap() ^= 1;
         fs::write(&path, &file).unwrap();
@@ -146,8 +182,15 @@ mod tests {
         // The code of one component under the name of another.
         cache.store(digest, &component);
         let other = ComponentDigest::of(b"other");
-        fs::copy(&path, cache.path(other)).unwrap();
+        fs::copy(&path, cache.path(other, Kind::Code)).unwrap();
         assert!(cache.load(&engine, other).is_none());
+
+        // Something else of the same component.
+        cache.store_manifest(digest, "{}");
+        assert_eq!(cache.manifest(digest).as_deref(), Some("{}"));
+        fs::copy(cache.path(digest, Kind::Manifest), &path).unwrap();
+        assert!(cache.load(&engine, digest).is_none());
+        cache.store(digest, &component);
 
         // Another engine.
         let slower = Engine::new(wasmtime::Config::new().epoch_interruption(true)).unwrap();

@@ -52,8 +52,18 @@ impl Program {
         imports::check(engine, &component)?;
         let imports = imports::names(engine, &component);
         let pre = sandbox.linker.instantiate_pre(&component).and_then(FlowPre::new).map_err(ComponentError::Shape)?;
-        let manifest = super::instance::describe(sandbox, &pre).await?;
-        let manifest = Manifest::parse(&manifest)?;
+        let cached = sandbox.cache.as_ref().and_then(|cache| cache.manifest(digest));
+        let manifest = match cached {
+            Some(text) => Manifest::parse(&text)?,
+            None => {
+                let text = super::instance::describe(sandbox, &pre).await?;
+                let manifest = Manifest::parse(&text)?;
+                if let Some(cache) = &sandbox.cache {
+                    cache.store_manifest(digest, &text);
+                }
+                manifest
+            }
+        };
         Ok(Self { sandbox: sandbox.clone(), pre, digest, manifest, imports, size: bytes.len() as u64 })
     }
 
