@@ -5,6 +5,7 @@
 
 mod guests;
 mod host;
+mod mounts;
 mod reply;
 mod running;
 mod traces;

@@ -66,7 +66,10 @@ impl Reply {
         let last = self.stderr.trim_end().lines().last().unwrap_or_default();
         let envelope: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}{self:?}"));
         assert!(envelope["command"].is_string(), "an error names its command{self:?}");
-        assert!(envelope["error"]["message"].as_str().is_some_and(|message| !message.is_empty()), "an error has a message{self:?}");
+        assert!(
+            envelope["error"]["message"].as_str().is_some_and(|message| !message.is_empty()),
+            "an error has a message{self:?}"
+        );
         envelope["error"].clone()
     }
 

@@ -78,7 +78,8 @@ impl Running {
 
     /// Waits until it has ended by itself.
     pub fn finish(mut self) -> Reply {
-        let status = until(&format!("the end of {}", self.command), || self.child.try_wait().expect("the state of a child is known"));
+        let status =
+            until(&format!("the end of {}", self.command), || self.child.try_wait().expect("the state of a child is known"));
         let mut stdout = std::mem::take(&mut self.seen);
         stdout.extend(self.lines.iter());
         let stdout = stdout.iter().map(|line| format!("{line}\n")).collect::<String>().into_bytes();

@@ -20,7 +20,10 @@ fn x1_executions_are_listed_and_filtered() {
     assert_eq!((&envelope["command"], &envelope["count"], &envelope["total"]), (&json!("executions.list"), &json!(4), &json!(4)));
     assert_eq!(names(&envelope["items"], "exec_id"), [&failed, id(&waiting), id(&quiet), id(&hello)], "newest first");
     let item = &envelope["items"][3];
-    assert_eq!((&item["flow_name"], &item["status"], &item["checkpoint_count"]), (&json!("hello"), &json!("completed"), &json!(2)));
+    assert_eq!(
+        (&item["flow_name"], &item["status"], &item["checkpoint_count"]),
+        (&json!("hello"), &json!("completed"), &json!(2))
+    );
     assert_eq!(item["stack_name"], "local");
     assert!(item["failure"].is_null() && item["pending_wait"].is_null() && item["metadata"].is_object(), "{item:#}");
 
@@ -96,7 +99,10 @@ fn x5_what_input_needs() {
         let said = error["message"].as_str().unwrap();
         assert!(said.contains(message), "{reply:?}");
         // Arguments that do not go together have no class; text that is not JSON has Python's.
-        assert_eq!(error["type"], if message.contains("JSON") || message.contains("line") { json!("ValueError") } else { Value::Null });
+        assert_eq!(
+            error["type"],
+            if message.contains("JSON") || message.contains("line") { json!("ValueError") } else { Value::Null }
+        );
     }
     assert_eq!(host.get(exec)["status"], "waiting");
 }
@@ -167,8 +173,12 @@ fn x9_following_a_run_shows_every_line_once() {
 fn x10_log_options_that_do_not_go_together() {
     let host = Host::new();
     let execution = host.flow("log_lines", &json!({}), &[]);
-    let cases: [&[&str]; 4] =
-        [&["--grouped"], &["--checkpoint", "prints", "--source", "runner"], &["--interval", "0", "--follow"], &["--source", "other"]];
+    let cases: [&[&str]; 4] = [
+        &["--grouped"],
+        &["--checkpoint", "prints", "--source", "runner"],
+        &["--interval", "0", "--follow"],
+        &["--source", "other"],
+    ];
     for options in cases {
         let reply = host.json([&["executions", "logs", id(&execution)], options].concat());
         let flag = if options[0] == "--checkpoint" { "--source runner" } else { options[0] };
@@ -184,11 +194,9 @@ fn x10_log_options_that_do_not_go_together() {
 fn x11_a_limit_of_nothing_is_refused() {
     let host = Host::new();
     let execution = host.flow("no_calls", &json!({}), &[]);
-    for command in [
-        ["executions", "list"].as_slice(),
-        &["executions", "logs", id(&execution)],
-        &["artifacts", "list", id(&execution)],
-    ] {
+    for command in
+        [["executions", "list"].as_slice(), &["executions", "logs", id(&execution)], &["artifacts", "list", id(&execution)]]
+    {
         let reply = host.json([command, &["--limit", "0"]].concat());
         assert!(reply.error()["message"].as_str().unwrap().contains("limit"), "{reply:?}");
     }
@@ -225,7 +233,10 @@ fn x20_a_page_past_the_end_is_empty() {
     assert!(text.stdout.contains("page 9"), "{text:?}");
     for option in ["--page", "--size"] {
         let reply = host.json(["executions", "list", "--limit", "3", option, "1"]);
-        assert!(reply.error()["message"].as_str().unwrap().contains("`--limit` cannot be combined with `--page` or `--size`"), "{reply:?}");
+        assert!(
+            reply.error()["message"].as_str().unwrap().contains("`--limit` cannot be combined with `--page` or `--size`"),
+            "{reply:?}"
+        );
     }
 }
 
@@ -240,7 +251,11 @@ fn arguments_and_inputs_in_every_form() {
     assert_eq!(host.with_input(["run", &target, "--input", "-"], &all.to_string()).item()["result"], all);
     let typed = ["--arg", "text=12", "--arg", "count=7", "--arg", "flag=true", "--arg", "list=[1,-2]"];
     let shape = ["--arg", r#"shape={"Circle":{"radius":1.5}}"#];
-    assert_eq!(host.item([&["run", &target], &typed[..], &shape[..]].concat())["result"], all, "text stays text where text is wanted");
+    assert_eq!(
+        host.item([&["run", &target], &typed[..], &shape[..]].concat())["result"],
+        all,
+        "text stays text where text is wanted"
+    );
     let optional = host.item([&["run", &target], &typed[..4], &["--arg", "list=[]"]].concat());
     assert_eq!(optional["result"], json!({ "text": "12", "count": 7, "flag": null, "list": [], "shape": null }));
     let reply = host.json(["run", &target, "--arg", "text=a", "--arg", "text=b"]);

@@ -48,7 +48,8 @@ fn a6_saving_and_loading_in_a_flow_are_context_failures() {
 fn a7_kinds_are_checked() {
     let host = Host::new();
     let reply = host.try_flow("save_kind_text", &json!({ "kind": "nope" }), &[]);
-    let error = reply.refused("KitaruUserCodeError", &["'nope'", "Expected one of: blob, context, input, output, prompt, response"]);
+    let error =
+        reply.refused("KitaruUserCodeError", &["'nope'", "Expected one of: blob, context, input, output, prompt, response"]);
     assert_eq!(error["failure_kind"], "usage");
     let saved = host.flow("save_kind_text", &json!({ "kind": " Context " }), &[]);
     assert_eq!(host.json(["artifacts", "list", id(&saved)]).items()[0]["kind"], "context");

@@ -40,7 +40,10 @@ fn w2_a_flow_that_waits_shows_its_question() {
     let text = host.text(["run", &fixture("conformance:wait_bool")]).ok();
     let waiting = host.item(["executions", "latest"]);
     assert!(text.stderr.contains("Approve?"), "{text:?}");
-    assert!(text.stderr.contains(&format!("kitaru-host executions input {}", id(&waiting))), "the command that answers it: {text:?}");
+    assert!(
+        text.stderr.contains(&format!("kitaru-host executions input {}", id(&waiting))),
+        "the command that answers it: {text:?}"
+    );
     assert_eq!(text.stdout, "", "there is no result yet");
 }
 
@@ -142,9 +145,11 @@ fn w12_an_aborted_wait_is_a_failure_that_the_flow_may_catch() {
 fn w13_w14_resume_needs_an_execution_that_can_go_on() {
     let host = Host::new();
     let exec = waiting(&host, "wait_bool", &json!({}));
-    host.json(["executions", "resume", &exec]).refused("KitaruStateError", &["Resolve pending wait input before resuming", &exec]);
+    host.json(["executions", "resume", &exec])
+        .refused("KitaruStateError", &["Resolve pending wait input before resuming", &exec]);
     let _ = host.item(["executions", "input", &exec, "--value", "true"]);
-    host.json(["executions", "resume", &exec]).refused("KitaruStateError", &["Only paused executions can be resumed", "'completed'"]);
+    host.json(["executions", "resume", &exec])
+        .refused("KitaruStateError", &["Only paused executions can be resumed", "'completed'"]);
     let failed = host.try_flow("uncaught", &json!({ "message": "x" }), &[]).failed_execution();
     let error = host.json(["executions", "resume", &failed]).refused("KitaruStateError", &["'failed'"]);
     assert!(error["hint"].as_str().unwrap().contains("executions retry"), "{error}");
@@ -155,7 +160,8 @@ fn w14_a_running_execution_cannot_be_resumed_elsewhere() {
     let host = Host::new();
     let input = json!({ "path": Traces::guest_path() }).to_string();
     let mut follower = None;
-    let running = host.spawn(host.json_command(["run", &fixture("conformance:count_wait"), "--input", &input, "--wait", &host.writable()]));
+    let running =
+        host.spawn(host.json_command(["run", &fixture("conformance:count_wait"), "--input", &input, "--wait", &host.writable()]));
     let exec = kitaru_tests::until("the wait", || {
         let waits = host.json(["executions", "pending-waits"]).items();
         waits.first().map(|wait| wait["exec_id"].as_str().unwrap().to_owned())
@@ -173,7 +179,8 @@ fn w15_a_host_killed_while_it_waits_loses_nothing() {
     let host = Host::new();
     let traces = Traces::new(&host);
     let input = json!({ "path": Traces::guest_path() }).to_string();
-    let running = host.spawn(host.json_command(["run", &fixture("conformance:count_wait"), "--input", &input, "--wait", &host.writable()]));
+    let running =
+        host.spawn(host.json_command(["run", &fixture("conformance:count_wait"), "--input", &input, "--wait", &host.writable()]));
     let exec = kitaru_tests::until("the wait", || {
         let waits = host.json(["executions", "pending-waits"]).items();
         waits.first().map(|wait| wait["exec_id"].as_str().unwrap().to_owned())
@@ -283,10 +290,19 @@ fn w21_of_answers_at_once_one_counts() {
     assert_eq!(host.get(&exec)["result"], taken[0].0);
 }
 
+/// A question that nobody could answer is not asked.
 #[test]
 fn a_schema_that_cannot_be_used_is_refused_and_reaches_nothing() {
     let host = Host::new();
-    let exec = waiting(&host, "wait_remote_schema", &json!({ "reference": "file:///etc/passwd" }));
-    host.json(["executions", "input", &exec, "--value", "1"]).refused("KitaruWaitValidationError", &["schema"]);
-    assert_eq!(host.get(&exec)["status"], "waiting");
+    let cases = [
+        ("wait_remote_schema", json!({ "reference": "file:///etc/passwd" }), "file:///etc/passwd"),
+        ("wait_remote_schema", json!({ "reference": "http://127.0.0.1:9/schema.json" }), "http://127.0.0.1:9"),
+        ("wait_bad_schema", json!({}), "schema"),
+    ];
+    for (flow, arguments, message) in cases {
+        let reply = host.try_flow(flow, &arguments, &[]);
+        assert_eq!(reply.refused("KitaruUserCodeError", &["cannot be asked", message])["failure_kind"], "usage");
+        let execution = host.get(&reply.failed_execution());
+        assert_eq!(execution["waits"], json!([]));
+    }
 }

@@ -68,7 +68,8 @@ pub(crate) fn build() -> Result<Route> {
     let route = wasm_target(&["wasm32-wasip2"])?;
     for workspace in WORKSPACES {
         let manifest = format!("{workspace}/Cargo.toml");
-        let arguments = ["build", "--release", "--locked", "--target", "wasm32-wasip2", "--workspace", "--manifest-path", &manifest];
+        let arguments =
+            ["build", "--release", "--locked", "--target", "wasm32-wasip2", "--workspace", "--manifest-path", &manifest];
         run(cargo(route)?.args(arguments))?;
     }
     Ok(route)

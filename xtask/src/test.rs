@@ -40,7 +40,8 @@ pub(crate) fn run(all: bool, runner_arguments: &[String]) -> Result<()> {
                 report::line(&format!("  ok      {name} ({})", report::seconds(*time)));
             }
             report::line(&format!("  FAILED  {name} ({})", report::seconds(started.elapsed())));
-            return Err(error.context(format!("the step `{name}` failed; it and the {} after it are open", steps.len() - done.len() - 1)));
+            let left = steps.len() - done.len() - 1;
+            return Err(error.context(format!("the step `{name}` failed; steps not run: {left}")));
         }
         done.push((name, started.elapsed()));
     }

@@ -1,6 +1,6 @@
 //! Wasmtime, and nothing else: compiles components, gives each instance what its scope may have, runs it and classifies how it ended.
 //!
-//! Knows nothing of storage. What a durable call does is decided behind the traits in [`port`], which the engine implements; one file per
+//! Knows nothing of storage. What a durable call does is decided behind the traits in `port`, which the engine implements; one file per
 //! WIT interface in `host/` only decodes, asks and encodes. Keeps E6 (flow scope is deterministic) and the deny-by-default half of section 7
 //! of the design: an instance has what its [`Grants`] say, and a flow has none.
 

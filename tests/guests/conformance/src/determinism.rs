@@ -19,7 +19,6 @@ fn probe(cx: &Flow) -> Result<Value> {
         "arguments": std::env::args().collect::<Vec<_>>(),
         "connect": outcome(std::net::TcpStream::connect("127.0.0.1:9").map(|_| "connected")),
         "resolve": outcome(std::net::ToSocketAddrs::to_socket_addrs("localhost:80").map(|addresses| addresses.count())),
-        "thread": outcome(std::thread::Builder::new().spawn(|| ()).map(|_| "spawned")),
         "stdin": outcome(std::io::read_to_string(std::io::stdin())),
         "seen": sights(cx)?,
     }))

@@ -1,0 +1,277 @@
+//! Hosts that die: K1 (at every journal append), K3 (a torn last record), K4 (two hosts on one execution).
+//!
+//! The death is a real one: the host is built with fault points at which it sends itself SIGKILL.
+
+use std::fs::OpenOptions;
+use std::path::Path;
+
+use kitaru_tests::{Host, Reply, Trace, Traces, checkpoint, example, fixture, names, until};
+use serde_json::{Value, json};
+
+/// Where around an append the host dies.
+const SIDES: [&str; 2] = ["KITARU_FAULT_KILL_BEFORE", "KITARU_FAULT_KILL_AT"];
+
+fn id(execution: &Value) -> &str {
+    execution["exec_id"].as_str().unwrap()
+}
+
+/// Runs the command with the fault point set, until it ends or dies.
+fn with_fault(host: &Host, arguments: &[&str], side: &str, append: u64) -> Reply {
+    let mut command = host.json_command(arguments);
+    command.env(side, append.to_string());
+    let reply = Reply::from(command);
+    assert!(reply.code.is_none() || reply.code == Some(0), "it dies or it works{reply:?}");
+    reply
+}
+
+/// The only execution of a host that died, if it had come so far as to create one.
+fn survivor(host: &Host) -> Option<Value> {
+    host.json(["executions", "list"]).items().first().map(|summary| host.get(id(summary)))
+}
+
+/// Kills the run of `arguments` before and after each append in turn and resumes; `check` sees every execution that was resumed, with the
+/// point of death. Returns how many deaths there were.
+fn kill_everywhere(arguments: impl Fn(&Host) -> Vec<String>, check: impl Fn(&Host, &Value, &str)) -> usize {
+    let mut deaths = 0;
+    for side in SIDES {
+        for append in 1.. {
+            assert!(append < 100, "the run never gets past its fault point");
+            let host = Host::new();
+            let words = arguments(&host);
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let killed = with_fault(&host, &words, side, append);
+            let place = format!("{side}={append}");
+            if killed.code == Some(0) {
+                assert!(
+                    append > 1,
+                    "this host has no fault points: build it with `cargo xtask test`, or with `--features fault-injection`"
+                );
+                check(&host, &killed.item(), &place);
+                break;
+            }
+            deaths += 1;
+            let dead = survivor(&host).unwrap_or_else(|| panic!("{place}: the execution was created before its first append"));
+            // A host that died right after the last append left nothing to do.
+            let resumed = if dead["status"] == "completed" {
+                host.json(["executions", "resume", id(&dead)]).refused("KitaruStateError", &["'completed'"]);
+                dead
+            } else {
+                assert_eq!((&dead["status"], &dead["runner"]), (&json!("running"), &Value::Null), "{place}: {dead:#}");
+                host.item(["executions", "resume", id(&dead)])
+            };
+            check(&host, &resumed, &place);
+        }
+    }
+    deaths
+}
+
+/// K1 and E4 on bodies that leave traces: each ran once, but for the one in flight, which may have run twice with one idempotency key.
+#[test]
+fn k1_counting_bodies_run_once_but_for_the_one_in_flight() {
+    let run = |host: &Host| {
+        let input = json!({ "path": Traces::guest_path(), "steps": 3 }).to_string();
+        vec!["run".to_owned(), fixture("conformance:count"), "--input".into(), input, host.writable()]
+    };
+    let deaths = kill_everywhere(run, |host, execution, place| {
+        assert_eq!((&execution["status"], &execution["result"]), (&json!("completed"), &json!(6)), "{place}");
+        let traces = Traces::new(host).read();
+        let mut repeated = Vec::new();
+        for (index, step) in (0..3).zip(1..) {
+            let runs: Vec<&Trace> = traces.iter().filter(|trace| trace.step == step).collect();
+            assert!(matches!(runs.len(), 1 | 2), "{place}: step {step} ran {} times", runs.len());
+            let key = format!("{}:{index}", id(execution));
+            assert!(runs.iter().all(|trace| trace.key == key), "{place}: {runs:?}");
+            if let [first, second] = runs[..] {
+                assert!(first.attempt < second.attempt, "{place}: {runs:?}");
+                repeated.push(step);
+            }
+        }
+        assert!(repeated.len() <= 1, "{place}: only one body was in flight, and these ran twice: {repeated:?}");
+        let mut order: Vec<u64> = traces.iter().map(|trace| trace.step).collect();
+        order.dedup();
+        assert_eq!(order, [1, 2, 3], "{place}: in order");
+    });
+    assert!(deaths >= 2 * 7, "a start and an end of each of three calls, and the end of the flow: {deaths} deaths");
+}
+
+/// K1 on the example: the same result at every point of death, and no artifact or log line twice (E11).
+#[test]
+fn k1_the_content_pipeline_survives_death_at_every_append() {
+    let document = kitaru_tests::repository().join("examples/content-pipeline/documents");
+    let run = |_: &Host| {
+        let grant = format!("--allow-read={}::documents", document.display());
+        let words = ["run", &example("content-pipeline"), "--arg", "topic=moon", "--arg", "document=documents/tides.md", &grant];
+        words.map(str::to_owned).to_vec()
+    };
+    let undisturbed = Host::new();
+    let words = run(&undisturbed);
+    let expected = undisturbed.item(&words);
+    let lines = undisturbed.json(["executions", "logs", id(&expected)]).items();
+    let deaths = kill_everywhere(run, |host, execution, place| {
+        assert_eq!(execution["result"], expected["result"], "{place}");
+        assert_eq!(names(&execution["artifacts"], "name"), names(&expected["artifacts"], "name"), "{place}");
+        let interrupted = |call: &Value| {
+            call["attempts"].as_array().unwrap().iter().filter(|attempt| attempt["status"] == "interrupted").count()
+        };
+        let calls = execution["checkpoints"].as_array().unwrap();
+        assert!(calls.iter().map(interrupted).sum::<usize>() <= 1, "{place}: {execution:#}");
+        assert!(calls.iter().all(|call| call["status"] == "completed"), "{place}");
+        let found = host.json(["executions", "logs", id(execution)]).items();
+        let attempts = checkpoint(execution, "research")["attempts"].as_array().unwrap().len();
+        assert!(found.len() <= lines.len() * attempts, "{place}: {found:#?}");
+    });
+    assert!(deaths >= 2 * 7, "{deaths} deaths");
+}
+
+/// A wait is asked once, whenever the host dies around it, and its answer is never lost.
+#[test]
+fn k1_a_question_survives_death_at_every_append() {
+    for side in SIDES {
+        for append in 1.. {
+            let host = Host::new();
+            let input = json!({ "path": Traces::guest_path() }).to_string();
+            let (target, grant) = (fixture("conformance:count_wait"), host.writable());
+            let run = with_fault(&host, &["run", &target, "--input", &input, &grant], side, append);
+            let place = format!("{side}={append}");
+            let mut execution = survivor(&host).unwrap();
+            if execution["status"] == "running" {
+                execution = host.item(["executions", "resume", id(&execution)]);
+            }
+            assert_eq!((&execution["status"], &execution["pending_wait"]["name"]), (&json!("waiting"), &json!("go")), "{place}");
+            assert_eq!(execution["waits"].as_array().unwrap().len(), 1, "{place}");
+            let answer = with_fault(&host, &["executions", "input", id(&execution), "--value", "true"], side, append);
+            let answered = host.get(id(&execution));
+            let done =
+                if answered["status"] == "completed" { answered } else { host.item(["executions", "resume", id(&execution)]) };
+            assert_eq!(done["result"], json!({ "before": 1, "go": true, "after": 2 }), "{place}");
+            let mut steps = Traces::new(&host).steps();
+            assert!(steps.len() <= 4, "{place}: {steps:?}");
+            steps.dedup();
+            assert_eq!(steps, [1, 2], "{place}");
+            if run.code == Some(0) && answer.code == Some(0) {
+                assert!(append > 2, "this host has no fault points");
+                break;
+            }
+        }
+    }
+}
+
+/// E4: who was interrupted is told, and an interruption does not use up a retry.
+#[test]
+fn e4_an_interrupted_attempt_is_recorded_and_costs_no_retry() {
+    let host = Host::new();
+    let traces = Traces::new(&host);
+    let input = json!({ "path": Traces::guest_path(), "succeed_on": 3 }).to_string();
+    // Appends: start and end of call 0, start of call 1: it dies before the body's outcome is recorded.
+    let killed =
+        with_fault(&host, &["run", &fixture("conformance:count_flaky"), "--input", &input, &host.writable()], SIDES[0], 4);
+    assert_eq!(killed.code, None);
+    let done = host.item(["executions", "resume", id(&survivor(&host).unwrap())]);
+    assert_eq!(done["status"], "completed");
+    let flaky = checkpoint(&done, "flaky_tick");
+    assert_eq!(names(&flaky["attempts"], "status"), ["interrupted", "failed", "completed"]);
+    let runs: Vec<_> = traces.read().into_iter().filter(|trace| trace.step == 2).collect();
+    assert_eq!(runs.iter().map(|trace| trace.attempt).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(runs.iter().all(|trace| trace.key == flaky["call_id"]), "the same key for all: {runs:?}");
+}
+
+/// The process of somebody who pulls the plug in the middle of a body.
+#[test]
+fn e4_a_host_killed_in_a_body_runs_that_body_again_and_no_other() {
+    let host = Host::new();
+    let traces = Traces::new(&host);
+    let input = json!({ "path": Traces::guest_path(), "steps": 2, "milliseconds": 300 }).to_string();
+    let running = host.spawn(host.json_command(["run", &fixture("conformance:count_slow"), "--input", &input, &host.writable()]));
+    until("the second body", || (traces.steps().len() == 2).then_some(()));
+    running.kill();
+    let dead = survivor(&host).unwrap();
+    assert_eq!((&dead["status"], &dead["runner"]), (&json!("running"), &Value::Null), "a dead runner is no runner: {dead:#}");
+    let done = host.item(["executions", "resume", id(&dead)]);
+    assert_eq!((&done["status"], &done["result"]), (&json!("completed"), &json!(3)));
+    assert_eq!(traces.steps(), [1, 2, 2]);
+    assert_eq!(names(&checkpoint(&done, "slow_tick_2")["attempts"], "status"), ["interrupted", "completed"]);
+}
+
+/// Cuts the last record of the write-ahead log at every few bytes, as a power failure may: what was whole is kept, what is torn is not there.
+#[test]
+fn k3_a_torn_last_record_is_as_if_it_had_not_been_written() {
+    let mut cuts = 0;
+    for append in [2, 5] {
+        let host = Host::new();
+        let input = json!({ "path": Traces::guest_path(), "steps": 3 }).to_string();
+        let killed =
+            with_fault(&host, &["run", &fixture("conformance:count"), "--input", &input, &host.writable()], SIDES[1], append);
+        assert_eq!(killed.code, None);
+        let wal = host.home().join("kitaru.db-wal");
+        let whole = std::fs::metadata(&wal).unwrap().len();
+        assert!(whole > 4096, "the last records are in the write-ahead log");
+        for cut in [1, 100, 4000] {
+            let torn = Host::new();
+            copy_folder(&host.home(), &torn.home());
+            // The index of the log lies in memory, and does not survive a power failure.
+            let _ = std::fs::remove_file(torn.home().join("kitaru.db-shm"));
+            std::fs::copy(host.path("traces"), torn.path("traces")).unwrap();
+            let file = OpenOptions::new().write(true).open(torn.home().join("kitaru.db-wal")).unwrap();
+            file.set_len(whole - cut).unwrap();
+            drop(file);
+            let dead = survivor(&torn).unwrap();
+            assert_eq!(dead["status"], "running");
+            // The grant names the first host's folder, which is where the lines go.
+            let done = torn.item(["executions", "resume", id(&dead)]);
+            assert_eq!((&done["status"], &done["result"]), (&json!("completed"), &json!(6)), "append {append}, cut {cut}");
+            cuts += 1;
+        }
+    }
+    assert_eq!(cuts, 6);
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// E12: the second host says who runs it, changes nothing, and the first one goes on.
+#[test]
+fn k4_of_two_hosts_on_one_execution_one_runs_and_the_other_says_so() {
+    let host = Host::new();
+    let traces = Traces::new(&host);
+    let input = json!({ "path": Traces::guest_path(), "steps": 2, "milliseconds": 1500 }).to_string();
+    let running = host.spawn(host.json_command(["run", &fixture("conformance:count_slow"), "--input", &input, &host.writable()]));
+    until("the first body", || (!traces.steps().is_empty()).then_some(()));
+    let execution = survivor(&host).unwrap();
+    let process = format!("process {}", running.id());
+    assert!(execution["runner"].as_str().unwrap().contains(&process), "{execution:#}");
+    host.json(["executions", "resume", id(&execution)]).refused("KitaruStateError", &[id(&execution), &process]);
+    assert_eq!(running.finish().item()["result"], 3);
+    assert_eq!(traces.steps(), [1, 2]);
+}
+
+/// The same at once: a dead host's execution is resumed by several, and one of them runs it.
+#[test]
+fn k4_several_hosts_that_resume_at_once_run_it_once() {
+    let host = Host::new();
+    let traces = Traces::new(&host);
+    let input = json!({ "path": Traces::guest_path(), "steps": 3 }).to_string();
+    let killed = with_fault(&host, &["run", &fixture("conformance:count"), "--input", &input, &host.writable()], SIDES[1], 2);
+    assert_eq!(killed.code, None);
+    let exec = id(&survivor(&host).unwrap()).to_owned();
+    let resumed: Vec<_> = (0..4).map(|_| host.spawn(host.json_command(["executions", "resume", &exec]))).collect();
+    let replies: Vec<Reply> = resumed.into_iter().map(kitaru_tests::Running::finish).collect();
+    assert!(replies.iter().any(|reply| reply.code == Some(0)), "{replies:?}");
+    for reply in &replies {
+        if reply.code != Some(0) {
+            assert_eq!(reply.error()["type"], "KitaruStateError", "it runs elsewhere, or has ended{reply:?}");
+        }
+    }
+    let done = host.get(&exec);
+    assert_eq!((&done["status"], &done["result"]), (&json!("completed"), &json!(6)));
+    assert_eq!(traces.steps(), [1, 2, 3], "no body ran twice");
+}
