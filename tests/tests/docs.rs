@@ -112,6 +112,10 @@ fn relative_links_lead_somewhere() {
 /// Runs the blocks of files, each file with a data folder of its own.
 fn run_all(files: &[PathBuf]) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("docs");
+    fs::create_dir_all(&folder).unwrap();
+    // Somebody may run the tests in another terminal. Held until the end.
+    let lock = fs::File::create(folder.join("lock")).unwrap();
+    lock.lock().unwrap();
     let (mut problems, mut ran, mut skipped) = (Vec::new(), 0, Vec::new());
     for file in files {
         let root = folder.join("clone");

@@ -47,12 +47,14 @@ impl Engine {
         loop {
             let lease = self.store.claim(id).await?;
             let driven = self.drive_leased(&lease, &options).await;
+            // Whoever follows looks at the status, which is written; giving the lease back clears away what an ended execution needs no more.
+            let woken = self.store.wake(id).await;
             let released = self.store.release(&lease).await;
-            self.store.wake(id).await?;
             let driven = driven?;
             released?;
+            woken?;
             // An answer that came while we were letting go found us still holding the lease, and left the driving to us.
-            if driven.status == Status::Waiting && options.wait != WaitPolicy::Return && self.has_answer(id).await? {
+            if driven.status == Status::Waiting && self.has_answer(id).await? {
                 continue;
             }
             (options.observer)(Event::Stopped { status: driven.status });

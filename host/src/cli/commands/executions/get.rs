@@ -32,7 +32,13 @@ fn text(view: &ExecutionView) -> String {
     ];
     let mut add = |name: &'static str, value: Option<String>| rows.extend(value.map(|value| (name, value)));
     add("Ended", summary.ended_at.clone());
-    add("Run by", view.runner.clone());
+    add(
+        "Run by",
+        match (&view.runner, summary.status) {
+            (None, "running") => Some(format!("nobody; go on with: kitaru-host executions resume {}", summary.exec_id)),
+            (runner, _) => runner.clone(),
+        },
+    );
     add("Replays", summary.original_exec_id.clone());
     add("Component", Some(format!("sha256:{}", summary.component_digest)));
     add("Input", Some(view.input.to_string()));
