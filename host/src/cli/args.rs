@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::CliError;
 use crate::engine::check_schema;
-use crate::sandbox::{FolderGrant, Grants, Limits, NetGrant};
+use crate::sandbox::{FolderGrant, Grants, LimitChanges, NetGrant};
 
 /// Form of what is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -148,15 +148,14 @@ pub(super) struct LimitArgs {
 }
 
 impl LimitArgs {
-    /// `limits` with what the flags change.
-    pub(super) fn over(self, limits: Limits) -> Limits {
-        Limits {
-            memory_mib: self.max_memory.unwrap_or(limits.memory_mib),
-            flow_seconds: self.flow_seconds.unwrap_or(limits.flow_seconds),
-            checkpoint_seconds: self.checkpoint_seconds.unwrap_or(limits.checkpoint_seconds),
-            value_mib: self.max_value.unwrap_or(limits.value_mib),
-            log_mib: self.max_log.unwrap_or(limits.log_mib),
-            ..limits
+    /// What the flags change.
+    pub(super) fn changes(self) -> LimitChanges {
+        LimitChanges {
+            memory_mib: self.max_memory,
+            flow_seconds: self.flow_seconds,
+            checkpoint_seconds: self.checkpoint_seconds,
+            value_mib: self.max_value,
+            log_mib: self.max_log,
         }
     }
 }

@@ -198,10 +198,12 @@ pub(super) fn failure(view: &ExecutionView) -> Option<CliError> {
                 "divergence" => format!(
                     "go on with the version that it was started with: kitaru-host executions retry {id} --component <file>"
                 ),
-                // A retry keeps the grants that the execution was started with.
+                // A retry keeps the grants and limits that the execution was started with; a replay can have more.
                 _ if failure.exception_type == "capability" => {
-                    let from = failed_checkpoint(view).map(|call| format!(" --from {}", call.invocation_id)).unwrap_or_default();
-                    format!("grant it and run on from there: kitaru-host executions replay {id}{from} --allow-…")
+                    format!("grant it and run on from there: {} --allow-…", replay_from(view))
+                }
+                _ if failure.exception_type == "limit" => {
+                    format!("raise the limit and run on from there: {} --<limit> …, or run it anew", replay_from(view))
                 }
                 _ => format!("To retry this failed execution, run: kitaru-host executions retry {id}"),
             };
@@ -211,6 +213,12 @@ pub(super) fn failure(view: &ExecutionView) -> Option<CliError> {
         ("cancelled", _) => Some(base(format!("Execution {id} finished with status 'cancelled'."), "KitaruExecutionError")),
         _ => None,
     }
+}
+
+/// The command that replays the execution from the checkpoint that failed, or else from one of the person's choice.
+fn replay_from(view: &ExecutionView) -> String {
+    let from = failed_checkpoint(view).map_or("<checkpoint>", |call| &call.invocation_id);
+    format!("kitaru-host executions replay {} --from {from}", view.summary.exec_id)
 }
 
 /// The checkpoint whose failure ended the execution.
@@ -223,8 +231,11 @@ fn failed_checkpoint(view: &ExecutionView) -> Option<&CheckpointView> {
 
 /// Drives what another command prepared, and reports it. Where a live runner elsewhere has the execution, that one goes on.
 pub(super) async fn go_on(context: &Context, service: &dyn Service, id: ExecutionId, strict: bool) -> Result<ExitCode, CliError> {
-    if service.get(id).await?.runner.is_none() {
-        drive(context, service, id, Attach::Person).await?;
+    match service.get(id).await?.runner {
+        None => drive(context, service, id, Attach::Person).await?,
+        Some(runner) => context
+            .output
+            .say(&format!("The execution goes on in {runner}; follow it: kitaru-host executions logs {id} --follow")),
     }
     report(context, service, id, strict).await
 }

@@ -80,7 +80,7 @@ impl CliError {
         let mut causes = Vec::new();
         let mut next = error.source();
         while let Some(cause) = next {
-            let text = cause.to_string();
+            let text = cause.to_string().trim_end().to_owned();
             // Errors that pass their cause's text on would say it twice.
             if causes.last() != Some(&text) {
                 causes.push(text);

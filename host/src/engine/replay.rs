@@ -7,7 +7,7 @@ use super::submit::{check_input, pick_flow, spec_text};
 use super::{Engine, EngineError, FrozenSpec};
 use crate::ids::ExecutionId;
 use crate::journal::{CanonicalJson, ReplayPlan, ReplayRequest};
-use crate::sandbox::Grants;
+use crate::sandbox::{Grants, LimitChanges};
 use crate::store::{NewExecution, Status, get_text, put_bytes};
 
 /// What to replay, and what to change.
@@ -23,6 +23,8 @@ pub struct ReplayOrder {
     pub component: Option<Vec<u8>>,
     /// Grants beside those that the source had.
     pub grants: Grants,
+    /// Limits other than those that the source had.
+    pub limits: LimitChanges,
 }
 
 impl Engine {
@@ -71,6 +73,7 @@ impl Engine {
             source: error,
         })?;
         spec.grants.extend(order.grants);
+        spec.limits = order.limits.over(spec.limits);
 
         let id = self.ids.execution();
         let plan = serde_json::to_string(&plan).map_err(|error| EngineError::StoredJson {

@@ -51,7 +51,7 @@ pub(super) fn watch(store: &mut Store<HostState>) {
         }
         let text = match state.scope() {
             Scope::Flow => format!(
-                "the flow computed for more than {} s between two durable calls (limit `flow_seconds`)",
+                "it computed for more than {} s between two durable calls (limit `flow_seconds`)",
                 state.limits.flow_seconds
             ),
             Scope::Checkpoint => over_time(state.limits.checkpoint_seconds),
@@ -63,5 +63,5 @@ pub(super) fn watch(store: &mut Store<HostState>) {
 
 /// The sentence for a checkpoint that took too long.
 pub(super) fn over_time(seconds: u64) -> String {
-    format!("the attempt took more than {seconds} s (limit `checkpoint_seconds`)")
+    format!("it took more than {seconds} s (limit `checkpoint_seconds`)")
 }

@@ -66,6 +66,35 @@ fn check(what: &str, bytes: u64, limit_mib: u64, key: &str) -> Result<(), Failur
     Err(Failure::runtime("limit", format!("{what} has {bytes} bytes, and the limit `{key}` is {limit_mib} MiB")))
 }
 
+/// Limits that somebody wants other than they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LimitChanges {
+    /// See [`Limits::memory_mib`].
+    pub memory_mib: Option<u64>,
+    /// See [`Limits::flow_seconds`].
+    pub flow_seconds: Option<u64>,
+    /// See [`Limits::checkpoint_seconds`].
+    pub checkpoint_seconds: Option<u64>,
+    /// See [`Limits::value_mib`].
+    pub value_mib: Option<u64>,
+    /// See [`Limits::log_mib`].
+    pub log_mib: Option<u64>,
+}
+
+impl LimitChanges {
+    /// `limits` with the changes.
+    pub fn over(self, limits: Limits) -> Limits {
+        Limits {
+            memory_mib: self.memory_mib.unwrap_or(limits.memory_mib),
+            flow_seconds: self.flow_seconds.unwrap_or(limits.flow_seconds),
+            checkpoint_seconds: self.checkpoint_seconds.unwrap_or(limits.checkpoint_seconds),
+            value_mib: self.value_mib.unwrap_or(limits.value_mib),
+            log_mib: self.log_mib.unwrap_or(limits.log_mib),
+            ..limits
+        }
+    }
+}
+
 /// A limit that ended an instance.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]

@@ -27,7 +27,7 @@ mod wasi;
 pub use error::{ComponentError, SandboxError};
 pub use grants::{FolderGrant, GrantError, Grants, NetGrant};
 pub use instance::Ran;
-pub use limits::Limits;
+pub use limits::{LimitChanges, Limits};
 pub use manifest::{CheckpointInfo, CheckpointOptions, FlowInfo, Manifest, ManifestError};
 pub use port::{ArtifactValue, CheckpointPort, Current, Denials, FlowClock, FlowPort, LogSink, Scope, Stop, WaitRequest};
 pub use program::Program;

@@ -102,7 +102,14 @@ impl Service for LocalService {
             overrides.push((selector.to_owned(), value.to_string()));
         }
         let request = ReplayRequest { from: command.from, overrides, inputs_changed: false, ask_again: command.ask_again };
-        let order = ReplayOrder { source, request, inputs: command.inputs, component: command.component, grants: command.grants };
+        let order = ReplayOrder {
+            source,
+            request,
+            inputs: command.inputs,
+            component: command.component,
+            grants: command.grants,
+            limits: command.limits,
+        };
         Ok(self.engine.replay(order).await?)
     }
 

@@ -24,7 +24,7 @@ pub use views::{
 
 use crate::engine::{DriveOptions, Driven, Submission};
 use crate::ids::ExecutionId;
-use crate::sandbox::Grants;
+use crate::sandbox::{Grants, LimitChanges};
 use crate::store::Status;
 
 /// Which executions to list.
@@ -77,6 +77,8 @@ pub struct ReplayCommand {
     pub component: Option<Vec<u8>>,
     /// Grants beside those that the source had.
     pub grants: Grants,
+    /// Limits other than those that the source had.
+    pub limits: LimitChanges,
 }
 
 /// The verbs.

@@ -92,9 +92,9 @@ impl StoreError {
             Self::Owned { .. } => Some("stop that process first, or let it go on".into()),
             Self::LeaseLost { execution } => Some(format!("see who took over: kitaru-host executions get {execution}")),
             Self::Locked => Some("another program holds the database; try again, or look for a backup or sync tool".into()),
-            Self::DiskFull => {
-                Some("free some space; nothing was lost, and the execution can go on: kitaru-host executions resume".into())
-            }
+            Self::DiskFull => Some(
+                "free some space; nothing was lost, and executions go on with `kitaru-host executions resume <execution>`".into(),
+            ),
             Self::ReadOnly { .. } => Some("choose another data folder with KITARU_HOME, or mend its permissions".into()),
             Self::NewerFormat { .. } => Some("use the newer kitaru-host, or another data folder with KITARU_HOME".into()),
             _ => None,

@@ -32,6 +32,9 @@ impl InitCommand {
         std::fs::write(marker.join(".gitignore"), "*\n")
             .map_err(|error| CliError::new(format!("cannot write in `{}`: {error}", marker.display())))?;
         context.output.say(&format!("Initialized {}", marker.display()));
+        if context.global.home.is_some() {
+            context.output.say("KITARU_HOME or --home is given, and goes before it.");
+        }
         let item = json!({ "path": folder, "repository_directory": marker });
         context.output.item(&item, || marker.display().to_string())
     }

@@ -48,7 +48,7 @@ impl RunCommand {
         let mut grants = config.grants;
         make_absolute(&mut grants)?;
         grants.extend(self.grants.grants()?);
-        let spec = FrozenSpec::new(grants, self.limits.over(config.limits));
+        let spec = FrozenSpec::new(grants, self.limits.changes().over(config.limits));
 
         let bytes = Target::read(&component)?;
         let arguments = match &self.input {

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use super::super::run::{detach, locate, with_arguments};
-use crate::cli::args::{GrantArgs, KeyValue, parse_json, parse_object};
+use crate::cli::args::{GrantArgs, KeyValue, LimitArgs, parse_json, parse_object};
 use crate::cli::context::Context;
 use crate::cli::drive::go_on;
 use crate::cli::error::CliError;
@@ -47,6 +47,8 @@ pub(crate) struct ReplayCommand {
     detach: bool,
     #[command(flatten)]
     grants: GrantArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 impl ReplayCommand {
@@ -85,6 +87,7 @@ impl ReplayCommand {
             ask_again: self.ask_again,
             component,
             grants: self.grants.grants()?,
+            limits: self.limits.changes(),
         };
         let id = service.replay(source, order).await?;
         context.output.say(&format!("Execution {id} replays {source}"));
