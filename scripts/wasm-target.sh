@@ -53,15 +53,24 @@ if $check_only; then die "no Rust toolchain here can compile to ${targets[*]}" "
 
 if [ "$route" = auto ] && command -v rustup >/dev/null 2>&1; then
   say "wasm target: rustup target add ${targets[*]}"
-  # Without a network rustup retries for minutes; half a minute is ample for it to say that it is downloading in earnest.
-  limit=${KITARU_RUSTUP_TIMEOUT:-30}
-  if timeout "$limit" rustup target add "${targets[@]}" >&2 && rustup_ready; then echo rustup; exit 0; fi
+  # Without a network rustup retries for minutes, so where there is another way it is only tried if its server answers at all. A download
+  # that goes on is never cut off.
+  can_wait=true
+  if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ] && command -v curl >/dev/null 2>&1; then
+    curl -sS --max-time 20 -o /dev/null "${RUSTUP_DIST_SERVER:-https://static.rust-lang.org}/" 2>/dev/null || can_wait=false
+  fi
+  if $can_wait && rustup target add "${targets[@]}" >&2 && rustup_ready; then echo rustup; exit 0; fi
   say "wasm target: rustup could not fetch it"
 fi
 
 command -v apt-get >/dev/null 2>&1 && command -v dpkg >/dev/null 2>&1 \
   || die "cannot install ${targets[*]}" "run: rustup target add ${targets[*]}"
 [ "$(id -u)" = 0 ] || die "installing Debian's Rust needs root" "run this script as root, or: rustup target add ${targets[*]}"
+
+# One at a time: two that write the same library would leave neither.
+exec 9>/var/lock/kitaru-wasm-target.lock
+flock 9
+if debian_ready; then link_toolchain; echo debian; exit 0; fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -99,15 +108,17 @@ printf '[package]\nname = "std-build"\nversion = "0.0.0"\nedition = "2021"\n[lib
 : >"$work/std/src/lib.rs"
 
 for t in "${targets[@]}"; do
+  if [ "$(cat "$(stamp_of "$t")" 2>/dev/null)" = "$(debian_stamp)" ] && sysroot_has /usr/bin/rustc "$t"; then continue; fi
   say "wasm target: building the standard library for $t (a minute or two, once)"
   lib=$debian_lib/$t/lib
+  rm -f "$(stamp_of "$t")" # until it is whole again
   mkdir -p "$lib/self-contained"
   if [ -d "$libc/usr/lib/$t" ]; then cp "$libc/usr/lib/$t"/* "$lib/self-contained/"; fi
   ( cd "$work/std" && env -u RUSTUP_TOOLCHAIN RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS="-C embed-bitcode=yes -L native=$lib/self-contained" \
       CARGO_TARGET_DIR="$work/target" /usr/bin/cargo build -Zbuild-std=std,panic_abort --target "$t" --release ) >"$work/std.log" 2>&1 \
     || { cat "$work/std.log" >&2; die "the standard library for $t did not build"; }
   rm -f "$lib"/*.rlib # of an earlier version: two standard libraries are none
-  find "$work/target/$t/release/deps" -name '*.rlib' ! -name 'libstd_build*' -exec cp {} "$lib/" \;
+  find "$work/target/$t/release/deps" -name '*.rlib' ! -name 'libstd_build*' -exec cp -t "$lib" {} +
   debian_stamp >"$(stamp_of "$t")"
 done
 

@@ -18,7 +18,7 @@ pub use inventory;
 /// Fails to compile, with a sentence, where a flow is called like a function.
 #[diagnostic::on_unimplemented(
     message = "a flow cannot be called like a function",
-    label = "flows are started by the host: `kitaru-host run <component> <flow>`",
+    label = "flows are started by the host: `kitaru-host run <component>:<flow>`",
     note = "move what two flows share into a checkpoint, or into a function without an attribute"
 )]
 pub trait CalledByHost {

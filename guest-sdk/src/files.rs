@@ -6,7 +6,8 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use crate::{Error, Result};
+use crate::bindings::kitaru::flow::execution;
+use crate::{Error, Failure, Origin, Result};
 
 /// A folder that the host opened for this checkpoint.
 #[derive(Debug)]
@@ -32,8 +33,14 @@ pub(crate) fn write<T>(path: &Path, write: impl FnOnce(&Path) -> io::Result<T>) 
 /// What a bare I/O error says about grants; nothing where it says nothing. It names no path, so neither can the explanation,
 /// except where the error's own text does.
 pub(crate) fn explain(error: &io::Error, message: &str) -> Option<Error> {
-    if !cfg!(target_os = "wasi") {
+    // An error that a system call returned has its number; one that a library or the author made says something else. A flow has no files,
+    // and no flag gives it any.
+    if !cfg!(target_os = "wasi") || error.raw_os_error().is_none() {
         return None;
+    }
+    if matches!(execution::get_current().scope, execution::Scope::Flow) {
+        let message = format!("{message}: a flow reaches no files and no network; do it in a checkpoint");
+        return Some(Error::Failed(Failure::new("context", message, Origin::UserCode, false)));
     }
     let granted = granted();
     match error.kind() {

@@ -78,6 +78,8 @@ impl Host {
     pub fn command(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = Command::new(binary());
         command.args(arguments).current_dir(self.work()).env("KITARU_HOME", self.home());
+        // Where `init` notes what it makes; the user's own folders are none of a test's business.
+        command.env("XDG_DATA_HOME", self.folder.path().join("data"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();

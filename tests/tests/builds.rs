@@ -114,3 +114,27 @@ fn init_makes_a_data_folder_for_a_project() {
     assert!(host.work().join(".kitaru/kitaru.db").is_file());
     assert_eq!(host.json(["executions", "list"]).items(), [] as [Value; 0], "KITARU_HOME comes first");
 }
+
+/// A checkout may bring a `.kitaru` whose executions have grants, and compiled code under a key that its maker knows.
+#[test]
+fn a_data_folder_that_came_from_elsewhere_is_not_used_until_it_is_trusted() {
+    let (maker, host) = (Host::new(), Host::new());
+    let at_home = |host: &Host, words: &[&str]| {
+        let mut command = host.json_command(words);
+        command.env_remove("KITARU_HOME");
+        Reply::from(command)
+    };
+    let _ = at_home(&maker, &["init"]).item();
+    let _ = at_home(&maker, &["run", &example("hello"), "--arg", "name=World"]).item();
+    assert_eq!(at_home(&maker, &["executions", "list"]).items().len(), 1);
+    let copied = Command::new("cp").arg("-r").arg(maker.work().join(".kitaru")).arg(host.work()).status().unwrap();
+    assert!(copied.success());
+    assert_eq!(at_home(&host, &["executions", "list"]).items(), [] as [Value; 0], "its executions are not ours");
+    let mut command = host.command(["executions", "list"]);
+    command.env_remove("KITARU_HOME");
+    let told = Reply::from(command).ok();
+    assert!(told.stderr.contains("init --trust"), "{told:?}");
+    at_home(&host, &["init"]).refused("KitaruUsageError", &["Already initialized"]);
+    let _ = at_home(&host, &["init", "--trust"]).item();
+    assert_eq!(at_home(&host, &["executions", "list"]).items().len(), 1);
+}

@@ -115,7 +115,14 @@ fn k1_the_content_pipeline_survives_death_at_every_append() {
         };
         let calls = execution["checkpoints"].as_array().unwrap();
         assert!(calls.iter().map(interrupted).sum::<usize>() <= 1, "{place}: {execution:#}");
-        assert!(calls.iter().all(|call| call["status"] == "completed"), "{place}");
+        for call in calls {
+            assert_eq!(call["status"], "completed", "{place}");
+            let statuses = names(&call["attempts"], "status");
+            assert!(
+                matches!(statuses[..], ["completed"] | ["interrupted", "completed"]),
+                "{place}: each body ran once: {call:#}"
+            );
+        }
         let found = host.json(["executions", "logs", id(execution)]).items();
         let attempts = checkpoint(execution, "research")["attempts"].as_array().unwrap().len();
         assert!(found.len() <= lines.len() * attempts, "{place}: {found:#?}");
@@ -208,12 +215,14 @@ fn k3_a_torn_last_record_is_as_if_it_had_not_been_written() {
         for cut in [1, 100, 4000] {
             let torn = Host::new();
             copy_folder(&host.home(), &torn.home());
+            let before = torn_records(&torn, whole);
             // The index of the log lies in memory, and does not survive a power failure.
             let _ = std::fs::remove_file(torn.home().join("kitaru.db-shm"));
             std::fs::copy(host.path("traces"), torn.path("traces")).unwrap();
             let file = OpenOptions::new().write(true).open(torn.home().join("kitaru.db-wal")).unwrap();
             file.set_len(whole - cut).unwrap();
             drop(file);
+            assert!(torn_records(&torn, whole - cut) < before, "append {append}, cut {cut}: a record was torn off");
             let dead = survivor(&torn).unwrap();
             assert_eq!(dead["status"], "running");
             // The grant names the first host's folder, which is where the lines go.
@@ -223,6 +232,16 @@ fn k3_a_torn_last_record_is_as_if_it_had_not_been_written() {
         }
     }
     assert_eq!(cuts, 6);
+}
+
+/// How many journal records a copy of the data folder has, whose write-ahead log ends at `end`.
+fn torn_records(torn: &Host, end: u64) -> usize {
+    let copy = Host::new();
+    copy_folder(&torn.home(), &copy.home());
+    let _ = std::fs::remove_file(copy.home().join("kitaru.db-shm"));
+    OpenOptions::new().write(true).open(copy.home().join("kitaru.db-wal")).unwrap().set_len(end).unwrap();
+    let dead = survivor(&copy).unwrap();
+    copy.records(id(&dead)).len()
 }
 
 fn copy_folder(from: &Path, to: &Path) {

@@ -229,6 +229,59 @@ fn e6_a_flow_cannot_sleep_through_wasi() {
     assert_eq!(host.flow("sleep_checkpoint", &json!({ "milliseconds": 10 }), &[])["status"], "completed");
 }
 
+/// The host's data folder holds every journal, every answer, and compiled code under a key: nobody is given any of it.
+#[test]
+fn no_grant_reaches_the_data_folder() {
+    let host = Host::new();
+    let _ = host.item(["run", &kitaru_tests::example("hello"), "--arg", "name=World"]);
+    let above = host.home().parent().unwrap().display().to_string();
+    for flag in [
+        format!("--allow-read={}", host.home().display()),
+        format!("--allow-write={above}"),
+        format!("--allow-read={}::data", host.home().join("cache").display()),
+    ] {
+        let reply = host.try_flow("no_calls", &json!({}), &[&flag]);
+        let error = reply.refused("KitaruUsageError", &["overlaps the host's own data folder"]);
+        assert!(error["hint"].as_str().unwrap().contains("KITARU_HOME"), "{error}");
+    }
+    assert_eq!(host.json(["executions", "list"]).items().len(), 1, "nothing was created");
+}
+
+/// What a guest writes to its log costs the host memory and disk, line by line.
+#[test]
+fn a_flood_of_empty_lines_ends_with_a_limit() {
+    let host = Host::new();
+    for flow in ["empty_lines", "empty_output", "empty_progress"] {
+        let reply = host.try_flow(flow, &json!({}), &["--max-log=1"]);
+        assert_eq!(reply.error()["failure_kind"], "limit", "{flow}{reply:?}");
+        let lines = host.json(["executions", "logs", &reply.failed_execution()]).items();
+        assert!(lines.len() <= 20_000, "{flow}: {} lines", lines.len());
+    }
+}
+
+/// Calls that are refused are no durable calls: a flow that makes nothing else does not go on.
+#[test]
+fn a_loop_of_refused_calls_ends_at_the_deadline() {
+    let host = Host::new();
+    let reply = host.try_flow("refused_loop", &json!({}), &["--flow-seconds=1"]);
+    let error = reply.error();
+    assert_eq!(error["failure_kind"], "limit");
+    assert!(error["message"].as_str().unwrap().contains("flow_seconds"), "{error}");
+    let reply = host.try_flow("ignores_refusals", &json!({}), &["--max-calls=3"]);
+    assert!(reply.error()["message"].as_str().unwrap().contains("`calls`"), "{reply:?}");
+    assert_eq!(host.journal(&reply.failed_execution()).len(), 3);
+}
+
+/// An absurd limit is a long one.
+#[test]
+fn limits_without_bounds_are_no_panic() {
+    let host = Host::new();
+    let huge = u64::MAX.to_string();
+    let flags = [format!("--checkpoint-seconds={huge}"), format!("--flow-seconds={huge}"), format!("--max-memory={huge}")];
+    let done = host.flow("sequence", &json!({ "steps": 2 }), &flags.each_ref().map(String::as_str));
+    assert_eq!(done["result"], 3);
+}
+
 /// One process drives one execution here, so the neighbour of a spinning flow is another process on the same store.
 #[test]
 fn a_spinning_flow_neither_blocks_others_nor_outlives_its_deadline() {
@@ -246,7 +299,7 @@ fn a_spinning_flow_neither_blocks_others_nor_outlives_its_deadline() {
     assert_eq!(cancelled.finish().code, Some(1));
     let error = spinning.finish().error();
     assert_eq!(error["failure_kind"], "limit");
-    assert!(started.elapsed().as_secs() < 60, "its deadline of 3 s held");
+    assert!(started.elapsed().as_secs() < 30, "its deadline of 3 s held");
 }
 
 #[test]

@@ -158,20 +158,31 @@ fn w13_w14_resume_needs_an_execution_that_can_go_on() {
 #[test]
 fn w14_a_running_execution_cannot_be_resumed_elsewhere() {
     let host = Host::new();
+    let traces = Traces::new(&host);
+    let input = json!({ "path": Traces::guest_path(), "steps": 1, "milliseconds": 2000 }).to_string();
+    let running = host.spawn(host.json_command(["run", &fixture("conformance:count_slow"), "--input", &input, &host.writable()]));
+    kitaru_tests::until("the body", || (!traces.steps().is_empty()).then_some(()));
+    let exec = host.json(["executions", "list"]).items()[0]["exec_id"].as_str().unwrap().to_owned();
+    host.json(["executions", "resume", &exec]).refused("KitaruStateError", &["is being run by process"]);
+    assert_eq!(running.finish().item()["result"], 1);
+    assert_eq!(traces.steps(), [1]);
+}
+
+#[test]
+fn w13_a_wait_that_its_runner_stays_with_cannot_be_resumed_before_it_is_answered() {
+    let host = Host::new();
     let input = json!({ "path": Traces::guest_path() }).to_string();
-    let mut follower = None;
     let running =
         host.spawn(host.json_command(["run", &fixture("conformance:count_wait"), "--input", &input, "--wait", &host.writable()]));
     let exec = kitaru_tests::until("the wait", || {
         let waits = host.json(["executions", "pending-waits"]).items();
         waits.first().map(|wait| wait["exec_id"].as_str().unwrap().to_owned())
     });
-    // Its runner stays with it; an answer reaches that one.
-    follower.replace(host.spawn(host.json_command(["executions", "logs", &exec, "--follow"])));
+    let follower = host.spawn(host.json_command(["executions", "logs", &exec, "--follow"]));
     host.json(["executions", "resume", &exec]).refused("KitaruStateError", &["Resolve pending wait input"]);
     let _ = host.item(["executions", "input", &exec, "--value", "true"]);
     assert_eq!(running.finish().item()["result"], json!({ "before": 1, "go": true, "after": 2 }));
-    assert_eq!(follower.take().unwrap().finish().code, Some(0));
+    assert_eq!(follower.finish().code, Some(0));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt as _;
 use syn::spanned::Spanned;
 
 use crate::signature::Signature;
@@ -27,7 +28,8 @@ pub(crate) fn codec_of(index: usize) -> Ident {
 /// The body's function under a name of its own, so that its name in the author's code means the function that callers see.
 pub(crate) fn body(signature: &Signature) -> (Ident, TokenStream) {
     let mut body = signature.body.clone();
-    let name = format_ident!("{}_body", body.sig.ident);
+    // A name that no author has: the body calls the author's own functions by theirs.
+    let name = format_ident!("__kitaru_body_{}", body.sig.ident.unraw());
     body.sig.ident = name.clone();
     body.vis = syn::Visibility::Inherited;
     (name, quote!(#body))

@@ -69,12 +69,11 @@ pub(super) fn report_usage(error: &clap::Error) -> ExitCode {
             ExitCode::SUCCESS
         }
         _ => {
-            let wants_json =
-                std::env::args().any(|argument| argument == "json" || argument == "-ojson" || argument == "--output=json");
-            if wants_json {
+            let arguments: Vec<String> = std::env::args_os().skip(1).map(|text| text.to_string_lossy().into_owned()).collect();
+            if wants_json(&arguments) {
                 let text = error.render().to_string();
                 let message = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default().trim().to_owned();
-                let line = json!({ "command": "kitaru-host", "error": { "message": message } });
+                let line = json!({ "command": verb(&super::command(), &arguments), "error": { "message": message } });
                 anstream::eprintln!("{line}");
             } else {
                 let _ = error.print();
@@ -82,6 +81,38 @@ pub(super) fn report_usage(error: &clap::Error) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether arguments that cannot be parsed ask for JSON.
+fn wants_json(arguments: &[String]) -> bool {
+    let is_json = |text: &str| matches!(parse_format(text.trim_start_matches('=')), Ok(Format::Json));
+    let split = arguments
+        .iter()
+        .zip(arguments.iter().skip(1))
+        .any(|(flag, value)| matches!(flag.as_str(), "-o" | "--output") && is_json(value));
+    let joined = |argument: &String| {
+        let value =
+            argument.strip_prefix("--output=").or_else(|| argument.strip_prefix("-o").filter(|_| !argument.starts_with("--")));
+        value.is_some_and(is_json)
+    };
+    split || arguments.iter().any(joined)
+}
+
+/// The command that arguments name, as far as they name one: `executions.list`.
+fn verb(command: &clap::Command, arguments: &[String]) -> String {
+    let mut path = Vec::new();
+    let mut here = command;
+    for argument in arguments.iter().filter(|argument| !argument.starts_with('-')) {
+        match here.find_subcommand(argument) {
+            Some(next) => {
+                path.push(next.get_name().to_owned());
+                here = next;
+            }
+            None if here.has_subcommands() => {}
+            None => break,
+        }
+    }
+    if path.is_empty() { command.get_name().to_owned() } else { path.join(".") }
 }
 
 /// What to grant.
@@ -119,9 +150,15 @@ impl GrantArgs {
 /// Resolves the folders of grants against the current folder.
 pub(super) fn make_absolute(grants: &mut Grants) -> Result<(), CliError> {
     for folder in grants.read.iter_mut().chain(&mut grants.write) {
-        folder.host = folder.host.canonicalize().map_err(|error| {
-            CliError::usage(format!("the granted folder `{}` cannot be used: {error}", folder.host.display()))
-        })?;
+        let unusable = |why: &dyn std::fmt::Display| {
+            CliError::usage(format!("the granted folder `{}` cannot be used: {why}", folder.host.display()))
+        };
+        let absolute = folder.host.canonicalize().map_err(|error| unusable(&error))?;
+        // Grants are recorded as text.
+        if absolute.to_str().is_none() {
+            return Err(unusable(&"its path is not UTF-8"));
+        }
+        folder.host = absolute;
     }
     Ok(())
 }
@@ -142,9 +179,15 @@ pub(super) struct LimitArgs {
     /// Size of one JSON value, in MiB
     #[arg(long, value_name = "MIB")]
     max_value: Option<u64>,
+    /// Size of one artifact, in MiB
+    #[arg(long, value_name = "MIB")]
+    max_artifact: Option<u64>,
     /// Log text of one flow run or checkpoint attempt, in MiB
     #[arg(long, value_name = "MIB")]
     max_log: Option<u64>,
+    /// Durable calls of one execution
+    #[arg(long, value_name = "COUNT")]
+    max_calls: Option<u32>,
 }
 
 impl LimitArgs {
@@ -155,7 +198,9 @@ impl LimitArgs {
             flow_seconds: self.flow_seconds,
             checkpoint_seconds: self.checkpoint_seconds,
             value_mib: self.max_value,
+            artifact_mib: self.max_artifact,
             log_mib: self.max_log,
+            calls: self.max_calls,
         }
     }
 }
@@ -224,6 +269,21 @@ mod tests {
         assert_eq!(value("o={\"a\":1}"), json!({ "a": 1 }));
         assert_eq!(value("unknown=[1]"), json!([1]));
         assert!("x".parse::<KeyValue>().is_err());
+    }
+
+    #[test]
+    fn arguments_that_cannot_be_parsed_still_say_what_was_asked_for() {
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        for json in ["list -o json", "list -ojson", "list -o=json", "list --output JSON", "list --output=json"] {
+            assert!(wants_json(&words(json)), "{json}");
+        }
+        for text in ["list --flow json", "list", "--output text json"] {
+            assert!(!wants_json(&words(text)), "{text}");
+        }
+        let command = super::super::command();
+        assert_eq!(verb(&command, &words("-o json executions list --limit x")), "executions.list");
+        assert_eq!(verb(&command, &words("run a.wasm list")), "run");
+        assert_eq!(verb(&command, &words("nonsense")), "kitaru-host");
     }
 
     #[test]

@@ -27,16 +27,21 @@ impl Context {
 
     /// The data folder.
     pub(super) fn home(&self) -> Result<Home, CliError> {
-        let env = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        Home::find(self.global.home.clone(), &current_folder()?, env)
+        Home::find(self.global.home.clone(), &current_folder()?, environment)
             .ok_or_else(|| CliError::new("there is no data folder").hint("name one with --home or KITARU_HOME"))
     }
 
     /// The service over the data folder, which is made if need be.
     pub(super) fn service(&self) -> Result<LocalService, CliError> {
         let home = self.home()?;
+        if let Some(ignored) = &home.ignored {
+            self.output.say(&format!(
+                "note: `{}` was not made here by `kitaru-host init`, so it is not used; if you trust it: kitaru-host init --trust",
+                ignored.display()
+            ));
+        }
         let store = SqliteStore::open(&home.folder)?;
-        let sandbox = Sandbox::new(Some(&home.folder.join("cache")), SystemIds.seed())?;
+        let sandbox = Sandbox::new(Some(&home.folder), SystemIds.seed())?;
         Ok(LocalService::new(Arc::new(Engine::new(Arc::new(store), sandbox, Arc::new(SystemClock), Arc::new(SystemIds)))))
     }
 
@@ -54,6 +59,11 @@ impl Context {
         use std::io::IsTerminal as _;
         !self.output.is_json() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
+}
+
+/// A path that the environment names.
+pub(super) fn environment(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// The current folder.

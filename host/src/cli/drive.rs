@@ -10,7 +10,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::progress::Progress;
 use super::prompt::{self, Answer, Keyboard};
-use super::terminal::{lines, one_line};
+use super::terminal::{lines, one_line, shell_word};
 use crate::engine::{DriveOptions, Event, Observer, WaitPolicy};
 use crate::ids::ExecutionId;
 use crate::service::{CheckpointView, ExecutionView, PendingWaitView, Service};
@@ -170,7 +170,7 @@ pub(super) async fn report(
     } else if !strict && view.summary.status != "completed" {
         context.output.say(&format!("Status: {}", view.summary.status));
     }
-    context.output.item(&view, || if view.has_result { view.result.to_string() } else { String::new() })
+    context.output.item(&view, || if view.has_result { lines(&view.result.to_string()) } else { String::new() })
 }
 
 /// An execution that ended without a result, as an error.
@@ -202,9 +202,12 @@ pub(super) fn failure(view: &ExecutionView) -> Option<CliError> {
                 _ if failure.exception_type == "capability" => {
                     format!("grant it and run on from there: {} --allow-…", replay_from(view))
                 }
-                _ if failure.exception_type == "limit" => {
-                    format!("raise the limit and run on from there: {} --<limit> …, or run it anew", replay_from(view))
-                }
+                _ if failure.exception_type == "limit" => match limit_flag(&failure.message) {
+                    Some(flag) => {
+                        format!("raise the limit and run on from there: {} {flag} …, or run it anew", replay_from(view))
+                    }
+                    None => "change the code, and run on with it: kitaru-host executions retry … --component <file>".to_owned(),
+                },
                 _ => format!("To retry this failed execution, run: kitaru-host executions retry {id}"),
             };
             Some(error.hint(retry))
@@ -215,10 +218,33 @@ pub(super) fn failure(view: &ExecutionView) -> Option<CliError> {
     }
 }
 
+/// The flag of the limit that a message names.
+fn limit_flag(message: &str) -> Option<&'static str> {
+    const FLAGS: [(&str, &str); 7] = [
+        ("`memory_mib`", "--max-memory"),
+        ("`flow_seconds`", "--flow-seconds"),
+        ("`checkpoint_seconds`", "--checkpoint-seconds"),
+        ("`value_mib`", "--max-value"),
+        ("`artifact_mib`", "--max-artifact"),
+        ("`log_mib`", "--max-log"),
+        ("`calls`", "--max-calls"),
+    ];
+    FLAGS.iter().find(|(key, _)| message.contains(key)).map(|(_, flag)| *flag)
+}
+
 /// The command that replays the execution from the checkpoint that failed, or else from one of the person's choice.
 fn replay_from(view: &ExecutionView) -> String {
-    let from = failed_checkpoint(view).map_or("<checkpoint>", |call| &call.invocation_id);
+    let from = failed_checkpoint(view).map_or_else(|| "<checkpoint>".to_owned(), |call| selector(view, call));
     format!("kitaru-host executions replay {} --from {from}", view.summary.exec_id)
+}
+
+/// What names this call and no other in a command: its invocation ID, unless that is the name of several calls.
+pub(super) fn selector(view: &ExecutionView, call: &CheckpointView) -> String {
+    let fits = |other: &&CheckpointView| other.name == call.invocation_id || other.invocation_id == call.invocation_id;
+    match view.checkpoints.iter().filter(fits).count() {
+        1 => shell_word(&call.invocation_id),
+        _ => format!(":{}", call.call_index),
+    }
 }
 
 /// The checkpoint whose failure ended the execution.

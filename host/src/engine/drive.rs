@@ -182,6 +182,7 @@ async fn run_to_stop(run: &Arc<Run>) -> Result<Driven, EngineError> {
         },
         Ran::Ended(failure) => failure,
         Ran::Stopped(Stop::Diverged(divergence)) => return fail_without_record(run, divergence.to_failure()).await,
+        Ran::Stopped(Stop::Limit(text)) => Failure::runtime("limit", text),
         Ran::Stopped(Stop::Engine(error)) => return stopped(error),
     };
     let step = Step::entry(EntryBody::Finished { outcome: Outcome::Failure(failure.clone()) })

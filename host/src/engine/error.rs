@@ -2,7 +2,7 @@
 
 use crate::ids::ExecutionId;
 use crate::journal::{CodecError, HistoryError, ReplayError};
-use crate::sandbox::ComponentError;
+use crate::sandbox::{ComponentError, PrivateFolder};
 use crate::store::{Status, StoreError};
 
 use super::schema::SchemaProblem;
@@ -53,6 +53,9 @@ pub enum EngineError {
         /// What to do instead.
         hint: Option<String>,
     },
+    /// A grant that is never given.
+    #[error("the grant cannot be given")]
+    Grant(#[from] PrivateFolder),
     /// The replay cannot be planned.
     #[error(transparent)]
     Replay(#[from] ReplayError),
@@ -105,6 +108,7 @@ impl EngineError {
         match self {
             Self::Store(error) => error.hint(),
             Self::Component(error) => error.hint(),
+            Self::Grant(error) => Some(error.hint()),
             Self::WhichFlow(_) => Some("name one: <component>:<flow>".into()),
             Self::State { hint, .. } => hint.clone(),
             Self::Replay(ReplayError::NoAnchor) => Some("name the checkpoint from which to run live: --from <checkpoint>".into()),

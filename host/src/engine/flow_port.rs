@@ -35,6 +35,23 @@ pub(super) struct Call {
     pub(super) descriptor: Descriptor,
 }
 
+/// Why a durable call is not made.
+enum Refusal {
+    /// The flow is told, and can do something else.
+    Failure(Failure),
+    /// The flow ends.
+    Stop(Stop),
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Failure(failure) => Ok(Err(failure)),
+            Refusal::Stop(stop) => Err(stop),
+        }
+    }
+}
+
 impl From<EngineError> for Stop {
     fn from(error: EngineError) -> Self {
         Self::Engine(Box::new(error))
@@ -64,15 +81,15 @@ impl FlowCalls {
         own_id: Option<String>,
         input: &Value,
         checkpoint_type: Option<String>,
-    ) -> Result<Result<Call, Failure>, EngineError> {
+    ) -> Result<Result<Call, Refusal>, EngineError> {
         let index = self.run.made.load(Ordering::Acquire);
         let limit = self.run.spec.limits.calls;
         if index >= limit {
-            return Ok(Err(Failure::runtime("limit", format!("the execution made {limit} durable calls (limit `calls`)"))));
+            return Ok(Err(Refusal::Stop(Stop::Limit(format!("it made {limit} durable calls (limit `calls`)")))));
         }
         let invocation = match self.invocations.next(&name, own_id.as_deref()) {
             Ok(invocation) => invocation,
-            Err(problem) => return Ok(Err(Failure::usage(problem))),
+            Err(problem) => return Ok(Err(Refusal::Failure(Failure::usage(problem)))),
         };
         let canonical = CanonicalJson::of(input);
         let input_hash = canonical.hash();
@@ -157,7 +174,7 @@ impl FlowCalls {
         let options = info.options.clone();
         let call = match self.describe(CallKind::Checkpoint, name, id, &input, options.r#type.clone()).await? {
             Ok(call) => call,
-            Err(failure) => return Ok(Ok(Err(failure))),
+            Err(refusal) => return Ok(refusal.into()),
         };
         let answer = match self.decide(&call).await? {
             Ok(answer) => return Ok(answer),
@@ -180,7 +197,7 @@ impl FlowCalls {
         let input = json!({ "question": request.question, "schema": request.schema, "metadata": request.metadata });
         let call = match self.describe(CallKind::Wait, name, None, &input, None).await? {
             Ok(call) => call,
-            Err(failure) => return Ok(Ok(Err(failure))),
+            Err(refusal) => return Ok(refusal.into()),
         };
         let answer = match self.decide(&call).await? {
             Ok(answer) => return Ok(answer),
@@ -199,6 +216,10 @@ impl FlowPort for FlowCalls {
 
     async fn wait(&mut self, request: WaitRequest) -> Answer {
         self.call_wait(request).await?
+    }
+
+    fn made(&self) -> u32 {
+        self.run.made.load(Ordering::Acquire)
     }
 
     fn record(&mut self, entries: Vec<(String, Value)>) {

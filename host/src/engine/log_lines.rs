@@ -4,7 +4,8 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{mpsc, oneshot};
+use async_trait::async_trait;
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::events::{Event, Observer};
 use crate::clock::Clock;
@@ -18,18 +19,23 @@ enum Message {
     Flush(oneshot::Sender<()>),
 }
 
+/// More lines than this wait for the store only because a guest wrote them in one go.
+const BEHIND: u64 = 4096;
+
 /// The way to the store for all log lines of one drive.
 #[derive(Clone)]
 pub(super) struct LogWriter {
     channel: mpsc::UnboundedSender<Message>,
     pending: Arc<AtomicU64>,
+    written: Arc<Notify>,
 }
 
 impl LogWriter {
     pub(super) fn start(store: Arc<dyn Store>) -> Self {
         let (channel, mut messages) = mpsc::unbounded_channel();
         let pending = Arc::new(AtomicU64::new(0));
-        let written = pending.clone();
+        let written = Arc::new(Notify::new());
+        let (left, news) = (pending.clone(), written.clone());
         tokio::spawn(async move {
             let mut batch = Vec::new();
             while messages.recv_many(&mut batch, 512).await > 0 {
@@ -47,13 +53,27 @@ impl LogWriter {
                     // A full disk must not end a flow for the sake of its log; the next journal append reports it.
                     tracing::warn!(%error, "log lines were lost");
                 }
-                written.fetch_sub(count, Ordering::AcqRel);
+                left.fetch_sub(count, Ordering::AcqRel);
+                news.notify_waiters();
                 for done in waiting {
                     let _ = done.send(());
                 }
             }
         });
-        Self { channel, pending }
+        Self { channel, pending, written }
+    }
+
+    fn is_behind(&self) -> bool {
+        self.pending.load(Ordering::Acquire) > BEHIND
+    }
+
+    async fn catch_up(&self) {
+        while self.is_behind() {
+            let news = self.written.notified();
+            if self.is_behind() {
+                news.await;
+            }
+        }
     }
 
     fn send(&self, row: LogRow) {
@@ -131,7 +151,16 @@ impl LogLines {
     }
 }
 
+#[async_trait]
 impl LogSink for LogLines {
+    fn is_behind(&self) -> bool {
+        self.writer.is_behind()
+    }
+
+    async fn catch_up(&self) {
+        self.writer.catch_up().await;
+    }
+
     fn line(&self, level: LogLevel, module: &'static str, message: String) {
         let (call, ordinal) = {
             let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);

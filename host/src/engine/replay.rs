@@ -73,6 +73,7 @@ impl Engine {
             source: error,
         })?;
         spec.grants.extend(order.grants);
+        self.sandbox.check_grants(&spec.grants)?;
         spec.limits = order.limits.over(spec.limits);
 
         let id = self.ids.execution();

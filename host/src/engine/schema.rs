@@ -20,8 +20,8 @@ pub fn check(schema: &Value, value: &Value) -> Result<(), SchemaProblem> {
     if schema.is_null() {
         return Ok(());
     }
-    let validator =
-        jsonschema::validator_for(schema).map_err(|error| SchemaProblem(format!("the schema is not usable: {error}")))?;
+    bounded(schema)?;
+    let validator = jsonschema::validator_for(schema).map_err(unusable)?;
     let problems: Vec<String> = validator
         .iter_errors(value)
         .take(3)
@@ -33,9 +33,36 @@ pub fn check(schema: &Value, value: &Value) -> Result<(), SchemaProblem> {
     if problems.is_empty() { Ok(()) } else { Err(SchemaProblem(problems.join("; "))) }
 }
 
+/// Schemas come from guests. Each reference in one may cost the validator a stack frame, and each byte memory.
+fn bounded(schema: &Value) -> Result<(), SchemaProblem> {
+    const BYTES: usize = 1024 * 1024;
+    const REFERENCES: usize = 500;
+    fn references(value: &Value) -> usize {
+        match value {
+            Value::Object(map) => map
+                .iter()
+                .map(|(key, value)| {
+                    usize::from(matches!(key.as_str(), "$ref" | "$dynamicRef" | "$recursiveRef")) + references(value)
+                })
+                .sum(),
+            Value::Array(items) => items.iter().map(references).sum(),
+            _ => 0,
+        }
+    }
+    let bytes = schema.to_string().len();
+    if bytes > BYTES {
+        return Err(SchemaProblem(format!("the schema is not usable: it has {bytes} bytes, and {BYTES} are allowed")));
+    }
+    let count = references(schema);
+    if count > REFERENCES {
+        return Err(SchemaProblem(format!("the schema is not usable: it has {count} references, and {REFERENCES} are allowed")));
+    }
+    Ok(())
+}
+
 /// Why no value can be checked against `schema`, if that is so.
 pub(super) fn problem(schema: &Value) -> Option<SchemaProblem> {
-    jsonschema::validator_for(schema).err().map(unusable)
+    bounded(schema).err().or_else(|| jsonschema::validator_for(schema).err().map(unusable))
 }
 
 fn unusable(error: jsonschema::ValidationError<'_>) -> SchemaProblem {
@@ -65,5 +92,14 @@ mod tests {
     fn a_schema_cannot_reach_outside() {
         assert!(check(&json!({"$ref": "http://127.0.0.1:1/x.json"}), &json!(1)).is_err());
         assert!(check(&json!({"$ref": "file:///etc/passwd"}), &json!(1)).is_err());
+    }
+
+    #[test]
+    fn a_chain_of_references_cannot_exhaust_the_stack() {
+        let hop = |n: usize| (format!("d{n}"), json!({ "$ref": format!("#/$defs/d{}", n + 1) }));
+        let mut definitions: serde_json::Map<String, Value> = (0..100_000).map(hop).collect();
+        definitions.insert("d100000".into(), json!({ "type": "integer" }));
+        let schema = json!({ "$ref": "#/$defs/d0", "$defs": definitions });
+        assert!(check(&schema, &json!(1)).is_err() && problem(&schema).is_some());
     }
 }

@@ -30,6 +30,7 @@ impl Engine {
         let program = self.program(&submission.component).await?;
         let flow = pick_flow(program.manifest(), submission.flow.as_deref())?;
         check_input(flow, &submission.input)?;
+        self.sandbox.check_grants(&submission.spec.grants)?;
         let component = self.store.put_component(&submission.component).await?;
         let id = self.ids.execution();
         let now = self.clock.now();

@@ -66,17 +66,13 @@ pub fn build_project(folder: &Path, quiet: bool) -> Result<Built, BuildError> {
     if !manifest.is_file() {
         return Err(BuildError::NoProject(folder.to_owned()));
     }
-    let mut command = Toolchain::find()?.cargo();
-    command.args([
-        "build",
-        "--release",
-        "--target",
-        WASM_TARGET,
-        "--message-format",
-        "json-render-diagnostics",
-        "--manifest-path",
-    ]);
-    command.arg(&manifest).stdin(Stdio::null()).stderr(Stdio::inherit());
+    let mut command = Toolchain::find_in(folder)?.cargo();
+    command.args(["build", "--release", "--target", WASM_TARGET, "--message-format", "json-render-diagnostics"]);
+    // In the project's folder, so that its own toolchain file and Cargo configuration count.
+    command.current_dir(folder).stdin(Stdio::null()).stderr(Stdio::inherit());
+    if let Some(target) = std::env::var_os("CARGO_TARGET_DIR").and_then(|target| std::path::absolute(target).ok()) {
+        command.env("CARGO_TARGET_DIR", target);
+    }
     if quiet {
         command.arg("--quiet");
     }
@@ -87,7 +83,12 @@ pub fn build_project(folder: &Path, quiet: bool) -> Result<Built, BuildError> {
     // Cargo's machine-readable messages, one JSON object a line, name every file that was made.
     let messages = String::from_utf8_lossy(&output.stdout);
     let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut built: Vec<Built> = artifacts.filter_map(|message| component_of(&message)).collect();
+    let mut built: Vec<(bool, Built)> = artifacts.filter_map(|message| component_of(&message, &manifest)).collect();
+    // A dependency may be a flow package too; what the folder's own manifest makes is meant.
+    if built.iter().any(|(own, _)| *own) {
+        built.retain(|(own, _)| *own);
+    }
+    let mut built: Vec<Built> = built.into_iter().map(|(_, built)| built).collect();
     match (built.pop(), built.is_empty()) {
         (None, _) => Err(BuildError::NoComponent(folder.to_owned())),
         (Some(only), true) => Ok(only),
@@ -98,7 +99,8 @@ pub fn build_project(folder: &Path, quiet: bool) -> Result<Built, BuildError> {
     }
 }
 
-fn component_of(message: &Value) -> Option<Built> {
+/// A component that a message tells of, and whether the package of `manifest` made it.
+fn component_of(message: &Value, manifest: &Path) -> Option<(bool, Built)> {
     if message.get("reason")?.as_str()? != "compiler-artifact" {
         return None;
     }
@@ -108,5 +110,7 @@ fn component_of(message: &Value) -> Option<Built> {
     }
     let files = message.get("filenames")?.as_array()?.iter().filter_map(Value::as_str);
     let component = files.map(PathBuf::from).find(|file| file.extension().is_some_and(|extension| extension == "wasm"))?;
-    Some(Built { component, package: target.get("name")?.as_str()?.to_owned() })
+    let same = |path: &str| Path::new(path).canonicalize().ok() == manifest.canonicalize().ok();
+    let own = message.get("manifest_path").and_then(Value::as_str).is_some_and(same);
+    Some((own, Built { component, package: target.get("name")?.as_str()?.to_owned() }))
 }

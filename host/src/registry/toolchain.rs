@@ -56,6 +56,14 @@ fn sysroot(rustc: impl AsRef<std::ffi::OsStr>) -> Option<PathBuf> {
     output(rustc, &["--print", "sysroot"]).map(PathBuf::from)
 }
 
+/// The sysroot of the toolchain that is active in `folder`.
+fn sysroot_in(folder: &Path) -> Option<PathBuf> {
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--print", "sysroot"]).current_dir(folder).stderr(std::process::Stdio::null());
+    let output = rustc.output().ok().filter(|output| output.status.success())?;
+    Some(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+}
+
 fn has_target(sysroot: &Path) -> bool {
     let libraries = sysroot.join("lib/rustlib").join(WASM_TARGET).join("lib");
     std::fs::read_dir(libraries).is_ok_and(|mut files| {
@@ -69,7 +77,15 @@ impl Toolchain {
     /// # Errors
     /// When there is none, with what is missing.
     pub fn find() -> Result<Self, ToolchainError> {
-        let active = sysroot("rustc").ok_or(ToolchainError::NoCargo)?;
+        Self::find_in(Path::new("."))
+    }
+
+    /// Finds the toolchain for the guests of the project in `folder`, which may name one of its own.
+    ///
+    /// # Errors
+    /// As [`Toolchain::find`].
+    pub fn find_in(folder: &Path) -> Result<Self, ToolchainError> {
+        let active = sysroot_in(folder).ok_or(ToolchainError::NoCargo)?;
         // The same switch as the script's, for machines that have both.
         let debian_only = std::env::var_os("KITARU_WASM_ROUTE").is_some_and(|route| route == "debian");
         if !debian_only && has_target(&active) {

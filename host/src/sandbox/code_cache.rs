@@ -47,7 +47,7 @@ impl CodeCache {
             Ok(_) => replace(&path, &fresh).map(|()| fresh.to_vec())?,
             Err(error) if error.kind() == ErrorKind::NotFound => match write_new(&path, &fresh) {
                 Ok(()) => fresh.to_vec(),
-                // Another process was first.
+                // Another process was first, and its key is whole: a key gets its name when it is written.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => fs::read(&path)?,
                 Err(error) => return Err(error),
             },
@@ -135,11 +135,10 @@ fn create_private(folder: &Path) -> std::io::Result<()> {
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(bytes)
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist_noclobber(path).map(drop).map_err(|error| error.error)
 }
 
 /// Writes beside and renames, so that nobody ever reads half a file.

@@ -37,18 +37,29 @@ fn stream(seed: [u8; 32], number: u64) -> ChaCha20Rng {
     random
 }
 
-/// The WASI of a flow body.
-pub(super) fn flow_wasi(clock: &FlowClock, seed: [u8; 32], stdout: LogStream, stderr: LogStream) -> WasiCtx {
-    let mut constant = stream(seed, 2);
-    let constant = u128::from(constant.next_u64()) << 64 | u128::from(constant.next_u64());
+/// What a flow draws.
+pub(super) struct Entropy {
+    pub(super) secure: ChaCha20Rng,
+    pub(super) insecure: ChaCha20Rng,
+    pub(super) constant: (u64, u64),
+}
+
+impl Entropy {
+    /// The streams of an execution's seed.
+    pub(super) fn new(seed: [u8; 32]) -> Self {
+        let mut constant = stream(seed, 2);
+        let constant = (constant.next_u64(), constant.next_u64());
+        Self { secure: stream(seed, 0), insecure: stream(seed, 1), constant }
+    }
+}
+
+/// The WASI of a flow body. Its random functions are ours, and draw from [`Entropy`].
+pub(super) fn flow_wasi(clock: &FlowClock, stdout: LogStream, stderr: LogStream) -> WasiCtx {
     WasiCtx::builder()
         .stdout(stdout)
         .stderr(stderr)
         .wall_clock(clock.clone())
         .monotonic_clock(clock.clone())
-        .secure_random(stream(seed, 0))
-        .insecure_random(stream(seed, 1))
-        .insecure_random_seed(constant)
         .allow_tcp(false)
         .allow_udp(false)
         .build()

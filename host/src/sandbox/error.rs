@@ -13,6 +13,23 @@ pub enum SandboxError {
     Ticker(#[source] std::io::Error),
 }
 
+/// A grant that is never given.
+#[derive(Debug, thiserror::Error)]
+#[error("the granted folder `{granted}` overlaps the host's own data folder `{private}`")]
+pub struct PrivateFolder {
+    /// The folder that was granted.
+    pub granted: std::path::PathBuf,
+    /// The folder that nobody is given.
+    pub private: std::path::PathBuf,
+}
+
+impl PrivateFolder {
+    /// A hint that tells a person what to do.
+    pub fn hint(&self) -> String {
+        "grant a folder beside it, or keep the data folder elsewhere (KITARU_HOME): whoever can write there can change journals and code".into()
+    }
+}
+
 /// The bytes are not a component that this host can run.
 #[derive(Debug, thiserror::Error)]
 pub enum ComponentError {

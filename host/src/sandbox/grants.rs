@@ -65,7 +65,8 @@ impl FromStr for FolderGrant {
     type Err = GrantError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (host, guest) = text.split_once("::").unwrap_or((text, text));
+        // The last `::`, so that a stored grant reads as it was written whatever the host's path holds.
+        let (host, guest) = text.rsplit_once("::").unwrap_or((text, text));
         let problem = |problem| GrantError { text: text.to_owned(), problem };
         if host.is_empty() || guest.is_empty() {
             return Err(problem("a folder must be named"));
@@ -191,6 +192,8 @@ mod tests {
         assert_eq!(parse("/").unwrap().1, "/");
         assert!(parse("").is_err());
         assert!(parse("a::").is_err());
+        let odd = FolderGrant { host: "/home/a::b/docs".into(), guest: "docs".into() };
+        assert_eq!(odd.to_string().parse::<FolderGrant>().unwrap(), odd);
     }
 
     #[test]

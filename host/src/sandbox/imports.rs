@@ -10,8 +10,29 @@ pub(super) const WIT_VERSION: &str = "0.1.0";
 
 /// Interfaces of `kitaru:flow` that a component may import.
 const OWN: [&str; 6] = ["types", "checkpoint", "wait", "artifacts", "log", "execution"];
-/// Packages of WASI 0.2 that are linked.
-const WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+/// Interfaces of WASI 0.2 that are linked, by package.
+const WASI: [(&str, &[&str]); 6] = [
+    (
+        "wasi:cli/",
+        &[
+            "environment",
+            "exit",
+            "stdin",
+            "stdout",
+            "stderr",
+            "terminal-input",
+            "terminal-output",
+            "terminal-stdin",
+            "terminal-stdout",
+            "terminal-stderr",
+        ],
+    ),
+    ("wasi:clocks/", &["monotonic-clock", "wall-clock"]),
+    ("wasi:filesystem/", &["types", "preopens"]),
+    ("wasi:io/", &["error", "poll", "streams"]),
+    ("wasi:random/", &["random", "insecure", "insecure-seed"]),
+    ("wasi:sockets/", &["instance-network", "network", "ip-name-lookup", "tcp", "tcp-create-socket", "udp", "udp-create-socket"]),
+];
 
 /// The names that a component imports, in order.
 pub(super) fn names(engine: &Engine, component: &Component) -> Vec<String> {
@@ -36,7 +57,12 @@ fn is_known(import: &str) -> bool {
     let (name, version) = import.split_once('@').unwrap_or((import, ""));
     match name.strip_prefix("kitaru:flow/") {
         Some(interface) => version == WIT_VERSION && OWN.contains(&interface),
-        None => WASI.iter().any(|package| name.starts_with(package)) && version.starts_with("0.2."),
+        None => {
+            let linked = |(package, interfaces): &(&str, &[&str])| {
+                name.strip_prefix(package).is_some_and(|interface| interfaces.contains(&interface))
+            };
+            WASI.iter().any(linked) && version.starts_with("0.2.")
+        }
     }
 }
 

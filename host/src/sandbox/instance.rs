@@ -21,6 +21,9 @@ use super::{deadline, determinism};
 use crate::clock::Timestamp;
 use crate::journal::{Failure, LogLevel, Origin};
 
+/// Files, sockets, streams and the like that one instance may hold at a time: each costs the host a file descriptor, or memory.
+const HANDLES: usize = 512;
+
 /// How a guest's run ended.
 #[derive(Debug)]
 pub enum Ran {
@@ -59,9 +62,10 @@ pub(super) async fn describe(sandbox: &Sandbox, pre: &FlowPre<HostState>) -> Res
     let (log, limits): (Arc<dyn LogSink>, _) = (Arc::new(Silent), Limits::default());
     let streams = Streams::new(&log, &limits);
     let clock = FlowClock::new(Timestamp::from_micros(0));
-    let wasi = determinism::flow_wasi(&clock, [0; 32], streams.stdout.clone(), streams.stderr.clone());
+    let wasi = determinism::flow_wasi(&clock, streams.stdout.clone(), streams.stderr.clone());
     let deadline = Instant::now() + Duration::from_secs(10);
     let mut store = store(sandbox, Port::Describe, wasi, &streams, limits, log, deadline);
+    store.data_mut().entropy = Some(determinism::Entropy::new([0; 32]));
     let result = async {
         let instance: Flow = pre.instantiate_async(&mut store).await?;
         instance.kitaru_flow_program().call_describe(&mut store).await
@@ -83,10 +87,13 @@ pub(super) fn store(
     log: Arc<dyn LogSink>,
     deadline: Instant,
 ) -> Store<HostState> {
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(HANDLES);
     let state = HostState {
         port,
         wasi,
-        table: ResourceTable::new(),
+        entropy: None,
+        table,
         limits,
         limiter: InstanceLimiter::new(&limits),
         log,
@@ -96,6 +103,7 @@ pub(super) fn store(
         deadline,
     };
     let mut store = Store::new(&sandbox.engine, state);
+    store.set_hostcall_fuel(limits.hostcall_bytes());
     store.limiter(|state| &mut state.limiter);
     deadline::watch(&mut store);
     store
@@ -105,15 +113,20 @@ pub(super) type Called = wasmtime::Result<Result<String, types::Failure>>;
 
 /// Tells what happened from the structure of the error, never from its text.
 pub(super) fn classify(who: &str, result: Called, streams: &Streams, limits: &Limits) -> Ran {
+    let ended = match result {
+        Err(error) => match error.downcast::<Stop>() {
+            // It goes on some other time: a line that it began is not a line yet (E11).
+            Ok(Stop::Limit(text)) => Err(LimitReached(text).into()),
+            Ok(stop) => return Ran::Stopped(stop),
+            Err(error) => Err(error),
+        },
+        ended => ended,
+    };
     streams.stdout.finish();
     streams.stderr.finish();
-    let error = match result {
+    let error = match ended {
         Ok(Ok(value)) => return returned(who, value, limits),
-        Ok(Err(failure)) => return Ran::ReturnedFailure(failure.into()),
-        Err(error) => error,
-    };
-    let error = match error.downcast::<Stop>() {
-        Ok(stop) => return Ran::Stopped(stop),
+        Ok(Err(failure)) => return Ran::ReturnedFailure(within_bounds(failure.into(), limits)),
         Err(error) => error,
     };
     if let Some(limit) = error.downcast_ref::<LimitReached>() {
@@ -145,6 +158,25 @@ fn returned(who: &str, value: String, limits: &Limits) -> Ran {
         Ok(_) => Ran::Returned(value),
         Err(error) => Ran::Ended(Failure::runtime("serialization", format!("the result of {who} is not JSON: {error}"))),
     }
+}
+
+/// A failure is journaled, listed and shown like a value, so it has bounds too.
+fn within_bounds(mut failure: Failure, limits: &Limits) -> Failure {
+    const KIND: usize = 100;
+    const MESSAGE: usize = 64 * 1024;
+    fn cut(text: &mut String, longest: usize) {
+        if text.len() > longest {
+            text.truncate(text.floor_char_boundary(longest));
+            text.push('…');
+        }
+    }
+    cut(&mut failure.kind, KIND);
+    cut(&mut failure.message, MESSAGE);
+    let details = failure.details.as_ref().map_or(0, String::len);
+    if let Err(over) = limits.check_value("the failure's details", details) {
+        failure.details = Some(json!({ "left_out": over.message }).to_string());
+    }
+    failure
 }
 
 /// The message of a Rust panic in what was written to standard error: `at src/lib.rs:1:2: the message`. For people only.

@@ -1,5 +1,7 @@
 //! How much one instance may use. Every limit has a default and ends in a typed failure.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use wasmtime::ResourceLimiter;
 
@@ -9,7 +11,7 @@ use crate::journal::Failure;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Linear memory of an instance, in MiB. Reaching it ends the instance: a refused allocation that a guest can see would be a source of
+    /// Linear memory of an instance, all its memories together, in MiB. Reaching it ends the instance: a refused allocation that a guest can see would be a source of
     /// nondeterminism (E6).
     pub memory_mib: u64,
     /// How long a flow may compute between two durable calls, in seconds.
@@ -40,6 +42,9 @@ impl Default for Limits {
     }
 }
 
+/// Ten years: further than this no clock of the host needs to reckon.
+const LONGEST_SECONDS: u64 = 315_360_000;
+
 impl Limits {
     const MIB: u64 = 1024 * 1024;
 
@@ -51,6 +56,22 @@ impl Limits {
     /// Checks one artifact.
     pub(super) fn check_artifact(&self, bytes: usize) -> Result<(), Failure> {
         check("the artifact", bytes as u64, self.artifact_mib, "artifact_mib")
+    }
+
+    /// How long one checkpoint attempt may take.
+    pub(super) fn checkpoint_time(&self) -> Duration {
+        Duration::from_secs(self.checkpoint_seconds.min(LONGEST_SECONDS))
+    }
+
+    /// How long a flow may compute between two durable calls.
+    pub(super) fn flow_time(&self) -> Duration {
+        Duration::from_secs(self.flow_seconds.min(LONGEST_SECONDS))
+    }
+
+    /// Bytes that one call of the host may make it hold: the largest artifact and its surroundings.
+    pub(super) fn hostcall_bytes(&self) -> usize {
+        let mib = self.artifact_mib.max(self.value_mib).saturating_add(16);
+        usize::try_from(mib.saturating_mul(Self::MIB)).unwrap_or(usize::MAX)
     }
 
     /// Log text allowed, in bytes.
@@ -77,8 +98,12 @@ pub struct LimitChanges {
     pub checkpoint_seconds: Option<u64>,
     /// See [`Limits::value_mib`].
     pub value_mib: Option<u64>,
+    /// See [`Limits::artifact_mib`].
+    pub artifact_mib: Option<u64>,
     /// See [`Limits::log_mib`].
     pub log_mib: Option<u64>,
+    /// See [`Limits::calls`].
+    pub calls: Option<u32>,
 }
 
 impl LimitChanges {
@@ -89,8 +114,9 @@ impl LimitChanges {
             flow_seconds: self.flow_seconds.unwrap_or(limits.flow_seconds),
             checkpoint_seconds: self.checkpoint_seconds.unwrap_or(limits.checkpoint_seconds),
             value_mib: self.value_mib.unwrap_or(limits.value_mib),
+            artifact_mib: self.artifact_mib.unwrap_or(limits.artifact_mib),
             log_mib: self.log_mib.unwrap_or(limits.log_mib),
-            ..limits
+            calls: self.calls.unwrap_or(limits.calls),
         }
     }
 }
@@ -100,33 +126,65 @@ impl LimitChanges {
 #[error("{0}")]
 pub(super) struct LimitReached(pub(super) String);
 
-/// Watches an instance's memory and tables.
+/// Watches an instance's memory and tables: the sums over all that its component has.
 #[derive(Debug)]
 pub(super) struct InstanceLimiter {
-    memory_bytes: usize,
+    memory_left: usize,
+    table_left: usize,
     limit_mib: u64,
 }
+
+/// Elements of all tables of an instance.
+const TABLE_ELEMENTS: usize = 1_000_000;
+/// Core instances, memories and tables that one component may have. A component of an interpreted language has some dozens.
+const PARTS: usize = 1_000;
 
 impl InstanceLimiter {
     pub(super) fn new(limits: &Limits) -> Self {
         let bytes = limits.memory_mib.saturating_mul(Limits::MIB);
-        Self { memory_bytes: usize::try_from(bytes).unwrap_or(usize::MAX), limit_mib: limits.memory_mib }
+        let memory_left = usize::try_from(bytes).unwrap_or(usize::MAX);
+        Self { memory_left, table_left: TABLE_ELEMENTS, limit_mib: limits.memory_mib }
     }
 }
 
 impl ResourceLimiter for InstanceLimiter {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if desired <= self.memory_bytes {
-            return Ok(true);
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        match self.memory_left.checked_sub(desired.saturating_sub(current)) {
+            Some(left) => self.memory_left = left,
+            None => {
+                let text = format!("it needs more memory than the limit `memory_mib` of {} MiB", self.limit_mib);
+                return Err(LimitReached(text).into());
+            }
         }
-        Err(LimitReached(format!("it needs more memory than the limit `memory_mib` of {} MiB", self.limit_mib)).into())
+        Ok(true)
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        const ELEMENTS: usize = 1_000_000;
-        if desired <= ELEMENTS {
-            return Ok(true);
+    /// The machine refuses: a guest that saw it could act on it, and another run would not see it (E6).
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        Err(error.context("the machine has no memory for it"))
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        match self.table_left.checked_sub(desired.saturating_sub(current)) {
+            Some(left) => self.table_left = left,
+            None => return Err(LimitReached(format!("it needs tables of more than {TABLE_ELEMENTS} elements")).into()),
         }
-        Err(LimitReached(format!("it needs a table of more than {ELEMENTS} elements")).into())
+        Ok(true)
+    }
+
+    fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        Err(error.context("the machine has no memory for it"))
+    }
+
+    fn instances(&self) -> usize {
+        PARTS
+    }
+
+    fn tables(&self) -> usize {
+        PARTS
+    }
+
+    fn memories(&self) -> usize {
+        PARTS
     }
 }

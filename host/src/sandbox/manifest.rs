@@ -80,6 +80,9 @@ pub struct CheckpointOptions {
     pub r#type: Option<String>,
 }
 
+/// Retries that one checkpoint may ask for.
+const MOST_RETRIES: u32 = 1_000;
+
 /// The manifest cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
@@ -95,6 +98,14 @@ pub enum ManifestError {
     /// A name is used twice.
     #[error("the name `{0}` is used twice")]
     Duplicate(String),
+    /// A checkpoint asks for more attempts than any host makes.
+    #[error("the checkpoint `{name}` has {retries} retries, and {MOST_RETRIES} are allowed")]
+    Retries {
+        /// The checkpoint.
+        name: String,
+        /// What it asks for.
+        retries: u32,
+    },
     /// The SDK reports an error.
     #[error("{0}")]
     Sdk(String),
@@ -115,6 +126,9 @@ impl Manifest {
         }
         check_names(manifest.flows.iter().map(|flow| flow.name.as_str()))?;
         check_names(manifest.checkpoints.iter().map(|checkpoint| checkpoint.name.as_str()))?;
+        if let Some(checkpoint) = manifest.checkpoints.iter().find(|checkpoint| checkpoint.options.retries > MOST_RETRIES) {
+            return Err(ManifestError::Retries { name: checkpoint.name.clone(), retries: checkpoint.options.retries });
+        }
         Ok(manifest)
     }
 

@@ -24,7 +24,7 @@ mod state;
 mod stdio;
 mod wasi;
 
-pub use error::{ComponentError, SandboxError};
+pub use error::{ComponentError, PrivateFolder, SandboxError};
 pub use grants::{FolderGrant, GrantError, Grants, NetGrant};
 pub use instance::Ran;
 pub use limits::{LimitChanges, Limits};

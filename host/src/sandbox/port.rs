@@ -15,6 +15,9 @@ pub enum Stop {
     /// The flow parted from its journal (E2).
     #[error("{0}")]
     Diverged(Divergence),
+    /// The flow reached a limit of its execution.
+    #[error("{0}")]
+    Limit(String),
     /// The engine ends it for a reason of its own (the store failed, the lease was lost), which it gets back as it gave it.
     #[error("{0}")]
     Engine(Box<dyn std::error::Error + Send + Sync>),
@@ -76,7 +79,14 @@ pub enum ArtifactValue {
 }
 
 /// Takes log lines and live progress as they come.
+#[async_trait]
 pub trait LogSink: Send + Sync {
+    /// Whether so many lines wait to be written that whoever writes more should wait too.
+    fn is_behind(&self) -> bool {
+        false
+    }
+    /// Returns when lines are welcome again.
+    async fn catch_up(&self) {}
     /// One line. `module` is `stdout`, `stderr` or `log`.
     fn line(&self, level: LogLevel, module: &'static str, message: String);
     /// Live progress; not recorded.
@@ -95,6 +105,8 @@ pub trait FlowPort: Send {
     ) -> Result<Result<String, Failure>, Stop>;
     /// A question is asked.
     async fn wait(&mut self, request: WaitRequest) -> Result<Result<String, Failure>, Stop>;
+    /// How many durable calls the flow has made; refused ones do not count.
+    fn made(&self) -> u32;
     /// Metadata about the execution.
     fn record(&mut self, entries: Vec<(String, serde_json::Value)>);
     /// Where the flow runs.

@@ -1,10 +1,11 @@
 //! Runs flows and checkpoint attempts, each in a fresh instance, to their end.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::json;
 
+use super::determinism::Entropy;
 use super::grants::Grants;
 use super::instance::{Ran, Streams, classify, store};
 use super::limits::{LimitReached, Limits};
@@ -53,9 +54,10 @@ impl Program {
     /// Runs a flow body in a fresh, deterministic instance.
     pub async fn run_flow(&self, run: FlowRun) -> Ran {
         let streams = Streams::new(&run.log, &run.limits);
-        let wasi = determinism::flow_wasi(&run.clock, run.seed, streams.stdout.clone(), streams.stderr.clone());
-        let deadline = Instant::now() + Duration::from_secs(run.limits.flow_seconds);
+        let wasi = determinism::flow_wasi(&run.clock, streams.stdout.clone(), streams.stderr.clone());
+        let deadline = Instant::now() + run.limits.flow_time();
         let mut store = store(&self.sandbox, Port::Flow(run.port), wasi, &streams, run.limits, run.log, deadline);
+        store.data_mut().entropy = Some(Entropy::new(run.seed));
         let result = async {
             let instance = self.pre.instantiate_async(&mut store).await?;
             instance.kitaru_flow_program().call_run_flow(&mut store, &run.name, &run.input).await
@@ -68,11 +70,14 @@ impl Program {
         let streams = Streams::new(&run.log, &run.limits);
         let denials = Denials::default();
         let network = Arc::new(NetPolicy::new(&run.grants.net, &denials));
+        if let Err(error) = self.sandbox.check_grants(run.grants) {
+            return Ran::Ended(Failure::runtime("capability", error.to_string()));
+        }
         let wasi = match wasi::checkpoint_wasi(run.grants, streams.stdout.clone(), streams.stderr.clone(), &network) {
             Ok(wasi) => wasi,
             Err(failure) => return Ran::Ended(failure),
         };
-        let time = Duration::from_secs(run.limits.checkpoint_seconds);
+        let time = run.limits.checkpoint_time();
         let mut store =
             store(&self.sandbox, Port::Checkpoint(run.port), wasi, &streams, run.limits, run.log, Instant::now() + time);
         store.data_mut().network = network;
@@ -90,11 +95,16 @@ impl Program {
     }
 }
 
-/// A failure after a denial: what was denied and the flag that grants it, in place of whatever the guest made of it.
+/// A failure after a denial: what was denied and the flag that grants it, in place of whatever the guest's libraries made of it. A failure
+/// that the author named is the author's: the body knew what it was doing, and the denials are only added.
 fn with_denials(failure: Failure, denials: &Denials) -> Failure {
     let denied = denials.list();
     if denied.is_empty() {
         return failure;
+    }
+    if !matches!(failure.kind.as_str(), "error" | "trap" | "exit" | "capability") {
+        let details = json!({ "denied": denied, "guest_details": failure.details_json() });
+        return failure.with_details(&details);
     }
     let details = json!({ "denied": denied, "guest_message": failure.message, "guest_kind": failure.kind });
     Failure::runtime("capability", format!("denied: {}", denied.join("; "))).with_details(&details)

@@ -1,6 +1,6 @@
 //! The engine configuration that all instances share.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wasmtime::component::Linker;
@@ -8,7 +8,8 @@ use wasmtime::{Config, Engine, WasmBacktraceDetails};
 
 use super::code_cache::CodeCache;
 use super::deadline::Ticker;
-use super::error::SandboxError;
+use super::error::{PrivateFolder, SandboxError};
+use super::grants::Grants;
 use super::host;
 use super::state::HostState;
 
@@ -17,6 +18,7 @@ pub struct Sandbox {
     pub(super) engine: Engine,
     pub(super) linker: Linker<HostState>,
     pub(super) cache: Option<CodeCache>,
+    private: Option<PathBuf>,
     _ticker: Ticker,
 }
 
@@ -27,22 +29,38 @@ impl std::fmt::Debug for Sandbox {
 }
 
 impl Sandbox {
-    /// Sets the sandbox up. Compiled code is kept in `cache`, whose key is `fresh` if the folder is new; a cache that cannot be used is
-    /// done without.
+    /// Sets the sandbox up. Compiled code is kept in the folder `cache` of `private`, whose key is `fresh` if the folder is new; a cache that
+    /// cannot be used is done without. No guest is ever given `private`, nor what is in it or around it.
     ///
     /// # Errors
     /// When this machine cannot run WebAssembly.
-    pub fn new(cache: Option<&Path>, fresh: [u8; 32]) -> Result<Arc<Self>, SandboxError> {
+    pub fn new(private: Option<&Path>, fresh: [u8; 32]) -> Result<Arc<Self>, SandboxError> {
         let engine = Engine::new(&config()).map_err(SandboxError::Engine)?;
         let mut linker = Linker::new(&engine);
         host::add_to_linker(&mut linker).map_err(SandboxError::Engine)?;
-        let cache = cache.and_then(|folder| {
-            CodeCache::open(folder, &engine, fresh)
+        let cache = private.map(|private| private.join("cache")).and_then(|folder| {
+            CodeCache::open(&folder, &engine, fresh)
                 .inspect_err(|error| tracing::warn!(folder = %folder.display(), %error, "no cache of compiled code"))
                 .ok()
         });
         let ticker = Ticker::start(&engine).map_err(SandboxError::Ticker)?;
-        Ok(Arc::new(Self { engine, linker, cache, _ticker: ticker }))
+        let private = private.map(|folder| folder.canonicalize().unwrap_or_else(|_| folder.to_owned()));
+        Ok(Arc::new(Self { engine, linker, cache, private, _ticker: ticker }))
+    }
+
+    /// Checks that no grant reaches the host's own data folder, where compiled code and its key, journals and answers lie.
+    ///
+    /// # Errors
+    /// With the first grant that does.
+    pub fn check_grants(&self, grants: &Grants) -> Result<(), PrivateFolder> {
+        let Some(private) = &self.private else { return Ok(()) };
+        for grant in grants.read.iter().chain(&grants.write) {
+            let granted = grant.host.canonicalize().unwrap_or_else(|_| grant.host.clone());
+            if granted.starts_with(private) || private.starts_with(&granted) {
+                return Err(PrivateFolder { granted, private: private.clone() });
+            }
+        }
+        Ok(())
     }
 }
 

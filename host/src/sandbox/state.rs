@@ -7,6 +7,7 @@ use std::time::Instant;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::determinism::Entropy;
 use super::grants::NetGrant;
 use super::limits::{InstanceLimiter, Limits};
 use super::network::NetPolicy;
@@ -24,6 +25,8 @@ pub(super) enum Port {
 pub(super) struct HostState {
     pub(super) port: Port,
     pub(super) wasi: WasiCtx,
+    /// What a flow draws; a checkpoint draws from the system.
+    pub(super) entropy: Option<Entropy>,
     pub(super) table: ResourceTable,
     pub(super) limits: Limits,
     pub(super) limiter: InstanceLimiter,

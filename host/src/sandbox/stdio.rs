@@ -21,6 +21,13 @@ struct Buffer {
     tail: Vec<u8>,
 }
 
+/// What a line costs beside its text, in bytes.
+const LINE_COST: usize = 64;
+
+fn line_ends(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte == b'\n').count()
+}
+
 /// One of a guest's two output streams.
 #[derive(Clone)]
 pub(super) struct LogStream {
@@ -43,6 +50,11 @@ impl LogBudget {
         Self { left: Arc::new(limit.into()), limit }
     }
 
+    /// Takes `lines` lines of together `bytes` bytes off. A line costs the host more than its text.
+    pub(super) fn take_lines(&self, lines: usize, bytes: usize) -> Result<(), LimitReached> {
+        self.take(bytes.saturating_add(lines.saturating_mul(LINE_COST)))
+    }
+
     /// Takes `bytes` off.
     pub(super) fn take(&self, bytes: usize) -> Result<(), LimitReached> {
         use std::sync::atomic::Ordering::Relaxed;
@@ -63,14 +75,16 @@ impl LogStream {
         buffer.tail.extend_from_slice(bytes);
         let surplus = buffer.tail.len().saturating_sub(TAIL);
         buffer.tail.drain(..surplus);
-        buffer.partial.extend_from_slice(bytes);
-        while let Some(end) = buffer.partial.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = buffer.partial.drain(..=end).collect();
-            self.emit(line.strip_suffix(b"\n").unwrap_or(&line));
-        }
-        while buffer.partial.len() >= LONGEST_LINE {
-            let line: Vec<u8> = buffer.partial.drain(..LONGEST_LINE).collect();
-            self.emit(&line);
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            buffer.partial.extend_from_slice(piece);
+            let whole = buffer.partial.ends_with(b"\n");
+            if whole || buffer.partial.len() >= LONGEST_LINE {
+                let rest = std::mem::take(&mut buffer.partial);
+                rest.strip_suffix(b"\n").unwrap_or(&rest).chunks(LONGEST_LINE).for_each(|line| self.emit(line));
+                if rest == b"\n" {
+                    self.emit(b"");
+                }
+            }
         }
     }
 
@@ -110,12 +124,14 @@ impl StdoutStream for LogStream {
 
 #[async_trait::async_trait]
 impl Pollable for LogStream {
-    async fn ready(&mut self) {}
+    async fn ready(&mut self) {
+        self.sink.catch_up().await;
+    }
 }
 
 impl OutputStream for LogStream {
     fn write(&mut self, bytes: bytes::Bytes) -> StreamResult<()> {
-        self.budget.take(bytes.len()).map_err(|error| StreamError::Trap(error.into()))?;
+        self.budget.take_lines(line_ends(&bytes), bytes.len()).map_err(|error| StreamError::Trap(error.into()))?;
         self.take(&bytes);
         Ok(())
     }
@@ -125,13 +141,14 @@ impl OutputStream for LogStream {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(LONGEST_LINE)
+        // Nothing may be written while the store is far behind; `ready` tells when it has caught up.
+        Ok(if self.sink.is_behind() { 0 } else { LONGEST_LINE })
     }
 }
 
 impl tokio::io::AsyncWrite for LogStream {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        if let Err(error) = self.budget.take(bytes.len()) {
+        if let Err(error) = self.budget.take_lines(line_ends(bytes), bytes.len()) {
             return Poll::Ready(Err(std::io::Error::other(error)));
         }
         self.take(bytes);

@@ -72,6 +72,7 @@ impl ServiceError {
                 EngineError::Store(_) => "KitaruBackendError",
                 EngineError::WaitInput { .. } => "KitaruWaitValidationError",
                 EngineError::Component(_)
+                | EngineError::Grant(_)
                 | EngineError::UnknownFlow { .. }
                 | EngineError::WhichFlow(_)
                 | EngineError::Input { .. }

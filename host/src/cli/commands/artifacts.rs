@@ -89,7 +89,7 @@ impl ArtifactsCommand {
                 context.output.item(&view, || match &view.value {
                     Value::String(text) if view.value_format == "json" => terminal::lines(text),
                     value if view.value_format == "json" => {
-                        serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string())
+                        terminal::lines(&serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string()))
                     }
                     _ => format!(
                         "{} bytes of {}; write them out with --to FILE",

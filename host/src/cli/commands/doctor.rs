@@ -31,7 +31,8 @@ struct Check {
 
 impl DoctorCommand {
     pub(super) fn run(self, context: &Context) -> Result<ExitCode, CliError> {
-        if self.fix && Toolchain::find().is_err() {
+        // The script does nothing where all is well, and knows better than a look from here whether it is.
+        if self.fix && !Toolchain::find().is_ok_and(|found| found.route == Route::Active) {
             mend_target()?;
         }
         let checks = [toolchain(), linker(), data_folder(context), sandbox()];

@@ -35,7 +35,8 @@ impl NewCommand {
             if self.folder.is_dir() {
                 std::fs::remove_dir(&self.folder)?;
             }
-            std::fs::rename(made.keep(), &self.folder)
+            // The folder is still removed if this fails; if it works there is nothing left to remove.
+            std::fs::rename(made.path(), &self.folder)
         });
         made.map_err(|error| CliError::new(format!("cannot make `{}`: {error}", self.folder.display())))?;
         context.output.say(&format!(
@@ -70,9 +71,25 @@ fn write_project(parent: &Path, name: &str) -> std::io::Result<tempfile::TempDir
     write_dir(&SDK_SOURCE, &sdk.join("src"), &same)?;
     write_dir(&SDK_MACROS, &sdk.join("macros/src"), &same)?;
     write_dir(&WIT, &sdk.join("wit"), &same)?;
-    std::fs::write(sdk.join("Cargo.toml"), SDK_MANIFEST)?;
-    std::fs::write(sdk.join("macros/Cargo.toml"), MACROS_MANIFEST)?;
+    std::fs::write(sdk.join("Cargo.toml"), without_lints(SDK_MANIFEST))?;
+    std::fs::write(sdk.join("macros/Cargo.toml"), without_lints(MACROS_MANIFEST))?;
     Ok(made)
+}
+
+/// The manifest without our own lints: what a later compiler warns of must not keep somebody's project from building.
+fn without_lints(manifest: &str) -> String {
+    let mut kept = String::new();
+    let mut in_lints = false;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            in_lints = line.starts_with("[lints") || line.starts_with("[workspace.lints");
+        }
+        if !in_lints {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
 }
 
 fn write_dir(from: &Dir<'_>, to: &Path, change: &dyn Fn(&str) -> String) -> std::io::Result<()> {
@@ -95,6 +112,14 @@ fn write_dir(from: &Dir<'_>, to: &Path, change: &dyn Fn(&str) -> String) -> std:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn our_lints_stay_with_us() {
+        let manifest = without_lints(SDK_MANIFEST);
+        let parsed: toml::Table = toml::from_str(&manifest).unwrap();
+        assert!(parsed["package"].get("name").is_some() && parsed["dependencies"].get("serde").is_some());
+        assert!(!manifest.contains("lints") && !manifest.contains("deny"), "{manifest}");
+    }
 
     #[test]
     fn names() {

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::context::{Context, current_folder};
+use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::table;
-use crate::config::find_project_marker;
+use crate::config::HomeSource;
 use crate::service::Service as _;
 
 #[derive(Debug, Args)]
@@ -24,7 +24,7 @@ impl StatusCommand {
 /// What `status` and `info` tell. A store that cannot be opened is a warning: these commands are how people find out.
 pub(super) async fn snapshot(context: &Context) -> Result<Value, CliError> {
     let home = context.home()?;
-    let marker = find_project_marker(&current_folder()?);
+    let marker = (home.source == HomeSource::Project).then_some(&home.folder);
     let (held, warning) = match open(context).await {
         Ok(view) => (serde_json::to_value(view).unwrap_or(Value::Null), None),
         Err(error) => (Value::Null, Some(error.chain())),

@@ -1,6 +1,6 @@
 //! `kitaru:flow/checkpoint`.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{answer, json};
 use crate::journal::Failure;
@@ -23,19 +23,37 @@ impl Host for HostState {
             };
             return Ok(Err(Failure::context(message).into()));
         };
+        let stretch = Stretch::new(port.made());
         let result = match checked {
             Ok(input) if input.is_object() => port.checkpoint(name, input, options.id).await,
             Ok(_) => Ok(Err(Failure::usage("the checkpoint's input must be a JSON object of named arguments"))),
             Err(failure) => Ok(Err(failure)),
         };
-        self.flow_goes_on();
+        let made = port.made();
+        self.flow_goes_on(stretch, made);
         answer(result, |value| value)
     }
 }
 
+/// A stretch of a flow's computing, interrupted by a call of the host.
+pub(super) struct Stretch {
+    called: Instant,
+    made: u32,
+}
+
+impl Stretch {
+    /// The flow, which has made `made` durable calls, calls the host now.
+    pub(super) fn new(made: u32) -> Self {
+        Self { called: Instant::now(), made }
+    }
+}
+
 impl HostState {
-    /// A durable call returned: the flow may compute for its full time again.
-    pub(super) fn flow_goes_on(&mut self) {
-        self.deadline = Instant::now() + Duration::from_secs(self.limits.flow_seconds);
+    /// The host returns to the flow. After a durable call, the flow may compute for its full time again; after one that was refused it has
+    /// what it had left, so that no loop of refusals goes on forever.
+    pub(super) fn flow_goes_on(&mut self, stretch: Stretch, made: u32) {
+        let now = Instant::now();
+        self.deadline =
+            if made > stretch.made { now + self.limits.flow_time() } else { self.deadline + now.duration_since(stretch.called) };
     }
 }

@@ -29,7 +29,7 @@ impl Host for HostState {
     }
 
     async fn line(&mut self, level: WitLevel, message: String) -> wasmtime::Result<()> {
-        self.budget.take(message.len())?;
+        self.budget.take_lines(1, message.len())?;
         let level = match level {
             WitLevel::Trace => LogLevel::Trace,
             WitLevel::Debug => LogLevel::Debug,
@@ -38,10 +38,15 @@ impl Host for HostState {
             WitLevel::Error => LogLevel::Error,
         };
         self.log.line(level, "log", message);
+        if self.log.is_behind() {
+            let log = self.log.clone();
+            log.catch_up().await;
+        }
         Ok(())
     }
 
     async fn progress(&mut self, message: String, fraction: Option<f64>) -> wasmtime::Result<()> {
+        self.budget.take_lines(1, message.len())?;
         self.log.progress(message, fraction);
         Ok(())
     }

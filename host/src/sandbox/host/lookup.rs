@@ -13,6 +13,9 @@ struct Lookup<'a>(&'a mut HostState);
 
 struct HasLookup;
 
+/// Names that one instance may look up at a time.
+const LOOKUPS: usize = 16;
+
 impl HasData for HasLookup {
     type Data<'a> = Lookup<'a>;
 }
@@ -48,6 +51,10 @@ impl Host for Lookup<'_> {
         // An address in the place of a name tells nobody anything, and is checked when it is used.
         if grants.is_empty() && name.parse::<std::net::IpAddr>().is_err() {
             return Err(ErrorCode::AccessDenied.into());
+        }
+        // Each occupies a thread of the host for as long as the resolver takes.
+        if self.0.lookups.len() >= LOOKUPS {
+            return Err(ErrorCode::TemporaryResolverFailure.into());
         }
         let stream = self.0.sockets().resolve_addresses(network, name)?;
         self.0.lookups.insert(stream.rep(), grants);

@@ -6,6 +6,7 @@ mod clocks;
 mod execution;
 mod log;
 mod lookup;
+mod random;
 mod wait;
 
 use wasmtime::component::{HasSelf, Linker};
@@ -22,6 +23,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<HostState>) -> wasmtime::Result<
     linker.allow_shadowing(true);
     clocks::add_to_linker(linker)?;
     lookup::add_to_linker(linker)?;
+    random::add_to_linker(linker)?;
     linker.allow_shadowing(false);
     Flow::add_to_linker::<_, HasSelf<HostState>>(linker, |state| state)
 }

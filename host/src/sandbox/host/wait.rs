@@ -1,5 +1,6 @@
 //! `kitaru:flow/wait`.
 
+use super::checkpoint::Stretch;
 use super::{answer, json};
 use crate::journal::Failure;
 use crate::sandbox::bindings::kitaru::flow::types;
@@ -19,11 +20,13 @@ impl Host for HostState {
             };
             return Ok(Err(Failure::context(message).into()));
         };
+        let stretch = Stretch::new(port.made());
         let result = match decoded {
             Ok(request) => port.wait(request).await,
             Err(failure) => Ok(Err(failure)),
         };
-        self.flow_goes_on();
+        let made = port.made();
+        self.flow_goes_on(stretch, made);
         answer(result, |value| value)
     }
 }

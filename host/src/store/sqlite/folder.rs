@@ -93,7 +93,9 @@ pub(super) fn private() -> OpenOptions {
 pub(super) fn write_once(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let failed = |error| errors::of_write(path, error);
     let folder = path.parent().unwrap_or(Path::new("."));
-    let there = std::fs::metadata(path).is_ok_and(|found| found.len() == bytes.len() as u64);
+    // Its bytes and not its length alone: a file that was damaged is mended by being written again.
+    let there = std::fs::metadata(path).is_ok_and(|found| found.len() == bytes.len() as u64)
+        && std::fs::read(path).is_ok_and(|found| found == bytes);
     if !there {
         make_private(folder)?;
         // A temporary file is private from the start, and is removed if anything fails before it gets its name.

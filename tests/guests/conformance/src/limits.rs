@@ -132,3 +132,52 @@ fn sleep_flow(_cx: &Flow, milliseconds: u64) -> Result<()> {
     std::thread::sleep(Duration::from_millis(milliseconds));
     Ok(())
 }
+
+/// Writes empty lines to the log, forever.
+#[flow]
+fn empty_lines(cx: &Flow) -> Result<()> {
+    loop {
+        cx.info("");
+    }
+}
+
+#[checkpoint]
+fn prints_line_ends(_cx: &Checkpoint) -> Result<()> {
+    use std::io::Write as _;
+    let ends = vec![b'\n'; 64 * 1024];
+    loop {
+        std::io::stdout().write_all(&ends)?;
+    }
+}
+
+/// Writes line ends to standard output, forever.
+#[flow]
+fn empty_output(cx: &Flow) -> Result<()> {
+    prints_line_ends(cx)
+}
+
+/// Tells of progress, forever.
+#[flow]
+fn empty_progress(cx: &Flow) -> Result<()> {
+    loop {
+        cx.progress("", None);
+    }
+}
+
+/// Calls a checkpoint that does not exist, forever.
+#[flow]
+fn refused_loop(_cx: &Flow) -> Result<()> {
+    loop {
+        let options = kitaru::raw::checkpoint::Options { id: None };
+        let refused = kitaru::raw::checkpoint::call("no-such-checkpoint", "{}", &options);
+        assert!(refused.is_err());
+    }
+}
+
+/// Calls a checkpoint whatever it answers, forever.
+#[flow]
+fn ignores_refusals(cx: &Flow) -> Result<()> {
+    loop {
+        let _ = measures_text(cx, String::new());
+    }
+}

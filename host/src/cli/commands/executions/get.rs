@@ -9,7 +9,6 @@ use crate::cli::context::Context;
 use crate::cli::drive::answer_command;
 use crate::cli::error::CliError;
 use crate::cli::table::{fields, table};
-use crate::cli::terminal::one_line;
 use crate::service::{ExecutionView, JournalCall, Service as _};
 
 pub(super) async fn run(context: &Context, execution: &str) -> Result<ExitCode, CliError> {
@@ -74,7 +73,7 @@ fn text(view: &ExecutionView) -> String {
         text.push_str(&format!(
             "\n\nReplay from here: kitaru-host executions replay {} --from {}",
             summary.exec_id,
-            one_line(&call.invocation_id)
+            crate::cli::drive::selector(view, call)
         ));
     }
     text
