@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::bindings::kitaru::flow::wait;
-use crate::flow::seconds_rounded_up;
-use crate::{Error, Failure, Result, json as text, schema};
+use crate::bindings::kitaru::flow::{types, wait};
+use crate::flow::{milliseconds, seconds_rounded_up};
+use crate::{Error, Failure, Pending, Result, json as text, schema};
 
 /// A wait that is being prepared. It happens, durably, in [`Wait::ask`].
 ///
@@ -41,6 +42,7 @@ pub struct Wait<T> {
     schema: Option<Value>,
     timeout: Option<Duration>,
     metadata: Option<Value>,
+    deadline: Option<(Duration, Option<String>)>,
     decode: fn(&str) -> Result<T>,
 }
 
@@ -63,7 +65,7 @@ impl<T: JsonSchema + DeserializeOwned> Answer for T {}
 impl Wait<bool> {
     pub(crate) fn new(name: Option<String>) -> Self {
         let schema = Some(json!({ "type": "boolean" }));
-        Self { name, question: None, schema, timeout: None, metadata: None, decode: text::from_text }
+        Self { name, question: None, schema, timeout: None, metadata: None, deadline: None, decode: text::from_text }
     }
 }
 
@@ -132,8 +134,39 @@ impl<T> Wait<T> {
     }
 
     fn answered<A>(self, schema: Option<Value>, decode: fn(&str) -> Result<A>) -> Wait<A> {
-        let Self { name, question, timeout, metadata, .. } = self;
-        Wait { name, question, schema, timeout, metadata, decode }
+        let Self { name, question, timeout, metadata, deadline, .. } = self;
+        Wait { name, question, schema, timeout, metadata, deadline, decode }
+    }
+
+    /// Answers with `value` if nobody has answered after `duration`, counted from when the question was first asked, whatever
+    /// happens to the host meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Serialization`] for a value that cannot become JSON.
+    ///
+    /// ```no_run
+    /// # use kitaru::prelude::*;
+    /// # use std::time::Duration;
+    /// # fn f(cx: &Flow) -> Result<bool> { cx.wait("approve").or_after(Duration::from_secs(86_400), false)?.ask() }
+    /// ```
+    pub fn or_after(mut self, duration: Duration, value: T) -> Result<Self>
+    where
+        T: Serialize,
+    {
+        self.deadline = Some((duration, Some(text::to_text(&value)?)));
+        Ok(self)
+    }
+
+    /// Ends the wait with a failure of kind `timeout` if nobody has answered after `duration`.
+    ///
+    /// ```no_run
+    /// # use kitaru::prelude::*;
+    /// # use std::time::Duration;
+    /// # fn f(cx: &Flow) -> Result<bool> { cx.wait("approve").within(Duration::from_secs(86_400)).ask() }
+    /// ```
+    pub fn within(mut self, duration: Duration) -> Self {
+        self.deadline = Some((duration, None));
+        self
     }
 
     /// Asks, and returns the answer. The execution costs nothing while it waits, however long that is.
@@ -156,21 +189,59 @@ impl<T> Wait<T> {
     /// # fn main() {}
     /// ```
     pub fn ask(self) -> Result<T> {
+        let (request, name, decode) = self.request();
+        answered(&name, decode, wait::wait(&request))
+    }
+
+    /// Asks without waiting for the answer: the flow goes on, and asks the handle for it.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] where the host refuses the question. The handle's errors are those of [`Wait::ask`].
+    ///
+    /// ```no_run
+    /// use kitaru::prelude::*;
+    ///
+    /// #[flow]
+    /// fn two_people(cx: &Flow) -> Result<bool> {
+    ///     let first = cx.wait("first").question("Fine with you?").submit()?;
+    ///     let second = cx.wait("second").question("And with you?").submit()?;
+    ///     Ok(first.load()? && second.load()?)
+    /// }
+    /// # fn main() {}
+    /// ```
+    pub fn submit(self) -> Result<Pending<T>>
+    where
+        T: 'static,
+    {
+        let (request, name, decode) = self.request();
+        let handle = wait::submit(&request).map_err(Error::from)?;
+        Ok(Pending::new(handle, move |outcome| answered(&name, decode, outcome)))
+    }
+
+    fn request(self) -> (wait::Request, String, fn(&str) -> Result<T>) {
         let name = self.name.clone().unwrap_or_default();
+        let (deadline, default) =
+            self.deadline.map_or((None, None), |(duration, default)| (Some(milliseconds(duration)), default));
         let request = wait::Request {
             name: self.name,
             question: self.question,
             schema: self.schema.map(|schema| schema.to_string()),
             timeout_seconds: self.timeout.map(seconds_rounded_up),
             metadata: self.metadata.map(|metadata| metadata.to_string()),
+            deadline_milliseconds: deadline,
+            default,
         };
-        match wait::wait(&request) {
-            Ok(answer) => (self.decode)(&answer)
-                .map_err(|error| Error::serialization(format!("the answer to wait `{name}` has an unexpected form: {error}"))),
-            Err(failure) if failure.kind == "aborted" => {
-                Err(Error::Aborted { wait: name, failure: Box::new(Failure::from(failure)) })
-            }
-            Err(failure) => Err(failure.into()),
+        (request, name, self.decode)
+    }
+}
+
+fn answered<T>(name: &str, decode: fn(&str) -> Result<T>, outcome: Result<String, types::Failure>) -> Result<T> {
+    match outcome {
+        Ok(answer) => decode(&answer)
+            .map_err(|error| Error::serialization(format!("the answer to wait `{name}` has an unexpected form: {error}"))),
+        Err(failure) if failure.kind == "aborted" => {
+            Err(Error::Aborted { wait: name.to_owned(), failure: Box::new(Failure::from(failure)) })
         }
+        Err(failure) => Err(failure.into()),
     }
 }

@@ -17,7 +17,9 @@ where
     fn from(error: E) -> Self {
         let any: &(dyn StdError + 'static) = &error;
         if let Some(failure) = any.downcast_ref::<types::Failure>() {
-            return Self::Failed(Box::new(failure.clone().into()));
+            let unknown = failure.kind == "unknown-outcome";
+            let failure = Box::new(failure.clone().into());
+            return if unknown { Self::UnknownOutcome(failure) } else { Self::Failed(failure) };
         }
         let message = with_sources(&error);
         let explained = any.downcast_ref::<io::Error>().and_then(|io| files::explain(io, &message));

@@ -66,6 +66,9 @@ pub enum Error {
         /// The same in words.
         failure: Box<Failure>,
     },
+    /// The host died while a checkpoint with `effect = "once"` ran: it may have happened, or not, and it is not repeated. Find out
+    /// from the other side; the failure's details have the idempotency key.
+    UnknownOutcome(Box<Failure>),
     /// A value could not become JSON, or JSON did not fit the expected type. Change the type or the value.
     Serialization(Box<Failure>),
     /// Made by the author, with [`Error::new`], [`err!`](crate::err) or [`bail!`](crate::bail), or out of another error with `?`.
@@ -83,8 +86,8 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Failure {
-    /// A short stable word to branch on. The host's own: `context`, `usage`, `not-found`, `ambiguous`, `aborted`, `capability`,
-    /// `limit`, `timeout`, `trap`, `serialization`, `internal`. An author's: free, and `error` where none was given.
+    /// A short stable word to branch on. The host's own: `context`, `usage`, `not-found`, `ambiguous`, `aborted`,
+    /// `cancelled`, `capability`, `limit`, `timeout`, `trap`, `serialization`, `unknown-outcome`, `internal`. An author's: free, and `error` where none was given.
     pub kind: String,
     /// One sentence for a person.
     pub message: String,
@@ -172,14 +175,18 @@ impl Error {
     pub fn failure(&self) -> &Failure {
         match self {
             Self::Aborted { failure, .. } | Self::Capability { failure, .. } => failure,
-            Self::Failed(failure) | Self::Serialization(failure) | Self::Author(failure) => failure,
+            Self::Failed(failure) | Self::UnknownOutcome(failure) | Self::Serialization(failure) | Self::Author(failure) => {
+                failure
+            }
         }
     }
 
     fn failure_mut(&mut self) -> &mut Failure {
         match self {
             Self::Aborted { failure, .. } | Self::Capability { failure, .. } => failure,
-            Self::Failed(failure) | Self::Serialization(failure) | Self::Author(failure) => failure,
+            Self::Failed(failure) | Self::UnknownOutcome(failure) | Self::Serialization(failure) | Self::Author(failure) => {
+                failure
+            }
         }
     }
 
@@ -202,7 +209,9 @@ impl Error {
     pub(crate) fn into_failure(self) -> Failure {
         match self {
             Self::Aborted { failure, .. } | Self::Capability { failure, .. } => *failure,
-            Self::Failed(failure) | Self::Serialization(failure) | Self::Author(failure) => *failure,
+            Self::Failed(failure) | Self::UnknownOutcome(failure) | Self::Serialization(failure) | Self::Author(failure) => {
+                *failure
+            }
         }
     }
 }

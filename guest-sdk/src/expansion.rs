@@ -4,15 +4,17 @@
 use schemars::Schema;
 use serde_json::{Map, Value};
 
-use crate::bindings::kitaru::flow::checkpoint;
+use crate::bindings::kitaru::flow::{checkpoint, flows, types};
+use crate::pending::Pending;
 use crate::schema::{attach_definitions, generator};
 use crate::{Error, FlowScope, Result, json};
 
 pub use crate::codec::{Codec, codec};
+pub use crate::executor::block_on;
 pub use crate::manifest::describe;
 pub use crate::outcome::Outcome;
 pub use crate::program::{run_checkpoint, run_flow};
-pub use crate::registry::{CheckpointEntry, Entry, FlowEntry};
+pub use crate::registry::{CheckpointEntry, CheckpointOptions, Entry, FlowEntry, FlowOptions};
 pub use inventory;
 
 /// Fails to compile, with a sentence, where a flow is called like a function.
@@ -34,28 +36,100 @@ pub struct Outgoing {
 
 impl Outgoing {
     /// Adds one argument.
-    pub fn with<T>(mut self, name: &str, codec: Codec<T>, value: &T) -> Result<Self> {
-        let value = codec
-            .encode(value)
-            .map_err(|error| Error::serialization(format!("argument `{name}` cannot be written as JSON: {error}")))?;
+    pub fn with<T>(self, name: &str, codec: Codec<T>, value: &T) -> Result<Self> {
+        let value = encode(name, &codec, value)?;
+        self.with_text(name, &value)
+    }
+
+    /// Adds one argument that is JSON already.
+    pub fn with_text(mut self, name: &str, value: &str) -> Result<Self> {
         self.text.push(if self.text.is_empty() { '{' } else { ',' });
         self.text.push_str(&json::to_text(name)?);
         self.text.push(':');
-        self.text.push_str(&value);
+        self.text.push_str(value);
         Ok(self)
     }
 
-    /// Calls the checkpoint through the host and decodes its result.
-    pub fn call<T>(mut self, _: &impl FlowScope, name: &str, id: Option<String>, result: Codec<T>) -> Result<T> {
+    fn finish(mut self) -> String {
         if self.text.is_empty() {
             self.text.push('{');
         }
         self.text.push('}');
-        let text = checkpoint::call(name, &self.text, &checkpoint::Options { id })?;
-        result.decode(&text).map_err(|error| {
-            Error::serialization(format!("the result of checkpoint `{name}` is not what its signature says: {error}"))
-        })
+        self.text
     }
+
+    /// Calls the checkpoint through the host and decodes its result.
+    pub fn call<T>(self, _: &impl FlowScope, name: &'static str, options: CallOptions, result: Codec<T>) -> Result<T> {
+        decoded("checkpoint", name, &result, checkpoint::call(name, &self.finish(), &options.into()))
+    }
+
+    /// Submits a call of the checkpoint.
+    pub fn submit<T: 'static>(
+        self,
+        _: &impl FlowScope,
+        name: &'static str,
+        options: CallOptions,
+        result: Codec<T>,
+    ) -> Result<Pending<T>> {
+        let handle = checkpoint::submit(name, &self.finish(), &options.into()).map_err(Error::from)?;
+        Ok(Pending::new(handle, move |outcome| decoded("checkpoint", name, &result, outcome)))
+    }
+
+    /// Starts a flow of this component as a child and decodes its result.
+    pub fn call_flow<T>(self, _: &impl FlowScope, name: &'static str, id: Option<String>, result: Codec<T>) -> Result<T> {
+        decoded("flow", name, &result, flows::call(&self.flow_request(name, id)))
+    }
+
+    /// Submits a flow of this component as a child.
+    pub fn submit_flow<T: 'static>(
+        self,
+        _: &impl FlowScope,
+        name: &'static str,
+        id: Option<String>,
+        result: Codec<T>,
+    ) -> Result<Pending<T>> {
+        let handle = flows::submit(&self.flow_request(name, id)).map_err(Error::from)?;
+        Ok(Pending::new(handle, move |outcome| decoded("flow", name, &result, outcome)))
+    }
+
+    /// Starts a flow of this component as a child that goes its own way.
+    pub fn start_flow(self, _: &impl FlowScope, name: &'static str, id: Option<String>) -> Result<String> {
+        flows::start(&self.flow_request(name, id)).map_err(Error::from)
+    }
+
+    fn flow_request(self, name: &str, id: Option<String>) -> flows::Request {
+        flows::Request { flow: name.to_owned(), component: None, input: self.finish(), id }
+    }
+}
+
+fn encode<T>(name: &str, codec: &Codec<T>, value: &T) -> Result<String> {
+    codec.encode(value).map_err(|error| Error::serialization(format!("argument `{name}` cannot be written as JSON: {error}")))
+}
+
+/// The values of one argument, each as JSON.
+pub fn encode_all<T>(name: &str, codec: Codec<T>, values: impl IntoIterator<Item = T>) -> Result<Vec<String>> {
+    values.into_iter().map(|value| encode(name, &codec, &value)).collect()
+}
+
+/// What a call says beside its arguments.
+#[derive(Debug, Default)]
+pub struct CallOptions {
+    /// The author's own invocation ID.
+    pub id: Option<String>,
+    /// Added to the cache's key.
+    pub cache_key: Option<String>,
+}
+
+impl From<CallOptions> for checkpoint::Options {
+    fn from(CallOptions { id, cache_key }: CallOptions) -> Self {
+        Self { id, cache_key }
+    }
+}
+
+fn decoded<T>(what: &str, name: &str, result: &Codec<T>, outcome: Result<String, types::Failure>) -> Result<T> {
+    result
+        .decode(&outcome.map_err(Error::from)?)
+        .map_err(|error| Error::serialization(format!("the result of {what} `{name}` is not what its signature says: {error}")))
 }
 
 /// The arguments of one call, on their way in.

@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use crate::answer::Wait;
-use crate::entropy;
+use crate::bindings::kitaru::flow::wait;
+use crate::child::Child;
+use crate::{Error, Pending, Result, entropy};
 
 /// What a flow's body may do. A flow function gets it as its first parameter.
 ///
@@ -60,6 +62,50 @@ impl Flow {
         Wait::new(None)
     }
 
+    /// Goes on when `duration` has passed, counted from the first time that this call was made, whatever happens to the host
+    /// meanwhile: milliseconds or months. It costs nothing while it lasts.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] where the host refuses (a limit).
+    ///
+    /// ```no_run
+    /// # use kitaru::prelude::*;
+    /// # use std::time::Duration;
+    /// # fn f(cx: &Flow) -> Result<()> { cx.sleep(Duration::from_secs(3_600)) }
+    /// ```
+    pub fn sleep(&self, duration: Duration) -> Result<()> {
+        wait::sleep(None, milliseconds(duration)).map_err(Error::from)
+    }
+
+    /// Like [`Flow::sleep`], without waiting: a handle whose outcome is there when `duration` has passed, to select among others
+    /// or to await.
+    ///
+    /// # Errors
+    /// Like [`Flow::sleep`].
+    ///
+    /// ```no_run
+    /// # use kitaru::prelude::*;
+    /// # use std::time::Duration;
+    /// # fn f(cx: &Flow) -> Result<kitaru::Pending<()>> { cx.timer(Duration::from_secs(60)) }
+    /// ```
+    pub fn timer(&self, duration: Duration) -> Result<Pending<()>> {
+        let handle = wait::submit_sleep(None, milliseconds(duration)).map_err(Error::from)?;
+        Ok(Pending::new(handle, |outcome| outcome.map(drop).map_err(Error::from)))
+    }
+
+    /// Prepares a call of a flow by name, of this component or another: an execution of its own, a child of this one. Flows of
+    /// this component are called by their functions' names too: `review::call(cx, ..)`.
+    ///
+    /// ```no_run
+    /// # use kitaru::prelude::*;
+    /// # fn f(cx: &Flow, component: String) -> Result<Value> {
+    /// cx.child("review").component(component).input(json!({ "topic": "tides" })).call()
+    /// # }
+    /// ```
+    pub fn child(&self, flow: impl Into<String>) -> Child {
+        Child::new(flow.into())
+    }
+
     /// The time of the last recorded event of this execution, not of the wall clock: when the flow is re-executed it sees the
     /// same time again. `SystemTime::now()` in a flow answers the same.
     ///
@@ -87,6 +133,12 @@ impl Flow {
     pub fn random(&self) -> u64 {
         entropy::random()
     }
+}
+
+/// Whole milliseconds, rounded up: nothing ends earlier than its author asked.
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
+    let whole = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    whole.saturating_add(u64::from(duration.subsec_nanos() % 1_000_000 > 0))
 }
 
 /// Whole seconds, rounded up: a wait is never left earlier than its author asked.

@@ -54,16 +54,19 @@ mod attributes;
 #[allow(clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated")]
 mod bindings;
 mod checkpoint;
+mod child;
 mod codec;
 mod convert;
 mod entropy;
 mod error;
+mod executor;
 mod files;
 mod flow;
 mod json;
 mod manifest;
 mod misuse;
 mod outcome;
+mod pending;
 mod program;
 mod registry;
 mod schema;
@@ -79,9 +82,18 @@ pub use answer::{Answer, Wait};
 pub use artifact::{Blob, Kind, UnknownKind};
 pub use attributes::{checkpoint, data, flow};
 pub use checkpoint::Checkpoint;
+pub use child::Child;
 pub use codec::Data;
 pub use error::{Error, Failure, Origin, Result};
 pub use flow::Flow;
+/// Combinators for `async` flows: `join`, `select` and the rest, which all go on in the same order when a flow is re-executed.
+pub use futures_util as futures;
+/// Awaits the first of several futures; of those that are ready at once, the one that stands first. What loses and is dropped is
+/// cancelled. (The function of the same name waits for the first of several handles.)
+pub use futures_util::select_biased as select;
+/// Awaits several futures at once. See [`futures`].
+pub use futures_util::{join, try_join};
+pub use pending::{AnyPending, Pending, PendingAll, select};
 pub use schemars;
 pub use scope::{FlowScope, Scope};
 pub use serde;

@@ -3,7 +3,7 @@
 use schemars::Schema;
 use serde::Serialize;
 
-use crate::registry::{self, Entry};
+use crate::registry::{self, CheckpointOptions, Entry, FlowOptions};
 
 #[derive(Serialize)]
 struct Manifest {
@@ -28,14 +28,14 @@ struct Function {
     parameters: &'static [&'static str],
     input: Schema,
     result: Schema,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    options: Option<Options>,
+    options: Options,
 }
 
 #[derive(Serialize)]
-struct Options {
-    retries: u32,
-    r#type: Option<&'static str>,
+#[serde(untagged)]
+enum Options {
+    Flow(FlowOptions),
+    Checkpoint(CheckpointOptions),
 }
 
 /// The manifest as JSON text. Two functions of one name cannot both be called, so they are listed under `errors`.
@@ -50,10 +50,10 @@ pub fn describe() -> String {
     let manifest = Manifest {
         manifest: 1,
         sdk: Sdk { name: "kitaru-rust", version: env!("CARGO_PKG_VERSION") },
-        flows: flows.into_iter().map(|flow| function(&flow.0, None)).collect(),
+        flows: flows.into_iter().map(|flow| function(&flow.0, Options::Flow(flow.1))).collect(),
         checkpoints: checkpoints
             .into_iter()
-            .map(|checkpoint| function(&checkpoint.entry, Some(Options { retries: checkpoint.retries, r#type: checkpoint.kind })))
+            .map(|checkpoint| function(&checkpoint.entry, Options::Checkpoint(checkpoint.options)))
             .collect(),
         errors,
     };
@@ -61,7 +61,7 @@ pub fn describe() -> String {
     serde_json::to_string(&manifest).unwrap_or_default()
 }
 
-fn function<S>(entry: &Entry<S>, options: Option<Options>) -> Function {
+fn function<S>(entry: &Entry<S>, options: Options) -> Function {
     Function {
         name: entry.name,
         doc: (!entry.doc.is_empty()).then_some(entry.doc),

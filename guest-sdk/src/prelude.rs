@@ -12,6 +12,6 @@
 //! ```
 
 pub use crate::misuse::{CheckpointMisuse as _, FlowMisuse as _};
-pub use crate::{Blob, Checkpoint, Error, Failure, Flow, FlowScope, Kind, Result, Scope, Wait};
+pub use crate::{Blob, Checkpoint, Error, Failure, Flow, FlowScope, Kind, Pending, PendingAll, Result, Scope, Wait};
 pub use crate::{bail, checkpoint, data, err, flow};
 pub use serde_json::{Value, json};

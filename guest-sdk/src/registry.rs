@@ -1,6 +1,7 @@
 //! The flows and checkpoints of the component, which register themselves at start-up.
 
 use schemars::Schema;
+use serde::Serialize;
 
 use crate::{Checkpoint, Flow, Result};
 
@@ -23,19 +24,72 @@ pub struct Entry<S: 'static> {
     pub run: fn(&S, &str) -> Result<String>,
 }
 
-/// A registered flow.
+/// A registered flow with its options.
 #[derive(Debug)]
-pub struct FlowEntry(pub Entry<Flow>);
+pub struct FlowEntry(pub Entry<Flow>, pub FlowOptions);
+
+/// What a flow's attribute says.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct FlowOptions {
+    /// How often the flow is tried again after it failed.
+    pub retries: u32,
+    /// Whether its checkpoints are served from the cache, unless they or the person who runs it say otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<bool>,
+}
 
 /// A registered checkpoint with its options.
 #[derive(Debug)]
 pub struct CheckpointEntry {
     /// What it shares with flows.
     pub entry: Entry<Checkpoint>,
+    /// What its attribute says.
+    pub options: CheckpointOptions,
+}
+
+/// What a checkpoint's attribute says, in the manifest's form.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct CheckpointOptions {
     /// How many more attempts follow a failed one.
     pub retries: u32,
     /// The author's word for what it does, such as `tool_call`.
-    pub kind: Option<&'static str>,
+    pub r#type: Option<&'static str>,
+    /// The pause before the first retry, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_delay_ms: Option<u64>,
+    /// By what each further pause is longer than the one before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backoff: Option<f64>,
+    /// The longest pause, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_delay_ms: Option<u64>,
+    /// The random part of a pause, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<f64>,
+    /// Kinds of failure that are worth a retry; empty: all that are retryable.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub retry_on: &'static [&'static str],
+    /// Kinds of failure that are not.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub no_retry_on: &'static [&'static str],
+    /// How long one attempt may take, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    /// `once`: an attempt whose end nobody knows is not repeated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<&'static str>,
+    /// What happens then: `fail`, `retry` or `ask`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_unknown: Option<&'static str>,
+    /// Whether its results are served again to calls with the same input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<bool>,
+    /// Added to what tells one cached result from another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_key: Option<&'static str>,
+    /// How long a result may be served, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_ttl_ms: Option<u64>,
 }
 
 inventory::collect!(FlowEntry);

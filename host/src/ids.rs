@@ -83,6 +83,28 @@ impl ComponentDigest {
     }
 }
 
+impl FromStr for ComponentDigest {
+    type Err = InvalidDigest;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut bytes = [0; 32];
+        let digits = text.as_bytes();
+        if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return Err(InvalidDigest);
+        }
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| InvalidDigest)?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| InvalidDigest)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// The text is no digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a digest has 64 hexadecimal digits")]
+pub struct InvalidDigest;
+
 impl fmt::Display for ComponentDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -101,6 +123,11 @@ pub trait Ids: Send + Sync {
     fn execution(&self) -> ExecutionId;
     /// The seed of a new execution's random stream (E6).
     fn seed(&self) -> [u8; 32];
+    /// A random number from 0 to 1, for pauses that are not to coincide.
+    fn fraction(&self) -> f64 {
+        let [a, b, c, d, ..] = self.seed();
+        f64::from(u32::from_le_bytes([a, b, c, d])) / f64::from(u32::MAX)
+    }
 }
 
 /// Identifiers and seeds from the operating system.

@@ -147,7 +147,7 @@ fn e13_an_unreadable_record_stops_its_execution_with_its_position_and_no_other()
     let sound = host.flow("wait_bool", &json!({}), &[]);
     let store = rusqlite::Connection::open(host.database()).unwrap();
     let changed = store
-        .execute("UPDATE journal SET bytes = x'ff00ff' WHERE seq = 0 AND execution = (SELECT min(id) FROM executions)", [])
+        .execute("UPDATE journal SET bytes = x'01ff00ff' WHERE seq = 0 AND execution = (SELECT min(id) FROM executions)", [])
         .unwrap();
     assert_eq!(changed, 1);
     drop(store);
@@ -163,6 +163,18 @@ fn e13_an_unreadable_record_stops_its_execution_with_its_position_and_no_other()
     assert_eq!(names(&Value::Array(summaries.clone()), "exec_id"), [id(&damaged)]);
     let reason = summaries[0]["status_reason"].as_str().unwrap();
     assert!(reason.contains("journal entry 0"), "{reason}");
+}
+
+/// A record of a later host is not damage: whoever has that host can go on.
+#[test]
+fn e13_a_record_of_a_later_host_leaves_the_execution_as_it_is() {
+    let host = Host::new();
+    let waiting = host.flow("wait_bool", &json!({}), &[]);
+    let store = rusqlite::Connection::open(host.database()).unwrap();
+    store.execute("UPDATE journal SET bytes = x'ff00ff' WHERE seq = 0", []).unwrap();
+    drop(store);
+    host.json(["executions", "input", id(&waiting), "--value", "true"]).refused("KitaruRuntimeError", &["encoding version 255"]);
+    assert_eq!(host.json(["executions", "list"]).items()[0]["status"], "waiting");
 }
 
 #[test]

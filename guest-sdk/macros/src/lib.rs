@@ -10,6 +10,7 @@ mod checkpoint;
 mod data;
 mod documentation;
 mod flow;
+mod option_values;
 mod options;
 mod registration;
 mod signature;

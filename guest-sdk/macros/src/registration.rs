@@ -49,7 +49,12 @@ pub(crate) fn entry(signature: &Signature, name: &str, body: &Ident, scope: &Tok
     let incoming = Ident::new("incoming", Span::mixed_site());
     let mutable = if names.is_empty() { quote!() } else { quote!(mut) };
     let cx = Ident::new("cx", Span::mixed_site());
-    let outcome = quote_spanned!(returned=> ::kitaru::expansion::Outcome::into_result(#body(#cx #(, #values)*)));
+    let outcome = match signature.body.sig.asyncness {
+        None => quote_spanned!(returned=> ::kitaru::expansion::Outcome::into_result(#body(#cx #(, #values)*))),
+        Some(_) => quote_spanned! {returned=>
+            ::kitaru::expansion::block_on(async { ::kitaru::expansion::Outcome::into_result(#body(#cx #(, #values)*).await) })
+        },
+    };
     quote! {
         ::kitaru::expansion::Entry::<#scope> {
             name: #name,

@@ -32,7 +32,7 @@ pub(crate) struct Parameter {
 pub(crate) fn analyse(mut function: ItemFn, attribute: &str, scope: &str) -> Result<Signature> {
     let signature = &function.sig;
     let refuse = |span: Span, what: &str| Err(Error::new(span, format!("a {attribute} {what}")));
-    if let Some(token) = &signature.asyncness {
+    if let Some(token) = signature.asyncness.as_ref().filter(|_| attribute == "checkpoint") {
         return refuse(
             token.span(),
             "is an ordinary function: calls return when their outcome is known, so there is nothing to await",

@@ -188,6 +188,9 @@ pub(super) struct LimitArgs {
     /// Durable calls of one execution
     #[arg(long, value_name = "COUNT")]
     max_calls: Option<u32>,
+    /// Checkpoints of one execution that run at a time
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    max_parallel: Option<u32>,
 }
 
 impl LimitArgs {
@@ -201,6 +204,7 @@ impl LimitArgs {
             artifact_mib: self.max_artifact,
             log_mib: self.max_log,
             calls: self.max_calls,
+            parallel: self.max_parallel,
         }
     }
 }

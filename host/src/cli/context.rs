@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::output::Output;
 use crate::clock::SystemClock;
 use crate::config::{Home, ProjectConfig, find_project_file};
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineSettings};
 use crate::ids::{Ids as _, SystemIds};
 use crate::sandbox::Sandbox;
 use crate::service::LocalService;
@@ -42,7 +42,15 @@ impl Context {
         }
         let store = SqliteStore::open(&home.folder)?;
         let sandbox = Sandbox::new(Some(&home.folder), SystemIds.seed())?;
-        Ok(LocalService::new(Arc::new(Engine::new(Arc::new(store), sandbox, Arc::new(SystemClock), Arc::new(SystemIds)))))
+        let settings = self.host_settings()?;
+        Ok(LocalService::new(Engine::new(Arc::new(store), sandbox, Arc::new(SystemClock), Arc::new(SystemIds), settings)))
+    }
+
+    /// How much this host does at a time: what the project of the current folder says.
+    fn host_settings(&self) -> Result<EngineSettings, CliError> {
+        let default = EngineSettings::default();
+        let parallel = self.project(&current_folder()?)?.host.parallel;
+        Ok(EngineSettings { parallel: parallel.unwrap_or(default.parallel) })
     }
 
     /// The configuration of the project that `folder` is in.

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use owo_colors::OwoColorize as _;
 use tokio::sync::mpsc;
@@ -10,8 +11,9 @@ use super::context::Context;
 use super::error::CliError;
 use super::progress::Progress;
 use super::prompt::{self, Answer, Keyboard};
+use super::signals::asked_to_end;
 use super::terminal::{lines, one_line, shell_word};
-use crate::engine::{DriveOptions, Event, Observer, WaitPolicy};
+use crate::engine::{DriveOptions, Event, Observer, SleepPolicy, WaitPolicy};
 use crate::ids::ExecutionId;
 use crate::service::{CheckpointView, ExecutionView, PendingWaitView, Service};
 
@@ -22,6 +24,8 @@ pub(super) enum Attach {
     Person,
     /// Stays at waits for their polling window, for an answer from elsewhere.
     Wait,
+    /// Asks at a terminal like [`Attach::Person`], and does not stay through a long sleep: somebody answered, and did not come to drive.
+    Answer,
 }
 
 /// Why driving in the foreground ended.
@@ -35,11 +39,15 @@ enum Ended {
 
 /// Drives `id` to its next stop.
 pub(super) async fn drive(context: &Context, service: &dyn Service, id: ExecutionId, attach: Attach) -> Result<(), CliError> {
-    let asks = context.is_interactive() && attach == Attach::Person;
+    let asks = context.is_interactive() && matches!(attach, Attach::Person | Attach::Answer);
     let wait = match attach {
-        Attach::Person if asks => WaitPolicy::Stay,
-        Attach::Person => WaitPolicy::Return,
+        Attach::Person | Attach::Answer if asks => WaitPolicy::Stay,
+        Attach::Person | Attach::Answer => WaitPolicy::Return,
         Attach::Wait => WaitPolicy::Window,
+    };
+    let sleep = match attach {
+        Attach::Answer => SleepPolicy::Leave { longer_than: Duration::from_secs(10) },
+        Attach::Person | Attach::Wait => SleepPolicy::Stay,
     };
     let (send, mut events) = mpsc::unbounded_channel();
     let observer: Observer = Arc::new(move |event| {
@@ -48,7 +56,7 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
     });
     let mut progress = shows_progress(context).then(|| Progress::new(context.is_interactive()));
     let ended = {
-        let driving = service.drive(id, DriveOptions { wait, observer });
+        let driving = service.drive(id, DriveOptions { wait, sleep, observer });
         tokio::pin!(driving);
         let mut keyboard = None;
         loop {
@@ -60,7 +68,7 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
                         progress.show(&event);
                     }
                     if let Event::Waiting { id: wait } = event && (asks || attach == Attach::Wait) {
-                        let pending = service.pending_waits(Some(id)).await?;
+                        let pending = service.pending_waits(Some(wait.execution)).await?;
                         let Some(pending) = pending.into_iter().find(|pending| pending.wait_id == wait.to_string()) else { continue };
                         if !asks {
                             tell_waiting(context, &pending);
@@ -70,7 +78,7 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
                         tokio::select! {
                             biased;
                             driven = &mut driving => { driven?; break Ended::Driven; }
-                            _ = tokio::signal::ctrl_c() => break Ended::Interrupted,
+                            () = asked_to_end() => break Ended::Interrupted,
                             answer = converse(service, keyboard, &pending, &mut events) => {
                                 if answer? == Answer::Leave {
                                     break Ended::Left;
@@ -80,7 +88,7 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
                     }
                 }
                 driven = &mut driving => { driven?; break Ended::Driven; }
-                _ = tokio::signal::ctrl_c() => break Ended::Interrupted,
+                () = asked_to_end() => break Ended::Interrupted,
             }
         }
     };
@@ -164,8 +172,14 @@ pub(super) async fn report(
     }
     if view.summary.status == "waiting" {
         let pending = service.pending_waits(Some(id)).await?;
-        if let Some(wait) = pending.first() {
+        for wait in &pending {
             tell_waiting(context, wait);
+        }
+        if let (Some(at), true) = (&view.summary.wakes_at, pending.is_empty()) {
+            context.output.say(&format!("Sleeping until {at}"));
+            context
+                .output
+                .say(&format!("It goes on by itself where `kitaru-host serve` runs, or: kitaru-host executions resume {id}"));
         }
     } else if !strict && view.summary.status != "completed" {
         context.output.say(&format!("Status: {}", view.summary.status));
@@ -257,8 +271,9 @@ fn failed_checkpoint(view: &ExecutionView) -> Option<&CheckpointView> {
 
 /// Drives what another command prepared, and reports it. Where a live runner elsewhere has the execution, that one goes on.
 pub(super) async fn go_on(context: &Context, service: &dyn Service, id: ExecutionId, strict: bool) -> Result<ExitCode, CliError> {
+    let attach = if strict { Attach::Person } else { Attach::Answer };
     match service.get(id).await?.runner {
-        None => drive(context, service, id, Attach::Person).await?,
+        None => drive(context, service, id, attach).await?,
         Some(runner) => context
             .output
             .say(&format!("The execution goes on in {runner}; follow it: kitaru-host executions logs {id} --follow")),

@@ -11,6 +11,7 @@ mod error;
 mod output;
 mod progress;
 mod prompt;
+mod signals;
 mod table;
 mod terminal;
 

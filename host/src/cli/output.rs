@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anstream::{AutoStream, ColorChoice};
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::args::{Color, Format, Global};
 use super::error::CliError;
@@ -63,12 +63,23 @@ impl Output {
         total: Option<u64>,
         text: impl FnOnce() -> String,
     ) -> Result<ExitCode, CliError> {
+        let more = total.map(|total| ("total".to_owned(), Value::from(total)));
+        self.page(items, more.into_iter().collect(), text)
+    }
+
+    /// A list with more to say about it.
+    pub(super) fn page<T: Serialize>(
+        &self,
+        items: &[T],
+        more: Map<String, Value>,
+        text: impl FnOnce() -> String,
+    ) -> Result<ExitCode, CliError> {
         match self.format {
             Format::Text => Ok(self.data(&text())),
             Format::Json => {
                 let mut line = json!({ "command": self.command, "items": to_value(&items)?, "count": items.len() });
-                if let (Some(total), Some(map)) = (total, line.as_object_mut()) {
-                    map.insert("total".into(), total.into());
+                if let Some(map) = line.as_object_mut() {
+                    map.extend(more);
                 }
                 self.json(&line)
             }

@@ -40,6 +40,9 @@ impl Progress {
         }
         match event {
             Event::Started { .. } | Event::Answered { .. } => {}
+            Event::FlowRetry { failure, retry, retries } => {
+                self.say(&format!("{} the flow failed, retry {retry} of {retries}: {}", "✗".red(), one_line(&failure.message)));
+            }
             Event::Served { kind, invocation, from, .. } => match from {
                 ServedFrom::Override => {
                     self.say(&format!("{} {} {}", "•".cyan(), one_line(invocation), "overridden".dimmed()));
@@ -53,6 +56,7 @@ impl Progress {
                     if *kind == CallKind::Checkpoint && self.served.0 <= 20 {
                         let from = match from {
                             ServedFrom::Source(_) => "served from the replayed execution",
+                            ServedFrom::Cache => "served from the cache",
                             _ => "served from the journal",
                         };
                         self.say(&format!("{} {} {}", "•".cyan(), one_line(invocation), from.dimmed()));

@@ -150,6 +150,7 @@ mod tests {
             schema: Some(schema),
             metadata: None,
             entered_waiting_at: String::new(),
+            deadline: None,
         }
     }
 

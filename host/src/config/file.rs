@@ -17,6 +17,16 @@ pub struct ProjectConfig {
     pub grants: Grants,
     /// What instances may use.
     pub limits: Limits,
+    /// How much the host does at a time.
+    pub host: HostConfig,
+}
+
+/// How much the host does at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HostConfig {
+    /// Checkpoint bodies of all executions that run at a time.
+    pub parallel: Option<usize>,
 }
 
 /// The file cannot be used.

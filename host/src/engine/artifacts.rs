@@ -1,13 +1,15 @@
 //! What artifacts an execution has: what its deciding attempts saved, and each checkpoint's output. A served call shows those of the
 //! execution in which it ran, by reference (E10).
 
+use std::collections::HashMap;
+
 use super::EngineError;
 use super::journals::read_journal;
 use crate::clock::Timestamp;
 use crate::ids::{CallId, ExecutionId};
-use crate::journal::{CallKind, CallRecord, Failure, Outcome, Payload, Provenance};
+use crate::journal::{CallKind, CallRecord, Failure, History, Outcome, Payload, Provenance};
 use crate::sandbox::ArtifactValue;
-use crate::store::{ArtifactRow, Store};
+use crate::store::{ArtifactRow, Store, StoreError};
 
 /// How an artifact came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,32 +106,57 @@ pub async fn list_artifacts(store: &dyn Store, execution: ExecutionId) -> Result
     store.execution(execution).await?;
     let journal = read_journal(store, execution).await?;
     let own = store.artifacts(execution).await?;
+    let mut origins: HashMap<ExecutionId, Option<Origin>> = HashMap::new();
     let mut entries = Vec::new();
     for (index, record) in (0_u32..).zip(journal.history.calls()) {
-        if record.descriptor.kind != CallKind::Checkpoint {
-            continue;
-        }
-        let origin = match record.end.as_ref().map(|end| &end.provenance) {
-            Some(Provenance::Served { source, call, .. }) => Some(CallId { execution: *source, index: *call }),
-            _ => None,
-        };
-        match origin {
-            None => {
+        // What an attempt saved counts once it has decided its call.
+        let Some(end) = record.end.as_ref().filter(|_| record.descriptor.kind == CallKind::Checkpoint) else { continue };
+        let origin = match end.provenance {
+            Provenance::Served { source, call, .. } | Provenance::Cached { source, call } => {
+                CallId { execution: source, index: call }
+            }
+            _ => {
                 let attempt = record.attempts.last().map_or(0, |attempt| attempt.number);
                 let saved = own.iter().filter(|row| row.call == index && row.attempt == attempt);
                 entries.extend(saved.map(|row| saved_entry(index, record, row)));
                 entries.extend(output_entry(CallId { execution, index }, index, record));
+                continue;
             }
-            Some(origin) => {
-                let rows = store.artifacts(origin.execution).await?;
-                let last = rows.iter().filter(|row| row.call == origin.index).map(|row| row.attempt).max();
-                let saved = rows.iter().filter(|row| row.call == origin.index && Some(row.attempt) == last);
-                entries.extend(saved.map(|row| saved_entry(index, record, row)));
-                entries.extend(output_entry(origin, index, record));
-            }
+        };
+        if !origins.contains_key(&origin.execution) {
+            origins.insert(origin.execution, Origin::read(store, origin.execution).await?);
         }
+        if let Some(Some(there)) = origins.get(&origin.execution) {
+            entries.extend(there.saved(origin.index).map(|row| saved_entry(index, record, row)));
+        }
+        entries.extend(output_entry(origin, index, record));
     }
     Ok(entries)
+}
+
+/// The execution in which a served call ran.
+struct Origin {
+    history: History,
+    rows: Vec<ArtifactRow>,
+}
+
+impl Origin {
+    /// None where it was deleted, or its journal cannot be read: the served outcome stands all the same.
+    async fn read(store: &dyn Store, execution: ExecutionId) -> Result<Option<Self>, EngineError> {
+        match read_journal(store, execution).await {
+            Ok(journal) => Ok(Some(Self { history: journal.history, rows: store.artifacts(execution).await? })),
+            Err(EngineError::Store(StoreError::NotFound { .. }) | EngineError::Record { .. } | EngineError::History { .. }) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the attempt saved that decided this call.
+    fn saved(&self, call: u32) -> impl Iterator<Item = &ArtifactRow> {
+        let attempt = self.history.call(call).and_then(|record| record.attempts.last()).map(|attempt| attempt.number);
+        self.rows.iter().filter(move |row| row.call == call && Some(row.attempt) == attempt)
+    }
 }
 
 fn saved_entry(call: u32, record: &CallRecord, row: &ArtifactRow) -> ArtifactEntry {

@@ -1,87 +1,187 @@
 //! Runs a checkpoint call: attempts, each in an instance of its own, until one decides the call.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::EngineError;
+use super::backoff;
+use super::cache::CachePolicy;
+use super::calls::Ended;
 use super::checkpoint_port::CheckpointCalls;
+use super::effects;
 use super::events::Event;
-use super::flow_port::{Answer, Call, FlowCalls};
 use super::metadata::Metadata;
 use super::recorder::Step;
-use crate::journal::{AttemptStatus, EntryBody, Failure, Outcome, Provenance};
-use crate::sandbox::{CheckpointOptions, CheckpointRun, Ran};
-use crate::store::{Durability, put_bytes};
+use super::run::Run;
+use super::waiting::Suspended;
+use crate::ids::CallId;
+use crate::journal::{Descriptor, EntryBody, Failure, Outcome, Provenance};
+use crate::sandbox::{CheckpointOptions, CheckpointRun, Ran, Stop};
+use crate::store::{CacheEntry, Durability, put_bytes};
 
-impl FlowCalls {
-    /// Runs `call` from its attempt number `attempt` on. `started` says that the journal knows the call already.
-    pub(super) async fn run_checkpoint(
-        &self,
-        call: &Call,
-        options: &CheckpointOptions,
-        input: String,
-        mut attempt: u32,
-        started: bool,
-    ) -> Result<Answer, EngineError> {
-        let run = &self.run;
-        let (index, invocation) = (call.index, call.descriptor.invocation.clone());
-        let mut descriptor = (!started).then(|| call.descriptor.clone());
-        // An attempt that a dying host interrupted (E4) does not use up a retry.
-        let mut failed = run.cursor.own().call(index).map_or(0, |record| {
-            let counted = record.attempts.iter().skip(record.attempts_before_reopening);
-            counted.filter(|attempt| matches!(attempt.status, AttemptStatus::Failed(_))).count()
-        });
+/// A durable call that the flow makes now.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) index: u32,
+    pub(super) descriptor: Descriptor,
+}
+
+/// A checkpoint call that is to run.
+pub(super) struct Work {
+    pub(super) call: Call,
+    pub(super) options: CheckpointOptions,
+    /// What the body gets; the flow's input, unless a replay gave another.
+    pub(super) input: String,
+    /// The number of the first attempt.
+    pub(super) attempt: u32,
+    /// The journal knows the call already.
+    pub(super) recorded: bool,
+    /// Where its result may be served again.
+    pub(super) cache: Option<CachePolicy>,
+    /// The flow's metadata, to be written with the first step.
+    pub(super) metadata: Option<String>,
+}
+
+impl Run {
+    /// Runs a checkpoint call to its end.
+    pub(super) async fn run_checkpoint(self: &Arc<Self>, mut work: Work) -> Result<Ended, Stop> {
+        let (index, invocation) = (work.call.index, work.call.descriptor.invocation.clone());
+        let record = self.cursor.own().call(index);
+        if work.options.is_once()
+            && record.is_some_and(crate::journal::CallRecord::was_interrupted)
+            && let Some(ended) = effects::settle_unknown(self, &work).await?
+        {
+            return Ok(ended);
+        }
+        let mut descriptor = (!work.recorded).then(|| work.call.descriptor.clone());
+        if let Some(policy) = &work.cache
+            && let Some(ended) = self.serve_cached(&work.call, policy, descriptor.as_ref()).await?
+        {
+            return Ok(ended);
+        }
+        let _places = self.place(index, &mut descriptor).await?;
+        let mut failed = record.map_or(0, crate::journal::CallRecord::failed_attempts);
+        if let Some(due) = record.and_then(|record| record.retry_at) {
+            self.pause_until(due).await?;
+        }
         loop {
-            let start = EntryBody::CallStarted { call: index, attempt, descriptor: descriptor.take() };
-            let step = Step::entry(start).with_metadata(self.metadata_text());
-            run.recorder.write(step, Durability::Relaxed).await?;
-            run.tell(Event::Running { index, invocation: invocation.clone(), attempt });
-
-            let metadata = Arc::new(Mutex::new(Metadata::default()));
-            let port = CheckpointCalls::new(run.clone(), call, attempt, metadata.clone());
-            let lines = Arc::new(run.lines.of_attempt(index, attempt, &call.descriptor.name, &invocation));
-            let ran = run.program.run_checkpoint(CheckpointRun {
-                name: &call.descriptor.name,
-                input: &input,
-                grants: &run.spec.grants,
-                port: Box::new(port),
-                log: lines,
-                limits: run.spec.limits,
-            });
-            let outcome: Result<String, Failure> = match ran.await {
-                Ran::Returned(value) => Ok(value),
-                Ran::ReturnedFailure(failure) | Ran::Ended(failure) => Err(Failure { call_index: Some(index), ..failure }),
-                Ran::Stopped(stop) => return Ok(Err(stop)),
-            };
-            run.logs.flush().await;
-            let metadata = metadata.lock().unwrap_or_else(PoisonError::into_inner).to_text();
-            let failure = outcome.as_ref().err().cloned();
-            let again = failure.as_ref().is_some_and(|failure| failure.retryable && failed < options.retries as usize);
-            run.tell(Event::Ran { index, invocation: invocation.clone(), failure: failure.clone(), again });
-            if let (true, Some(failure)) = (again, failure) {
-                // E3: the next attempt can tell the world its number.
-                run.recorder
-                    .write(Step::entry(EntryBody::AttemptFailed { call: index, attempt, failure, metadata }), Durability::Full)
-                    .await?;
-                failed += 1;
-                attempt = attempt.saturating_add(1);
-                continue;
+            if self.engine.is_stopping() {
+                return Err(Stop::Engine(Box::new(Suspended)));
             }
-            let recorded = match &outcome {
-                Ok(value) => Outcome::Success(put_bytes(run.store.as_ref(), value.clone().into_bytes()).await?),
-                Err(failure) => Outcome::Failure(failure.clone()),
-            };
-            let entry = EntryBody::CallEnded {
-                call: index,
-                attempt,
-                descriptor: None,
-                outcome: recorded,
-                provenance: Provenance::Ran,
-                metadata,
-            };
-            // E3: the flow goes on only when this is on the disk.
-            let at = run.recorder.write(Step::entry(entry).with_metadata(self.metadata_text()), Durability::Full).await?;
-            run.flow_clock.advance(at);
-            return Ok(Ok(outcome));
+            let attempt = work.attempt;
+            let start =
+                EntryBody::CallStarted { call: index, attempt, descriptor: descriptor.take(), deadline: None, child: None };
+            // E5: that it may have happened is known before it can happen.
+            let durability = if work.options.is_once() { Durability::Full } else { Durability::Relaxed };
+            self.recorder.write(Step::entry(start).with_metadata(work.metadata.take()), durability).await?;
+            self.tell(Event::Running { index, invocation: invocation.clone(), attempt });
+            let (outcome, metadata) = self.run_attempt(&work).await?;
+            let again = outcome.as_ref().err().is_some_and(|failure| backoff::is_due(&work.options, failure, failed));
+            self.tell(Event::Ran { index, invocation: invocation.clone(), failure: outcome.as_ref().err().cloned(), again });
+            match outcome {
+                Err(failure) if again => {
+                    let pause = backoff::pause(&work.options, failed, self.engine.fraction());
+                    let retry_at = self.clock.now().after(pause);
+                    let entry = EntryBody::AttemptFailed { call: index, attempt, failure, metadata, retry_at };
+                    // E3: the next attempt can tell the world its number.
+                    self.recorder.write(Step::entry(entry), Durability::Full).await?;
+                    failed += 1;
+                    work.attempt = attempt.saturating_add(1);
+                    self.pause_until(retry_at).await?;
+                }
+                outcome => return self.decide_call(&work, outcome, metadata).await,
+            }
         }
     }
+
+    /// Runs one attempt in an instance of its own; its outcome and what it logged about itself.
+    async fn run_attempt(self: &Arc<Self>, work: &Work) -> Result<(Result<String, Failure>, Option<String>), Stop> {
+        let Work { call, attempt, options, .. } = work;
+        let metadata = Arc::new(Mutex::new(Metadata::default()));
+        let port = CheckpointCalls::new(self.clone(), call, *attempt, metadata.clone());
+        let lines = self.lines.of_attempt(call.index, *attempt, &call.descriptor.name, &call.descriptor.invocation);
+        let ran = self.program.run_checkpoint(CheckpointRun {
+            name: &call.descriptor.name,
+            input: &work.input,
+            grants: &self.spec.grants,
+            port: Box::new(port),
+            log: Arc::new(lines),
+            limits: self.spec.limits,
+            timeout: options.timeout_ms.map(Duration::from_millis),
+        });
+        let outcome = match ran.await {
+            Ran::Returned(value) => Ok(value),
+            Ran::ReturnedFailure(failure) | Ran::Ended(failure) => Err(Failure { call_index: Some(call.index), ..failure }),
+            Ran::Stopped(stop) => return Err(stop),
+        };
+        self.logs.flush().await;
+        let metadata = metadata.lock().unwrap_or_else(PoisonError::into_inner).to_text();
+        Ok((outcome, metadata))
+    }
+
+    async fn decide_call(&self, work: &Work, outcome: Result<String, Failure>, metadata: Option<String>) -> Result<Ended, Stop> {
+        let index = work.call.index;
+        let outcome = match outcome {
+            Ok(value) => Outcome::Success(put_bytes(self.store.as_ref(), value.into_bytes()).await.map_err(EngineError::from)?),
+            Err(failure) => Outcome::Failure(failure),
+        };
+        let cache = match (&work.cache, &outcome) {
+            (Some(policy), Outcome::Success(result)) => Some(CacheEntry {
+                key: policy.key,
+                call: CallId { execution: self.id(), index },
+                result: result.clone(),
+                metadata: metadata.clone(),
+                expires_at: policy.ttl.map(|ttl| self.clock.now().after(ttl)),
+            }),
+            _ => None,
+        };
+        let entry = EntryBody::CallEnded {
+            call: index,
+            attempt: work.attempt,
+            descriptor: None,
+            outcome: outcome.clone(),
+            provenance: Provenance::Ran,
+            metadata,
+        };
+        // E3: the flow goes on only when this is on the disk.
+        Ok(self.finish(index, Step { cache, ..Step::entry(entry) }, outcome).await?)
+    }
+
+    /// Waits for a free place to run a body in: of this execution, and of this host. A call that has to wait is on record meanwhile, because
+    /// its index is taken.
+    async fn place(&self, index: u32, descriptor: &mut Option<Descriptor>) -> Result<impl Drop + use<>, Stop> {
+        let free = self.places.clone().try_acquire_owned().ok();
+        let (own, host) = match free.map(|own| (own, self.engine.bodies().try_acquire_owned())) {
+            Some((own, Ok(host))) => (own, host),
+            taken => {
+                drop(taken);
+                if let Some(descriptor) = descriptor.take() {
+                    let issued = EntryBody::CallIssued { call: index, descriptor };
+                    self.recorder.write(Step::entry(issued), Durability::Relaxed).await?;
+                }
+                let closed = |_| EngineError::state("the host is stopping");
+                let own = self.places.clone().acquire_owned().await.map_err(closed)?;
+                (own, self.engine.bodies().acquire_owned().await.map_err(closed)?)
+            }
+        };
+        Ok(Places { _own: own, _host: host })
+    }
+
+    /// Returns at `due`, or ends the drive where the host stops.
+    async fn pause_until(&self, due: crate::clock::Timestamp) -> Result<(), Stop> {
+        tokio::select! {
+            () = super::timers::until(self.clock.as_ref(), due) => Ok(()),
+            () = self.engine.stopped() => Err(Stop::Engine(Box::new(Suspended))),
+        }
+    }
+}
+
+struct Places {
+    _own: tokio::sync::OwnedSemaphorePermit,
+    _host: tokio::sync::OwnedSemaphorePermit,
+}
+
+impl Drop for Places {
+    /// Written out, so that a holder can say that all that counts is when it is dropped.
+    fn drop(&mut self) {}
 }

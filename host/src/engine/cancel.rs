@@ -1,14 +1,20 @@
-//! Ending an execution on request.
+//! Ending an execution on request, and its children with it.
 
+use std::time::Duration;
+
+use super::lease::LeaseGuard;
+use super::recorder::Step;
 use super::{Engine, EngineError};
 use crate::ids::ExecutionId;
-use crate::journal::History;
-use crate::store::{Durability, StatusChange, StoreError};
+use crate::store::{Durability, ExecutionFilter, Page, Status, StatusChange, StoreError};
 
-use super::recorder::{Recorder, Step};
+/// How often somebody who waits for a runner to end an execution looks whether that runner still lives.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a runner may take.
+const PATIENCE: u32 = 50;
 
 impl Engine {
-    /// Ends an execution. Where a runner drives it, that runner ends it, at once.
+    /// Ends an execution, and the children that it waits for. Where a runner drives it, that runner ends it, at once.
     ///
     /// # Errors
     /// When it has ended already.
@@ -18,37 +24,56 @@ impl Engine {
             return Err(EngineError::only("running or waiting", "cancelled", id, row.status));
         }
         self.store.request_cancel(id).await?;
-        match self.store.claim(id).await {
-            // Nobody drives it: we end it.
-            Ok(lease) => {
-                let recorder =
-                    Recorder::new(self.store.clone(), self.clock.clone(), lease.clone(), History::default().next_seq, [0; 32]);
-                // It may have ended between the look and the claim.
-                let done = if self.store.execution(id).await?.status.is_terminal() {
-                    Ok(())
-                } else {
-                    recorder.write(Step::status(StatusChange::Cancelled), Durability::Full).await.map(drop)
-                };
-                self.store.release(&lease).await?;
-                done
-            }
-            Err(StoreError::Owned { .. }) => self.await_end(id).await,
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Waits until the runner has ended the execution.
-    async fn await_end(&self, id: ExecutionId) -> Result<(), EngineError> {
         let mut wakeups = self.store.watch(id).await?;
-        for _ in 0..50 {
+        for _ in 0..PATIENCE {
+            // Nobody drives it, or whoever did has let go: we end it.
+            match LeaseGuard::claim(self, id).await {
+                Ok(guard) => {
+                    let ended = self.end(&guard).await;
+                    guard.release().await?;
+                    ended?;
+                    self.store.wake(id).await?;
+                    return self.cancel_children(id).await;
+                }
+                Err(EngineError::Store(StoreError::Owned { .. })) => {}
+                Err(error) => return Err(error),
+            }
             if self.store.execution(id).await?.status.is_terminal() {
                 return Ok(());
             }
-            let _ = tokio::time::timeout(std::time::Duration::from_millis(100), wakeups.changed()).await;
+            let _ = tokio::time::timeout(LOOK, wakeups.changed()).await;
         }
         Err(EngineError::State {
             message: format!("execution '{id}' was asked to end, and its runner has not ended it within 5 s"),
             hint: Some("it ends as soon as its runner looks; see `kitaru-host executions get`".into()),
         })
+    }
+
+    /// The same for an execution that may have ended or gone meanwhile.
+    pub(super) async fn cancel_quietly(&self, id: ExecutionId) -> Result<(), EngineError> {
+        match Box::pin(self.cancel(id)).await {
+            Ok(()) | Err(EngineError::State { .. } | EngineError::Store(StoreError::NotFound { .. })) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends the children of an execution that has ended.
+    pub(super) async fn cancel_children(&self, parent: ExecutionId) -> Result<(), EngineError> {
+        let statuses = vec![Status::Running, Status::Waiting];
+        let filter = ExecutionFilter { parent: Some(parent), statuses, ..ExecutionFilter::default() };
+        for child in self.store.list(&filter, Page { offset: 0, limit: u64::MAX }).await? {
+            self.cancel_quietly(child.new.id).await?;
+        }
+        Ok(())
+    }
+
+    async fn end(&self, guard: &LeaseGuard) -> Result<(), EngineError> {
+        // It may have ended between the look and the claim.
+        if self.store.execution(guard.lease().execution).await?.status.is_terminal() {
+            return Ok(());
+        }
+        // No entry is added, so it does not matter where the journal stands.
+        let recorder = guard.recorder(self, 0, [0; 32]);
+        recorder.write(Step::status(StatusChange::Cancelled), Durability::Full).await.map(drop)
     }
 }

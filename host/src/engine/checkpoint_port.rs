@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::EngineError;
 use super::artifacts::{self, Found};
-use super::flow_port::Call;
+use super::attempt::Call;
 use super::metadata::Metadata;
 use super::run::Run;
 use crate::ids::{CallId, ExecutionId};
@@ -126,7 +126,7 @@ impl CheckpointPort for CheckpointCalls {
             flow: self.run.row.new.flow.clone(),
             attempt: self.attempt,
             is_replay: self.run.row.new.original.is_some(),
-            idempotency_key: Some(self.call.to_string()),
+            idempotency_key: Some(self.run.idempotency_key(self.call)),
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::journal::{CodecError, HistoryError, ReplayError};
 use crate::sandbox::{ComponentError, PrivateFolder};
 use crate::store::{Status, StoreError};
 
+use super::archive::TransferError;
 use super::schema::SchemaProblem;
 
 /// An engine operation failed.
@@ -56,6 +57,12 @@ pub enum EngineError {
     /// A grant that is never given.
     #[error("the grant cannot be given")]
     Grant(#[from] PrivateFolder),
+    /// An export cannot be read or written.
+    #[error("the export cannot be used")]
+    Transfer(#[from] TransferError),
+    /// A label cannot be used.
+    #[error("an execution has at most 64 tags, each of 1 to 100 bytes without control characters")]
+    Tags,
     /// The replay cannot be planned.
     #[error(transparent)]
     Replay(#[from] ReplayError),

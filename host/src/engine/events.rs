@@ -15,6 +15,8 @@ pub enum ServedFrom {
     Source(ExecutionId),
     /// The person who started the replay.
     Override,
+    /// The cache.
+    Cache,
 }
 
 /// Something happened in an execution.
@@ -81,8 +83,19 @@ pub enum Event {
         /// Completed part, 0 to 1.
         fraction: Option<f64>,
     },
-    /// The execution ended, or waits without a runner.
+    /// The flow failed, and runs again from the top.
+    FlowRetry {
+        /// Why it failed.
+        failure: Failure,
+        /// The number of this retry.
+        retry: u32,
+        /// How many there are.
+        retries: u32,
+    },
+    /// An execution ended, or waits without a runner.
     Stopped {
+        /// Which: the driven one, or a child or parent of it.
+        execution: ExecutionId,
         /// How it stands.
         status: Status,
     },

@@ -4,63 +4,53 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::EngineError;
+use super::attempt::{Call, Work};
+use super::cache::CachePolicy;
+use super::calls::Ended;
 use super::events::{Event, ServedFrom};
+use super::identity::{self, Wanted};
 use super::metadata::Metadata;
 use super::recorder::Step;
+use super::refusal::{Refusal, check_name};
 use super::run::Run;
+use super::submitted::{Tasks, await_first, cancel_call};
+use super::waiting::Suspended;
 use crate::journal::{
     CallKind, CanonicalJson, Decision, Descriptor, Divergence, EntryBody, Failure, Invocations, Outcome, Provenance,
 };
-use crate::sandbox::{Current, FlowPort, Stop, WaitRequest};
+use crate::sandbox::{CheckpointRequest, ChildRequest, Current, FlowPort, Stop, Submitted, WaitRequest};
 use crate::store::{Durability, put_bytes};
 
 /// What the guest gets for a durable call.
 pub(super) type Answer = Result<Result<String, Failure>, Stop>;
 
+/// Calls under way at a time. Each has a task and its input in memory.
+const UNDER_WAY: usize = 10_000;
+
 /// The durable calls of one run of a flow body.
 pub(super) struct FlowCalls {
     pub(super) run: Arc<Run>,
+    tasks: Arc<Tasks>,
     invocations: Invocations,
     metadata: Arc<Mutex<Metadata>>,
     /// The flow looked at what a replay changes: its execution ID, or that it is a replay. Served calls may then have other inputs.
     identity_seen: bool,
 }
 
-/// A durable call that the flow makes now.
-pub(super) struct Call {
-    pub(super) index: u32,
-    pub(super) descriptor: Descriptor,
-}
-
-/// Why a durable call is not made.
-enum Refusal {
-    /// The flow is told, and can do something else.
-    Failure(Failure),
-    /// The flow ends.
-    Stop(Stop),
-}
-
-impl From<Refusal> for Answer {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Failure(failure) => Ok(Err(failure)),
-            Refusal::Stop(stop) => Err(stop),
-        }
-    }
-}
-
-impl From<EngineError> for Stop {
-    fn from(error: EngineError) -> Self {
-        Self::Engine(Box::new(error))
-    }
+/// What is to be done for a call.
+pub(super) enum Decided {
+    /// Nothing: this is how it ended.
+    Ended(Ended),
+    /// It runs.
+    Run { attempt: u32, recorded: bool, input: Option<String> },
 }
 
 impl FlowCalls {
-    pub(super) fn new(run: Arc<Run>) -> Self {
-        Self { run, invocations: Invocations::default(), metadata: Arc::default(), identity_seen: false }
+    pub(super) fn new(run: Arc<Run>, tasks: Arc<Tasks>) -> Self {
+        Self { run, tasks, invocations: Invocations::default(), metadata: Arc::default(), identity_seen: false }
     }
 
     /// Reads the flow's metadata, also after the flow is gone.
@@ -69,87 +59,85 @@ impl FlowCalls {
         move || metadata.lock().unwrap_or_else(PoisonError::into_inner).to_text()
     }
 
-    pub(super) fn metadata_text(&self) -> Option<String> {
-        self.metadata()()
+    /// The flow's metadata, if it changed since it was last taken.
+    fn changed_metadata(&self) -> Option<String> {
+        self.metadata.lock().unwrap_or_else(PoisonError::into_inner).take_changed()
     }
 
     /// The call's identity, or why it cannot be made. Refusals are the same on every run, so they need no record.
-    async fn describe(
+    pub(super) async fn describe(
         &mut self,
         kind: CallKind,
-        name: String,
-        own_id: Option<String>,
+        name: &str,
+        own_id: Option<&str>,
         input: &Value,
-        checkpoint_type: Option<String>,
-    ) -> Result<Result<Call, Refusal>, EngineError> {
+        checkpoint_type: Option<&String>,
+    ) -> Result<Call, Refusal> {
+        if let Some(stop) = self.run.calls.fault() {
+            return Err(stop.into());
+        }
+        if self.run.engine.is_stopping() {
+            return Err(Stop::Engine(Box::new(Suspended)).into());
+        }
         let index = self.run.made.load(Ordering::Acquire);
         let limit = self.run.spec.limits.calls;
         if index >= limit {
-            return Ok(Err(Refusal::Stop(Stop::Limit(format!("it made {limit} durable calls (limit `calls`)")))));
+            return Err(Stop::Limit(format!("it made {limit} durable calls (limit `calls`)")).into());
         }
-        let invocation = match self.invocations.next(&name, own_id.as_deref()) {
-            Ok(invocation) => invocation,
-            Err(problem) => return Ok(Err(Refusal::Failure(Failure::usage(problem)))),
-        };
+        let invocation = self.invocations.next(name, own_id).map_err(Refusal::usage)?;
         let canonical = CanonicalJson::of(input);
         let input_hash = canonical.hash();
-        let input = put_bytes(self.run.store.as_ref(), canonical.into_string().into_bytes()).await?;
+        let input = put_bytes(self.run.store.as_ref(), canonical.into_string().into_bytes()).await.map_err(EngineError::from)?;
         self.run.made.store(index + 1, Ordering::Release);
-        Ok(Ok(Call { index, descriptor: Descriptor { kind, name, invocation, input, input_hash, checkpoint_type } }))
+        let (name, checkpoint_type) = (name.to_owned(), checkpoint_type.cloned());
+        Ok(Call { index, descriptor: Descriptor { kind, name, invocation, input, input_hash, checkpoint_type } })
     }
 
-    /// Decides about a call; the answer if nothing has to run, otherwise the number of the attempt and whether its start is recorded.
-    async fn decide(&self, call: &Call) -> Result<Result<Answer, (u32, bool)>, EngineError> {
+    /// Decides about a call (E1).
+    pub(super) async fn decide(&self, call: &Call) -> Result<Decided, Stop> {
         let Call { index, descriptor } = call;
         let (index, kind, invocation) = (*index, descriptor.kind, descriptor.invocation.clone());
-        let answer = match self.run.cursor.decide(index, descriptor, self.identity_seen) {
-            Decision::Run { attempt, started } => return Ok(Err((attempt, started))),
-            Decision::Mismatch { expected } => Err(Stop::Diverged(self.divergence(index, &expected, descriptor).await?)),
+        let (ended, from) = match self.run.cursor.decide(index, descriptor, self.identity_seen) {
+            Decision::Run { attempt, started, input } => return Ok(Decided::Run { attempt, recorded: started, input }),
+            Decision::Mismatch { expected } => {
+                return Err(Stop::Diverged(self.divergence(index, &expected, descriptor).await?));
+            }
             Decision::Recorded { end } => {
-                self.run.tell(Event::Served { index, kind, invocation, from: ServedFrom::Journal });
-                self.run.flow_clock.advance(end.clock());
-                Ok(self.guest_value(end.outcome).await?)
+                let clock = end.clock();
+                (Ended { outcome: end.outcome, clock, order: end.seq }, ServedFrom::Journal)
             }
             Decision::Served { outcome, provenance, metadata, clock } => {
                 let from = match &provenance {
                     Provenance::Served { source, .. } => ServedFrom::Source(*source),
                     _ => ServedFrom::Journal,
                 };
-                self.record_unrun(call, outcome.clone(), provenance, metadata).await?;
-                self.run.tell(Event::Served { index, kind, invocation, from });
-                self.run.flow_clock.advance(clock);
-                Ok(self.guest_value(outcome).await?)
+                // It can be worked out again from what is stored already, so it need not be on the disk before the flow goes on.
+                let recorded = self.record_unrun(call, outcome.clone(), provenance, metadata, Durability::Relaxed).await?;
+                (Ended { outcome, clock, order: recorded.seq }, from)
             }
-            Decision::Overridden(given) => {
-                let outcome = Outcome::Success(put_bytes(self.run.store.as_ref(), given.value.into_bytes()).await?);
-                let at = self.record_unrun(call, outcome.clone(), Provenance::Overridden, None).await?;
-                self.run.tell(Event::Served { index, kind, invocation, from: ServedFrom::Override });
-                self.run.flow_clock.advance(at);
-                Ok(self.guest_value(outcome).await?)
+            Decision::Overridden { value } => {
+                let outcome = Outcome::Success(put_bytes(self.run.store.as_ref(), value.into_bytes()).await?);
+                // Its time is the flow's from here on, and nothing else remembers it (E3).
+                let recorded = self.record_unrun(call, outcome.clone(), Provenance::Overridden, None, Durability::Full).await?;
+                (Ended { outcome, clock: recorded.at, order: recorded.seq }, ServedFrom::Override)
             }
         };
-        self.run.lines.before_call(index + 1);
-        Ok(Ok(answer))
+        self.run.tell(Event::Served { index, kind, invocation, from });
+        Ok(Decided::Ended(ended))
     }
 
-    /// Records a call that was answered without running. It can be worked out again from what is stored already, so it need not be on the
-    /// disk before the flow goes on.
+    /// Records a call that was answered without running.
     async fn record_unrun(
         &self,
         call: &Call,
         outcome: Outcome,
         provenance: Provenance,
         metadata: Option<String>,
-    ) -> Result<crate::clock::Timestamp, EngineError> {
-        let entry = EntryBody::CallEnded {
-            call: call.index,
-            attempt: 0,
-            descriptor: Some(call.descriptor.clone()),
-            outcome,
-            provenance,
-            metadata,
-        };
-        self.run.recorder.write(Step::entry(entry), Durability::Relaxed).await
+        durability: Durability,
+    ) -> Result<super::recorder::Recorded, EngineError> {
+        let (call, descriptor) = (call.index, Some(call.descriptor.clone()));
+        let entry = EntryBody::CallEnded { call, attempt: 0, descriptor, outcome, provenance, metadata };
+        self.run.recorder.write(Step::entry(entry), durability).await
     }
 
     async fn divergence(&self, index: u32, expected: &Descriptor, actual: &Descriptor) -> Result<Divergence, EngineError> {
@@ -159,63 +147,216 @@ impl FlowCalls {
             .ok_or_else(|| EngineError::state(format!("call {index} was called divergent and is not")))
     }
 
-    /// An outcome as the guest gets it.
-    pub(super) async fn guest_value(&self, outcome: Outcome) -> Result<Result<String, Failure>, EngineError> {
-        match outcome {
+    /// The flow learns how a call ended: its clock goes on (E6).
+    async fn observe(&self, index: u32, ended: Ended) -> Answer {
+        self.run.calls.seen(index);
+        self.run.flow_clock.advance(ended.clock);
+        self.run.flow_moves_on();
+        match ended.outcome {
             Outcome::Success(payload) => Ok(Ok(self.run.text(&payload).await?)),
             Outcome::Failure(failure) => Ok(Err(failure)),
         }
     }
 
-    async fn call_checkpoint(&mut self, name: String, input: Value, id: Option<String>) -> Result<Answer, EngineError> {
-        let Some(info) = self.run.program.manifest().checkpoint(&name) else {
-            return Ok(Ok(Err(Failure::usage(format!("the component has no checkpoint `{name}`")))));
+    /// A checkpoint call, and the work that it is if it has to run.
+    async fn prepare(&mut self, request: CheckpointRequest) -> Result<(Call, Result<Work, Ended>), Refusal> {
+        let program = self.run.program.clone();
+        let Some(info) = program.manifest().checkpoint(&request.name) else {
+            return Err(Refusal::usage(format!("the component has no checkpoint `{}`", request.name)));
         };
-        let options = info.options.clone();
-        let call = match self.describe(CallKind::Checkpoint, name, id, &input, options.r#type.clone()).await? {
-            Ok(call) => call,
-            Err(refusal) => return Ok(refusal.into()),
+        let CheckpointRequest { name, input, id, cache_key } = request;
+        let call = self.describe(CallKind::Checkpoint, &name, id.as_deref(), &input, info.options.r#type.as_ref()).await?;
+        let (attempt, recorded, given) = match self.decide(&call).await? {
+            Decided::Ended(ended) => return Ok((call, Err(ended))),
+            Decided::Run { attempt, recorded, input } => (attempt, recorded, input),
         };
-        let answer = match self.decide(&call).await? {
-            Ok(answer) => return Ok(answer),
-            Err((attempt, started)) => {
-                let input = self.run.text(&call.descriptor.input).await?;
-                self.run_checkpoint(&call, &options, input, attempt, started).await
-            }
+        let cache = CachePolicy::of(
+            self.run.row.new.component,
+            &call.descriptor,
+            &info.options,
+            self.run.flow_options.cache,
+            self.run.spec.cache,
+            cache_key.as_deref(),
+        )
+        // What somebody gave is not what the flow asked for.
+        .filter(|_| given.is_none());
+        let input = match given {
+            Some(input) => input,
+            None => self.run.text(&call.descriptor.input).await.map_err(EngineError::from)?,
         };
-        self.run.lines.before_call(call.index + 1);
-        answer
+        let (options, metadata) = (info.options.clone(), self.changed_metadata());
+        let work = Work { call: call.clone(), options, input, attempt, recorded, cache, metadata };
+        Ok((call, Ok(work)))
     }
 
-    async fn call_wait(&mut self, request: WaitRequest) -> Result<Answer, EngineError> {
+    async fn call_checkpoint(&mut self, request: CheckpointRequest) -> Result<Answer, Refusal> {
+        let (call, work) = self.prepare(request).await?;
+        let ended = match work {
+            // It may have to ask a person, whom nobody waits for here.
+            Ok(work) if work.recorded && work.options.is_once() => {
+                let run = self.run.clone();
+                self.spawn(call.index, async move { run.run_checkpoint(work).await });
+                let (_, ended) = self.first_of(&[call.index]).await?;
+                self.run.calls.forget(call.index);
+                ended
+            }
+            Ok(work) => self.run.run_checkpoint(work).await?,
+            Err(ended) => ended,
+        };
+        Ok(self.observe(call.index, ended).await)
+    }
+
+    async fn begin(&mut self, submitted: Submitted) -> Result<u32, Refusal> {
+        if self.run.calls.under_way() >= UNDER_WAY {
+            let message = format!("{UNDER_WAY} calls are under way, and no more can be");
+            return Err(Refusal::Failure(Failure::runtime("limit", message)));
+        }
+        match submitted {
+            Submitted::Checkpoint(request) => {
+                let (call, work) = self.prepare(request).await?;
+                match work {
+                    Err(ended) => self.already(call.index, ended),
+                    Ok(work) => {
+                        self.issue(&work.call, work.recorded).await?;
+                        let (run, work) = (self.run.clone(), Work { recorded: true, ..work });
+                        self.spawn(call.index, async move { run.run_checkpoint(work).await });
+                    }
+                }
+                Ok(call.index)
+            }
+            Submitted::Wait(request) => self.begin_wait(request).await,
+            Submitted::Sleep(name, milliseconds) => {
+                let name = identity::name_of_sleep(name);
+                check_name("sleep", &name)?;
+                let call = self.describe(CallKind::Sleep, &name, None, &identity::of_sleep(milliseconds), None).await?;
+                if let Some(attempt) = self.to_run(&call).await? {
+                    let (run, call, metadata) = (self.run.clone(), call.clone(), self.changed_metadata());
+                    self.spawn(call.index, async move { run.sleep(call, milliseconds, attempt, metadata).await });
+                }
+                Ok(call.index)
+            }
+            Submitted::Flow(request) => {
+                let call = self.describe_child(&request, Wanted::Result).await?;
+                if let Some(attempt) = self.to_run(&call).await? {
+                    let (run, call, metadata) = (self.run.clone(), call.clone(), self.changed_metadata());
+                    self.spawn(call.index, async move { run.run_child(call, request, attempt, metadata).await });
+                }
+                Ok(call.index)
+            }
+        }
+    }
+
+    async fn begin_wait(&mut self, request: WaitRequest) -> Result<u32, Refusal> {
         // A schema that no answer can be checked against would leave a wait that nobody can answer.
         if let Some(problem) = request.schema.as_ref().and_then(super::schema::problem) {
-            return Ok(Ok(Err(Failure::usage(format!("the wait cannot be asked: {problem}")))));
+            return Err(Refusal::usage(format!("the wait cannot be asked: {problem}")));
         }
-        let name = request.name.clone().unwrap_or_else(|| "wait".into());
-        // The polling window is left out: it changes nothing that the flow or the answering person can see.
-        let input = json!({ "question": request.question, "schema": request.schema, "metadata": request.metadata });
-        let call = match self.describe(CallKind::Wait, name, None, &input, None).await? {
-            Ok(call) => call,
-            Err(refusal) => return Ok(refusal.into()),
-        };
-        let answer = match self.decide(&call).await? {
-            Ok(answer) => return Ok(answer),
-            Err((attempt, started)) => self.ask(&call, request, attempt, started).await,
-        };
-        self.run.lines.before_call(call.index + 1);
-        answer
+        let name = identity::name_of_wait(&request);
+        check_name("wait", &name)?;
+        let default = request.default.as_ref().zip(request.schema.as_ref());
+        if let Some(Err(problem)) = default.map(|(value, schema)| super::schema::check(schema, value)) {
+            return Err(Refusal::usage(format!("the wait's default is no answer to it: {problem}")));
+        }
+        let call = self.describe(CallKind::Wait, &name, None, &identity::of_wait(&request), None).await?;
+        if let Some(attempt) = self.to_run(&call).await? {
+            let (run, call, metadata) = (self.run.clone(), call.clone(), self.changed_metadata());
+            self.spawn(call.index, async move { run.ask(call, request, attempt, metadata).await });
+        }
+        Ok(call.index)
+    }
+
+    async fn describe_child(&mut self, request: &ChildRequest, wanted: Wanted) -> Result<Call, Refusal> {
+        check_name("flow", &request.flow)?;
+        let input = identity::of_child(request, wanted);
+        self.describe(CallKind::Flow, &request.flow, request.id.as_deref(), &input, None).await
+    }
+
+    /// The number of the attempt, if the call has to run; otherwise it has ended, and whoever asks for it is told.
+    async fn to_run(&self, call: &Call) -> Result<Option<u32>, Stop> {
+        match self.decide(call).await? {
+            Decided::Run { attempt, recorded, .. } => {
+                self.issue(call, recorded).await?;
+                Ok(Some(attempt))
+            }
+            Decided::Ended(ended) => {
+                self.already(call.index, ended);
+                Ok(None)
+            }
+        }
+    }
+
+    fn already(&self, index: u32, ended: Ended) {
+        self.run.calls.begin(index);
+        self.run.calls.settle(index, Ok(ended));
+        self.run.flow_moves_on();
+    }
+
+    /// A submitted call takes its place in the journal before the flow goes on, so that the journal has calls in the order of their
+    /// indexes, whoever is quicker to run.
+    async fn issue(&self, call: &Call, recorded: bool) -> Result<(), EngineError> {
+        if !recorded {
+            let issued = EntryBody::CallIssued { call: call.index, descriptor: call.descriptor.clone() };
+            self.run.recorder.write(Step::entry(issued), Durability::Relaxed).await?;
+        }
+        Ok(())
+    }
+
+    fn spawn(&self, index: u32, ending: impl Future<Output = Result<Ended, Stop>> + Send + 'static) {
+        self.run.calls.begin(index);
+        let run = self.run.clone();
+        let task = tokio::spawn(async move {
+            let ending = ending.await;
+            run.calls.settle(index, ending);
+        });
+        self.tasks.add(index, task);
+        self.run.flow_moves_on();
+    }
+
+    /// The first of `calls` to end, and its position among them; or the runner leaves.
+    pub(super) async fn first_of(&self, calls: &[u32]) -> Result<(usize, Ended), Stop> {
+        await_first(&self.run, calls).await
     }
 }
 
 #[async_trait]
 impl FlowPort for FlowCalls {
-    async fn checkpoint(&mut self, name: String, input: Value, id: Option<String>) -> Answer {
-        self.call_checkpoint(name, input, id).await?
+    async fn checkpoint(&mut self, request: CheckpointRequest) -> Answer {
+        self.call_checkpoint(request).await.unwrap_or_else(Refusal::answer)
     }
 
-    async fn wait(&mut self, request: WaitRequest) -> Answer {
-        self.call_wait(request).await?
+    async fn submit(&mut self, call: Submitted) -> Result<Result<u32, Failure>, Stop> {
+        self.begin(call).await.map_or_else(Refusal::answer, |index| Ok(Ok(index)))
+    }
+
+    async fn result(&mut self, call: u32) -> Answer {
+        let (_, ended) = self.first_of(&[call]).await?;
+        self.observe(call, ended).await
+    }
+
+    async fn first(&mut self, calls: Vec<u32>) -> Result<Result<u32, Failure>, Stop> {
+        self.choose(calls).await.map_or_else(Refusal::answer, |winner| Ok(Ok(winner)))
+    }
+
+    async fn cancel(&mut self, call: u32) -> Result<(), Stop> {
+        cancel_call(&self.run, &self.tasks, call).await
+    }
+
+    fn forget(&mut self, call: u32) {
+        self.run.calls.forget(call);
+    }
+
+    async fn start(&mut self, request: ChildRequest) -> Answer {
+        let started = async {
+            let call = self.describe_child(&request, Wanted::Id).await?;
+            let ended = match self.decide(&call).await? {
+                Decided::Ended(ended) => ended,
+                Decided::Run { attempt, .. } => self.run.start_child(call.clone(), request, attempt).await?,
+            };
+            let answer = self.observe(call.index, ended).await?;
+            // The ID itself, not its JSON.
+            Ok::<_, Refusal>(answer.map(|id| serde_json::from_str(&id).unwrap_or(id)))
+        };
+        started.await.map_or_else(Refusal::answer, Ok)
     }
 
     fn made(&self) -> u32 {

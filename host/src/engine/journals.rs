@@ -21,7 +21,20 @@ pub struct JournalRead {
 /// # Errors
 /// When a record cannot be read, with its position.
 pub async fn read_journal(store: &dyn Store, execution: ExecutionId) -> Result<JournalRead, EngineError> {
-    let stored = store.entries(execution, 0).await?;
+    read_journal_until(store, execution, u64::MAX).await
+}
+
+/// Reads the first `records` of an execution's journal: what it was when it had no more.
+///
+/// # Errors
+/// As [`read_journal`].
+pub(super) async fn read_journal_until(
+    store: &dyn Store,
+    execution: ExecutionId,
+    records: u64,
+) -> Result<JournalRead, EngineError> {
+    let mut stored = store.entries(execution, 0).await?;
+    stored.retain(|record| record.seq < records);
     let mut entries = Vec::with_capacity(stored.len());
     let mut link = [0; 32];
     for record in stored {

@@ -101,9 +101,9 @@ pub(super) struct LogLines {
     execution: ExecutionId,
     source: LogSource,
     checkpoint: Option<(String, String)>,
-    attempt: u32,
-    /// The call that the lines are of, or come before, and the number of the next one.
-    place: Mutex<(u32, u32)>,
+    /// The call that the lines are of, or come before; the attempt, or how often that stretch of the flow was gone over in another world; and
+    /// the number of the next line there.
+    place: Mutex<(u32, u32, u32)>,
     /// Lines before this call were shown when they were first written.
     shown_before: AtomicU32,
 }
@@ -124,8 +124,7 @@ impl LogLines {
             execution,
             source: LogSource::Runner,
             checkpoint: None,
-            attempt: 0,
-            place: Mutex::new((0, 0)),
+            place: Mutex::new((0, 0, 0)),
             shown_before: AtomicU32::new(recorded),
         }
     }
@@ -139,15 +138,17 @@ impl LogLines {
             execution: self.execution,
             source: LogSource::Step,
             checkpoint: Some((name.to_owned(), invocation.to_owned())),
-            attempt,
-            place: Mutex::new((call, 0)),
+            place: Mutex::new((call, attempt, 0)),
             shown_before: AtomicU32::new(0),
         }
     }
 
     /// The flow's lines from here on come before its call `next`.
-    pub(super) fn before_call(&self, next: u32) {
-        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = (next, 0);
+    pub(super) fn before_call(&self, next: u32, generation: u32) {
+        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        if (place.0, place.1) != (next, generation) {
+            *place = (next, generation, 0);
+        }
     }
 }
 
@@ -162,16 +163,16 @@ impl LogSink for LogLines {
     }
 
     fn line(&self, level: LogLevel, module: &'static str, message: String) {
-        let (call, ordinal) = {
+        let (call, attempt, ordinal) = {
             let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
             let here = *place;
-            place.1 = place.1.saturating_add(1);
+            place.2 = place.2.saturating_add(1);
             here
         };
         let row = LogRow {
             execution: self.execution,
             call,
-            attempt: self.attempt,
+            attempt,
             ordinal,
             at: self.clock.now(),
             level,

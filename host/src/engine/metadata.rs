@@ -6,10 +6,12 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Metadata {
     values: Map<String, Value>,
+    changed: bool,
 }
 
 impl Metadata {
     pub(super) fn record(&mut self, entries: Vec<(String, Value)>) {
+        self.changed |= !entries.is_empty();
         for (key, value) in entries {
             match (self.values.get_mut(&key), value) {
                 (Some(Value::Object(known)), Value::Object(more)) => known.extend(more),
@@ -18,6 +20,11 @@ impl Metadata {
                 }
             }
         }
+    }
+
+    /// The same, if it changed since it was last taken.
+    pub(super) fn take_changed(&mut self) -> Option<String> {
+        if std::mem::take(&mut self.changed) { self.to_text() } else { None }
     }
 
     /// A JSON object as text; nothing if nothing was logged.

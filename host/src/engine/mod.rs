@@ -4,52 +4,91 @@
 //! E8–E13: a durable call is served or runs, its outcome is on the disk before the flow goes on, and whoever drives an execution holds its
 //! lease.
 
+mod archive;
 mod artifacts;
 mod attempt;
+mod backoff;
+mod cache;
+mod calls;
 mod cancel;
 mod checkpoint_port;
+mod child;
 mod drive;
+mod dry_run;
+mod effects;
+mod ending;
 mod error;
 mod events;
+mod first;
 mod flow_port;
+mod identity;
 mod journals;
+mod lease;
 mod log_lines;
 mod metadata;
 mod recorder;
+mod refusal;
 mod replay;
 mod retry;
 mod run;
+mod scheduler;
 mod schema;
 mod spec;
 mod submit;
+mod submitted;
+mod timers;
+mod transfer;
+mod verify;
 mod waiting;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use archive::TransferError;
 pub use artifacts::{ArtifactEntry, SaveType, list_artifacts};
 pub use drive::{DriveOptions, Driven};
 pub use error::EngineError;
 pub use events::{Event, Observer, ServedFrom, silent};
 pub use journals::{JournalRead, read_journal};
 pub use replay::ReplayOrder;
-pub use run::WaitPolicy;
+pub use run::{SleepPolicy, WaitPolicy};
 pub use schema::{SchemaProblem, check as check_schema};
 pub use spec::FrozenSpec;
 pub use submit::Submission;
+pub use transfer::Imported;
+pub use verify::{Verdict, Verification};
+
+use tokio::sync::{Semaphore, watch};
 
 use crate::clock::Clock;
 use crate::ids::{ComponentDigest, ExecutionId, Ids};
 use crate::sandbox::{Program, Sandbox};
 use crate::store::Store;
 
-/// The engine of one process over one store.
+/// How much a host does at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct EngineSettings {
+    /// Checkpoint bodies of all executions that run at a time.
+    pub parallel: usize,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self { parallel: 64 }
+    }
+}
+
+/// The engine of one process over one store. Clones are the same engine.
+#[derive(Clone)]
 pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     sandbox: Arc<Sandbox>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    programs: Mutex<HashMap<ComponentDigest, Arc<Program>>>,
+    programs: Arc<Mutex<HashMap<ComponentDigest, Arc<Program>>>>,
+    /// Places for bodies of all executions.
+    bodies: Arc<Semaphore>,
+    stopping: watch::Sender<bool>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -60,8 +99,41 @@ impl std::fmt::Debug for Engine {
 
 impl Engine {
     /// An engine over `store`.
-    pub fn new(store: Arc<dyn Store>, sandbox: Arc<Sandbox>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { store, sandbox, clock, ids, programs: Mutex::default() }
+    pub fn new(
+        store: Arc<dyn Store>,
+        sandbox: Arc<Sandbox>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        settings: EngineSettings,
+    ) -> Self {
+        let bodies = Arc::new(Semaphore::new(settings.parallel.clamp(1, Semaphore::MAX_PERMITS)));
+        Self { store, sandbox, clock, ids, programs: Arc::default(), bodies, stopping: watch::Sender::new(false) }
+    }
+
+    /// Begins a graceful stop: no body starts any more, those that run come to their end, and then every drive leaves its execution to the
+    /// store, to be resumed.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Returns when a graceful stop begins.
+    async fn stopped(&self) {
+        let mut stopping = self.stopping.subscribe();
+        if stopping.wait_for(|stopping| *stopping).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn bodies(&self) -> Arc<Semaphore> {
+        self.bodies.clone()
+    }
+
+    fn fraction(&self) -> f64 {
+        self.ids.fraction()
     }
 
     /// The store.

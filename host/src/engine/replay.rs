@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::journals::read_journal;
-use super::submit::{check_input, pick_flow, spec_text};
+use super::submit::{check_input, check_tags, pick_flow, spec_text};
 use super::{Engine, EngineError, FrozenSpec};
 use crate::ids::ExecutionId;
 use crate::journal::{CanonicalJson, ReplayPlan, ReplayRequest};
@@ -25,6 +25,8 @@ pub struct ReplayOrder {
     pub grants: Grants,
     /// Limits other than those that the source had.
     pub limits: LimitChanges,
+    /// Labels of the new execution.
+    pub tags: Vec<String>,
 }
 
 impl Engine {
@@ -92,6 +94,9 @@ impl Engine {
             flow_epoch: source.new.flow_epoch,
             created_at: self.clock.now(),
             original: Some(order.source),
+            parent: None,
+            depth: 0,
+            tags: check_tags(order.tags)?,
             replay_plan: Some(plan),
             frozen_spec: spec_text(id, &spec)?,
         };

@@ -1,11 +1,12 @@
 //! Failed executions reopened (E9), stopped ones resumed.
 
 use super::journals::read_journal;
-use super::recorder::{Recorder, Step};
+use super::lease::LeaseGuard;
+use super::recorder::Step;
 use super::submit::pick_flow;
 use super::{Engine, EngineError};
-use crate::ids::ExecutionId;
-use crate::journal::{Cursor, EntryBody};
+use crate::ids::{ComponentDigest, ExecutionId};
+use crate::journal::{Entry, EntryBody};
 use crate::store::{Durability, Status, StatusChange, StoreError};
 
 impl Engine {
@@ -26,26 +27,32 @@ impl Engine {
                 Some(self.store.put_component(bytes).await?)
             }
         };
-        let lease = self.store.claim(id).await?;
-        let reopened = async {
-            // Somebody may have been quicker.
-            let row = self.store.execution(id).await?;
-            if row.status != Status::Failed {
-                return Err(EngineError::only("failed", "retried", id, row.status));
-            }
-            let journal = read_journal(self.store.as_ref(), id).await?;
-            // Only a failure that the journal knows has a call to run again; a divergence left the journal as it was.
-            let finished = journal.history.finished.is_some();
-            let rerun = row.failure.as_ref().filter(|_| finished).and_then(|failure| Cursor::culprit(&journal.history, failure));
-            let recorder =
-                Recorder::new(self.store.clone(), self.clock.clone(), lease.clone(), journal.history.next_seq, journal.link);
-            let entry = EntryBody::Reopened { rerun, component: component.map(|digest| *digest.as_bytes()) };
-            recorder.write(Step::entry(entry).with_status(StatusChange::Reopened { component }), Durability::Full).await?;
-            Ok(())
-        };
-        let reopened = reopened.await;
-        self.store.release(&lease).await?;
+        let guard = LeaseGuard::claim(self, id).await?;
+        let reopened = self.reopen_leased(&guard, component).await;
+        guard.release().await?;
         reopened
+    }
+
+    async fn reopen_leased(&self, guard: &LeaseGuard, component: Option<ComponentDigest>) -> Result<(), EngineError> {
+        let id = guard.lease().execution;
+        // Somebody may have been quicker.
+        let row = self.store.execution(id).await?;
+        if row.status != Status::Failed {
+            return Err(EngineError::only("failed", "retried", id, row.status));
+        }
+        let mut journal = read_journal(self.store.as_ref(), id).await?;
+        // Only a failure that the journal knows has a call to run again; a divergence left the journal as it was.
+        let finished = journal.history.finished.is_some();
+        let failure = row.failure.as_ref().filter(|_| finished);
+        let rerun = failure.map(|failure| journal.history.to_rerun(failure)).unwrap_or_default();
+        let recorder = guard.recorder(self, journal.history.next_seq, journal.link);
+        let component_bytes = component.map(|digest| *digest.as_bytes());
+        let body = EntryBody::Reopened { rerun: rerun.clone(), component: component_bytes, automatic: false };
+        let entry = Entry { seq: journal.history.next_seq, at: self.clock.now(), body: body.clone() };
+        journal.history.apply(&entry).map_err(|source| EngineError::History { execution: id, source })?;
+        let from_call = (!rerun.is_empty()).then(|| journal.history.len());
+        let step = Step::entry(body).with_status(StatusChange::Reopened { component, from_call });
+        recorder.write(step, Durability::Full).await.map(drop)
     }
 
     /// Checks that an execution can be driven on by hand: it waits with all answers there, or its runner died.
@@ -55,6 +62,8 @@ impl Engine {
     pub async fn check_resumable(&self, id: ExecutionId) -> Result<(), EngineError> {
         let row = self.store.execution(id).await?;
         match row.status {
+            // Its time has come: nobody's answer is needed any more.
+            Status::Waiting if row.wake_at.is_some_and(|due| due <= self.clock.now()) => Ok(()),
             Status::Waiting => {
                 let open = self.pending_waits(id).await?;
                 if let Some(wait) = open.first() {

@@ -1,17 +1,22 @@
 //! What all parts of one drive share.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use super::FrozenSpec;
-use super::events::{Event, Observer};
+use tokio::sync::Semaphore;
+
+use super::calls::{Calls, Ended, Policy};
+use super::drive::DriveOptions;
+use super::events::Event;
 use super::log_lines::{LogLines, LogWriter};
-use super::recorder::Recorder;
+use super::recorder::{Recorder, Step};
+use super::{Engine, EngineError, FrozenSpec};
 use crate::clock::Clock;
-use crate::ids::ExecutionId;
-use crate::journal::{Cursor, Payload};
-use crate::sandbox::{FlowClock, Program};
-use crate::store::{ExecutionRow, Store, StoreError, get_text};
+use crate::ids::{CallId, ExecutionId};
+use crate::journal::{Cursor, Outcome, Payload};
+use crate::sandbox::{FlowClock, FlowOptions, Program};
+use crate::store::{Durability, ExecutionRow, Store, StoreError, get_text};
 
 /// What a driver does when the flow waits for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +29,25 @@ pub enum WaitPolicy {
     Stay,
 }
 
+/// What a driver does when the flow waits for nothing but a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SleepPolicy {
+    /// Stays until the time comes.
+    Stay,
+    /// Leaves the execution to whoever drives it when the time comes, if that is far off.
+    Leave {
+        /// How far off.
+        longer_than: Duration,
+    },
+}
+
 /// What all parts of one drive share.
 pub(super) struct Run {
+    pub(super) engine: Engine,
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) program: Arc<Program>,
+    pub(super) flow_options: FlowOptions,
     pub(super) row: ExecutionRow,
     pub(super) spec: FrozenSpec,
     pub(super) recorder: Recorder,
@@ -36,10 +55,13 @@ pub(super) struct Run {
     pub(super) lines: Arc<LogLines>,
     pub(super) cursor: Cursor,
     pub(super) flow_clock: FlowClock,
-    pub(super) observer: Observer,
-    pub(super) wait_policy: WaitPolicy,
+    pub(super) options: DriveOptions,
     /// Calls that the flow has made in this run.
     pub(super) made: AtomicU32,
+    /// Those that were submitted.
+    pub(super) calls: Calls,
+    /// Places for bodies of this execution.
+    pub(super) places: Arc<Semaphore>,
 }
 
 impl Run {
@@ -48,7 +70,35 @@ impl Run {
     }
 
     pub(super) fn tell(&self, event: Event) {
-        (self.observer)(event);
+        (self.options.observer)(event);
+    }
+
+    /// When a runner that has nothing to do leaves.
+    pub(super) fn policy(&self) -> Policy {
+        Policy { wait: self.options.wait, sleep: self.options.sleep, stopping: self.engine.is_stopping(), now: self.clock.now() }
+    }
+
+    /// The idempotency key of a call (E4). The execution's call IDs, unless another call stood there before a retry dropped it.
+    pub(super) fn idempotency_key(&self, call: CallId) -> String {
+        match self.cursor.own().dropped_at(call.index) {
+            0 => call.to_string(),
+            times => format!("{call}~{times}"),
+        }
+    }
+
+    /// The flow goes on after a call: its lines from here on come before its next one.
+    pub(super) fn flow_moves_on(&self) {
+        let next = self.made.load(Ordering::Acquire);
+        self.lines.before_call(next, self.cursor.own().generation(next));
+    }
+
+    /// Records the end of a call, unless somebody cancels it; then this never returns, because its task is about to be stopped.
+    pub(super) async fn finish(&self, index: u32, step: Step, outcome: Outcome) -> Result<Ended, EngineError> {
+        if !self.calls.begin_recording(index) {
+            std::future::pending::<()>().await;
+        }
+        let recorded = self.calls.unpark(&self.recorder, index, step, Durability::Full).done().await?;
+        Ok(Ended { outcome, clock: recorded.at, order: recorded.seq })
     }
 
     /// The value of a payload that the engine wrote, as text.

@@ -15,11 +15,17 @@ pub struct FrozenSpec {
     pub grants: Grants,
     /// What its instances may use.
     pub limits: Limits,
+    /// Whether checkpoints are served from the cache, whatever they say themselves (E14).
+    #[serde(default)]
+    pub cache: Option<bool>,
+    /// How often the flow is tried again, whatever it says itself.
+    #[serde(default)]
+    pub retries: Option<u32>,
 }
 
 impl FrozenSpec {
     /// The spec of a new execution.
     pub fn new(grants: Grants, limits: Limits) -> Self {
-        Self { version: 1, host_version: env!("CARGO_PKG_VERSION").to_owned(), grants, limits }
+        Self { version: 1, host_version: env!("CARGO_PKG_VERSION").to_owned(), grants, limits, cache: None, retries: None }
     }
 }

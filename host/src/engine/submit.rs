@@ -19,6 +19,8 @@ pub struct Submission {
     pub input: Value,
     /// What the execution keeps for life.
     pub spec: FrozenSpec,
+    /// Labels to find it by.
+    pub tags: Vec<String>,
 }
 
 impl Engine {
@@ -44,6 +46,9 @@ impl Engine {
             created_at: now,
             flow_epoch: now,
             original: None,
+            parent: None,
+            depth: 0,
+            tags: check_tags(submission.tags)?,
             replay_plan: None,
             frozen_spec: spec_text(id, &submission.spec)?,
         };
@@ -62,6 +67,17 @@ impl Engine {
         let program = self.stored_program(row.new.component).await?;
         Ok(program.manifest().flow(&row.new.flow).map_or(Value::Null, |flow| flow.input.clone()))
     }
+}
+
+/// Labels, each once.
+pub(super) fn check_tags(mut tags: Vec<String>) -> Result<Vec<String>, EngineError> {
+    let bad = |tag: &String| tag.trim().is_empty() || tag.len() > 100 || tag.chars().any(char::is_control);
+    if tags.len() > 64 || tags.iter().any(bad) {
+        return Err(EngineError::Tags);
+    }
+    tags.sort();
+    tags.dedup();
+    Ok(tags)
 }
 
 pub(super) fn spec_text(execution: ExecutionId, spec: &FrozenSpec) -> Result<String, EngineError> {

@@ -1,88 +1,87 @@
 //! Questions: asked durably, answered from anywhere, resumed at once (E8).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
+use super::attempt::Call;
+use super::calls::{Ended, Parked};
 use super::events::Event;
-use super::flow_port::{Answer, Call, FlowCalls};
 use super::recorder::Step;
-use super::run::WaitPolicy;
-use super::{Engine, EngineError, schema};
+use super::run::Run;
+use super::{Engine, EngineError, schema, timers};
 use crate::ids::CallId;
 use crate::journal::{EntryBody, Failure, Outcome, Provenance};
 use crate::sandbox::{Stop, WaitRequest};
-use crate::store::{Durability, NewWait, Resolution, StatusChange, WaitRow, get_text, put_bytes};
+use crate::store::{Durability, NewWait, Resolution, StoreError, WaitRow, get_text, put_bytes};
 
 /// Kitaru's polling window, in seconds.
-const DEFAULT_WINDOW: u64 = 600;
+pub(super) const DEFAULT_WINDOW: u64 = 600;
 
-/// The runner leaves a waiting execution to the store.
+/// The runner leaves the execution to the store.
 #[derive(Debug, thiserror::Error)]
-#[error("the execution waits for an answer")]
+#[error("the runner leaves the execution to the store")]
 pub(super) struct Suspended;
 
-impl FlowCalls {
-    /// Asks, or goes on asking, and answers the guest when somebody answered.
+impl Run {
+    /// Asks, or goes on asking, until somebody answered or the deadline passed.
     pub(super) async fn ask(
-        &self,
-        call: &Call,
+        self: &Arc<Self>,
+        call: Call,
         request: WaitRequest,
         attempt: u32,
-        started: bool,
-    ) -> Result<Answer, EngineError> {
-        let run = &self.run;
-        let id = CallId { execution: run.id(), index: call.index };
+        metadata: Option<String>,
+    ) -> Result<Ended, Stop> {
+        let id = CallId { execution: self.id(), index: call.index };
         // Before the question is asked: an answer that comes at once must not be missed.
-        let mut wakeups = run.store.watch(run.id()).await?;
-        let window = Duration::from_secs(request.timeout_seconds.unwrap_or(DEFAULT_WINDOW));
-        let mut resolution = None;
-        if started {
-            resolution = run.store.wait(id).await?.resolution;
-            if resolution.is_none() {
-                run.recorder.write(Step::status(StatusChange::Waiting), Durability::Full).await?;
+        let mut wakeups = self.store.watch(self.id()).await.map_err(EngineError::from)?;
+        let seconds = request.timeout_seconds.unwrap_or(DEFAULT_WINDOW).min(u64::from(u32::MAX));
+        let window = Instant::now() + Duration::from_secs(seconds);
+        let record = self.cursor.own().call(call.index);
+        let asked = record.filter(|record| record.has_started());
+        let (deadline, step) = match asked {
+            Some(record) => (record.deadline, Step::default()),
+            None => {
+                let deadline = request.deadline_milliseconds.map(|after| self.clock.now().after(Duration::from_millis(after)));
+                (deadline, self.question(&call, request, attempt, deadline).await?.with_metadata(metadata))
             }
-        } else {
-            let start = EntryBody::CallStarted { call: call.index, attempt, descriptor: Some(call.descriptor.clone()) };
-            let wait = NewWait {
-                call: call.index,
-                name: call.descriptor.invocation.clone(),
-                question: request.question,
-                schema: request.schema.as_ref().map(Value::to_string),
-                metadata: request.metadata.as_ref().map(Value::to_string),
-            };
-            let step = Step { wait: Some(wait), ..Step::entry(start) }
-                .with_status(StatusChange::Waiting)
-                .with_metadata(self.metadata_text());
-            run.recorder.write(step, Durability::Full).await?;
+        };
+        let mut resolution = match asked {
+            // It may have been answered while nobody drove: then there is nothing to wait for.
+            Some(_) => self.store.wait(id).await.map_err(EngineError::from)?.resolution,
+            None => None,
+        };
+        if resolution.is_none() {
+            let durability = if step.entries.is_empty() { Durability::Relaxed } else { Durability::Full };
+            self.calls.park(&self.recorder, call.index, Parked::Wait { window, deadline }, step, durability).done().await?;
+            self.logs.flush().await;
+            resolution = self.store.wait(id).await.map_err(EngineError::from)?.resolution;
         }
         if resolution.is_none() {
-            run.logs.flush().await;
-            run.store.wake(run.id()).await?;
-            run.tell(Event::Waiting { id });
-            let answer = async {
-                loop {
-                    if let Some(resolution) = run.store.wait(id).await?.resolution {
-                        return Ok::<_, EngineError>(resolution);
-                    }
-                    if run.wait_policy == WaitPolicy::Return || wakeups.changed().await.is_err() {
-                        return Err(EngineError::state("waiting"));
-                    }
+            self.store.wake(self.id()).await.map_err(EngineError::from)?;
+            self.tell(Event::Waiting { id });
+        }
+        let outcome = loop {
+            if let Some(resolution) = resolution {
+                break self.outcome_of(id, resolution, &call).await?;
+            }
+            let due = async {
+                match deadline {
+                    Some(deadline) => timers::until(self.clock.as_ref(), deadline).await,
+                    None => std::future::pending().await,
                 }
             };
-            resolution = match run.wait_policy {
-                WaitPolicy::Return => run.store.wait(id).await?.resolution,
-                WaitPolicy::Stay => Some(answer.await?),
-                WaitPolicy::Window => tokio::time::timeout(window, answer).await.ok().transpose()?,
-            };
-        }
-        let Some(resolution) = resolution else { return Ok(Err(Stop::Engine(Box::new(Suspended)))) };
-        let outcome = match resolution {
-            Resolution::Answered(value) => Outcome::Success(value),
-            Resolution::Aborted => {
-                let message = format!("wait '{}' aborted", call.descriptor.invocation);
-                Outcome::Failure(Failure::user("aborted", message).at_call(call.index))
+            tokio::select! {
+                changed = wakeups.changed() => if changed.is_err() { std::future::pending::<()>().await },
+                () = due => match self.store.resolve(id, Resolution::Expired, self.clock.now()).await {
+                    // Whoever was quicker has answered.
+                    Ok(()) | Err(StoreError::Conflict { .. }) => {}
+                    Err(error) => return Err(EngineError::from(error).into()),
+                },
             }
+            resolution = self.store.wait(id).await.map_err(EngineError::from)?.resolution;
         };
         let entry = EntryBody::CallEnded {
             call: call.index,
@@ -92,10 +91,50 @@ impl FlowCalls {
             provenance: Provenance::Ran,
             metadata: None,
         };
-        let at = run.recorder.write(Step::entry(entry).with_status(StatusChange::Running), Durability::Full).await?;
-        run.flow_clock.advance(at);
-        run.tell(Event::Answered { id });
-        Ok(Ok(self.guest_value(outcome).await?))
+        let ended = self.finish(call.index, Step::entry(entry), outcome).await?;
+        self.tell(Event::Answered { id });
+        Ok(ended)
+    }
+
+    async fn question(
+        &self,
+        call: &Call,
+        request: WaitRequest,
+        attempt: u32,
+        deadline: Option<crate::clock::Timestamp>,
+    ) -> Result<Step, EngineError> {
+        let default = match &request.default {
+            Some(value) => Some(put_bytes(self.store.as_ref(), value.to_string().into_bytes()).await?),
+            None => None,
+        };
+        let start = EntryBody::CallStarted { call: call.index, attempt, descriptor: None, deadline, child: None };
+        let wait = NewWait {
+            call: call.index,
+            name: call.descriptor.invocation.clone(),
+            question: request.question,
+            schema: request.schema.as_ref().map(Value::to_string),
+            metadata: request.metadata.as_ref().map(Value::to_string),
+            deadline,
+            default,
+        };
+        Ok(Step { wait: Some(wait), ..Step::entry(start) })
+    }
+
+    async fn outcome_of(&self, id: CallId, resolution: Resolution, call: &Call) -> Result<Outcome, EngineError> {
+        let name = &call.descriptor.invocation;
+        Ok(match resolution {
+            Resolution::Answered(value) => Outcome::Success(value),
+            Resolution::Aborted => {
+                Outcome::Failure(Failure::user("aborted", format!("wait '{name}' aborted")).at_call(call.index))
+            }
+            Resolution::Expired => match self.store.wait(id).await?.wait.default {
+                Some(value) => Outcome::Success(value),
+                None => {
+                    let message = format!("nobody answered wait '{name}' before its deadline");
+                    Outcome::Failure(Failure::runtime("timeout", message).at_call(call.index))
+                }
+            },
+        })
     }
 }
 
@@ -103,10 +142,11 @@ impl Engine {
     /// Answers a wait. Its runner, if one is there, goes on at once; otherwise the caller should drive the execution.
     ///
     /// # Errors
-    /// [`EngineError::WaitInput`] when the value does not fit the wait's schema: the execution stays waiting.
+    /// [`EngineError::WaitInput`] when the value does not fit the wait's schema: the execution stays waiting. [`EngineError::State`] when the
+    /// wait's deadline has passed.
     pub async fn answer(&self, wait: &WaitRow, value: &Value) -> Result<(), EngineError> {
+        let execution = wait.id.execution;
         if let Some(text) = &wait.wait.schema {
-            let execution = wait.id.execution;
             let schema: Value = serde_json::from_str(text).map_err(|source| EngineError::StoredJson {
                 what: "wait schema",
                 execution,
@@ -117,6 +157,12 @@ impl Engine {
                 execution,
                 problem,
             })?;
+        }
+        if wait.wait.deadline.is_some_and(|deadline| deadline <= self.clock.now()) {
+            return Err(EngineError::State {
+                message: format!("The deadline of wait '{}' on execution '{execution}' has passed.", wait.wait.name),
+                hint: Some(format!("it goes on without an answer: kitaru-host executions resume {execution}")),
+            });
         }
         let payload = put_bytes(self.store.as_ref(), value.to_string().into_bytes()).await?;
         self.settle(wait, Resolution::Answered(payload)).await

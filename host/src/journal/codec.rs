@@ -91,6 +91,8 @@ mod tests {
                     input: Payload::Inline(input.into_string().into_bytes()),
                     checkpoint_type: None,
                 }),
+                deadline: None,
+                child: None,
             },
         }
     }
@@ -145,7 +147,7 @@ mod tests {
         fn round_trip(seq in any::<u64>(), at in any::<i64>(), call in any::<u32>(), attempt in any::<u32>(), message in ".*",
                       retryable in any::<bool>(), metadata in proptest::option::of(".*")) {
             let failure = Failure { retryable, ..Failure::user("error", message) };
-            let entry = Entry { seq, at: Timestamp::from_micros(at), body: EntryBody::AttemptFailed { call, attempt, failure, metadata } };
+            let entry = Entry { seq, at: Timestamp::from_micros(at), body: EntryBody::AttemptFailed { call, attempt, failure, metadata, retry_at: Timestamp::from_micros(at) } };
             prop_assert_eq!(decode(&encode(&entry, &[7; 32]).unwrap().bytes).unwrap(), entry);
         }
 

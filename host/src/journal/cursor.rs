@@ -1,8 +1,7 @@
 //! Serve or run (E1): the decision about each durable call, and about the end of the flow.
 
 use super::{
-    CallEnd, CallKind, CallShape, Descriptor, Divergence, DivergenceKind, Failure, History, Outcome, Override, Payload,
-    Provenance, ReplayPlan,
+    CallEnd, CallKind, CallShape, Descriptor, Divergence, DivergenceKind, Given, History, Outcome, Provenance, ReplayPlan,
 };
 use crate::clock::Timestamp;
 
@@ -26,13 +25,18 @@ pub enum Decision {
         clock: Timestamp,
     },
     /// Its output was given. Nothing runs; the output is written.
-    Overridden(Override),
+    Overridden {
+        /// The output, as JSON text.
+        value: String,
+    },
     /// It runs.
     Run {
         /// The number of this attempt.
         attempt: u32,
-        /// It is recorded as started already.
+        /// It is recorded already.
         started: bool,
+        /// The input that was given in place of the flow's, as JSON text.
+        input: Option<String>,
     },
     /// It is not the recorded call. The execution ends.
     Mismatch {
@@ -64,11 +68,15 @@ impl Cursor {
             }
             return match &record.end {
                 Some(end) => Decision::Recorded { end: end.clone() },
-                None => Decision::Run { attempt: record.next_attempt(), started: !record.attempts.is_empty() },
+                None => {
+                    let given = self.replay.as_ref().and_then(|(plan, _)| plan.override_of(call)).map(|given| &given.given);
+                    let input = given.and_then(|given| if let Given::Input(input) = given { Some(input.clone()) } else { None });
+                    Decision::Run { attempt: record.next_attempt(), started: true, input }
+                }
             };
         }
-        let live = Decision::Run { attempt: 1, started: false };
-        let Some((plan, source)) = &self.replay else { return live };
+        let fresh = Decision::Run { attempt: self.own.first_attempt(index), started: false, input: None };
+        let Some((plan, source)) = &self.replay else { return fresh };
         let recorded = (index < plan.live_from).then(|| source.call(index)).flatten();
         let may_differ = plan.other_inputs || other_input;
         if let Some(record) = recorded
@@ -76,12 +84,25 @@ impl Cursor {
         {
             return Decision::Mismatch { expected: record.descriptor.clone() };
         }
-        if let Some(given) = plan.override_of(call) {
-            return Decision::Overridden(given.clone());
+        match plan.override_of(call).map(|given| &given.given) {
+            Some(Given::Output(value)) => return Decision::Overridden { value: value.clone() },
+            Some(Given::Input(input)) => {
+                let attempt = self.own.first_attempt(index);
+                return Decision::Run { attempt, started: false, input: Some(input.clone()) };
+            }
+            None => {}
         }
-        let Some((record, end)) = recorded.and_then(|record| record.end.as_ref().map(|end| (record, end))) else { return live };
+        let answering = match recorded {
+            Some(record) => Some((index, record)),
+            None => plan.reused(index, call, source),
+        };
+        let Some((served, record, end)) =
+            answering.and_then(|(served, record)| record.end.as_ref().map(|end| (served, record, end)))
+        else {
+            return fresh;
+        };
         if plan.ask_again && call.kind == CallKind::Wait {
-            return live;
+            return fresh;
         }
         let other_input = record.descriptor.input_hash != call.input_hash;
         let provenance = match &end.provenance {
@@ -92,7 +113,10 @@ impl Cursor {
                 recorded_at: *recorded_at,
                 other_input: *before || other_input,
             },
-            _ => Provenance::Served { source: plan.source, call: index, recorded_at: end.at, other_input },
+            Provenance::Cached { source, call } => {
+                Provenance::Served { source: *source, call: *call, recorded_at: end.at, other_input }
+            }
+            _ => Provenance::Served { source: plan.source, call: served, recorded_at: end.at, other_input },
         };
         Decision::Served { outcome: end.outcome.clone(), provenance, metadata: end.metadata.clone(), clock: end.clock() }
     }
@@ -112,18 +136,14 @@ impl Cursor {
         })
     }
 
+    /// How many calls are known before the flow runs: its own, or those of the replayed execution before the live part.
+    pub fn recorded(&self) -> u32 {
+        self.own.len().max(self.replay.as_ref().map_or(0, |(plan, _)| plan.live_from))
+    }
+
     /// This execution's own history.
     pub fn own(&self) -> &History {
         &self.own
-    }
-
-    /// The flow's failure, led back to the call that a retry runs again (E9): the one that the failure names, otherwise a failed last call.
-    pub fn culprit(history: &History, failure: &Failure) -> Option<u32> {
-        let failed = |index: u32| {
-            history.call(index).is_some_and(|record| matches!(record.end, Some(CallEnd { outcome: Outcome::Failure(_), .. })))
-        };
-        let last = history.len().checked_sub(1);
-        failure.call_index.filter(|index| failed(*index)).or_else(|| last.filter(|index| failed(*index)))
     }
 }
 
@@ -132,13 +152,6 @@ fn same(recorded: &Descriptor, call: &Descriptor, any_input: bool) -> bool {
         && recorded.name == call.name
         && recorded.invocation == call.invocation
         && (any_input || recorded.input_hash == call.input_hash)
-}
-
-/// The result that an override stands for.
-impl From<&Override> for Outcome {
-    fn from(given: &Override) -> Self {
-        Self::Success(Payload::Inline(given.value.clone().into_bytes()))
-    }
 }
 
 #[cfg(test)]

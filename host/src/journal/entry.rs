@@ -16,6 +16,12 @@ pub enum CallKind {
     Checkpoint,
     /// A question to somebody outside.
     Wait,
+    /// A point in time.
+    Sleep,
+    /// Which of several calls ended first (E7).
+    First,
+    /// A child flow: an execution of its own.
+    Flow,
 }
 
 impl CallKind {
@@ -24,6 +30,9 @@ impl CallKind {
         match self {
             Self::Checkpoint => "checkpoint",
             Self::Wait => "wait",
+            Self::Sleep => "sleep",
+            Self::First => "first",
+            Self::Flow => "flow",
         }
     }
 }
@@ -47,6 +56,14 @@ impl PayloadHash {
     /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+impl std::str::FromStr for PayloadHash {
+    type Err = blake3::HexError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        blake3::Hash::from_hex(text).map(|hash| Self(*hash.as_bytes()))
     }
 }
 
@@ -147,6 +164,15 @@ pub enum Provenance {
     },
     /// The person who started the replay gave it; the call did not run.
     Overridden,
+    /// It was served from the cache: an earlier call of the same checkpoint of the same component with the same input (E14).
+    Cached {
+        /// The execution in which the call really ran.
+        source: ExecutionId,
+        /// The call there.
+        call: u32,
+    },
+    /// The flow ended the call, or ended while it was under way.
+    Cancelled,
 }
 
 /// One record of the journal, which is only ever appended to.
@@ -163,7 +189,7 @@ pub struct Entry {
 /// What a record says. Variants are only ever added, at the end: their position is part of the encoding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum EntryBody {
-    /// An attempt of a call started. Needs no commit of its own (E3).
+    /// An attempt of a call started. Needs no commit of its own (E3), unless the call has an effect that may happen once (E5).
     CallStarted {
         /// Call index.
         call: u32,
@@ -171,6 +197,10 @@ pub enum EntryBody {
         attempt: u32,
         /// Present on the first record of a call.
         descriptor: Option<Descriptor>,
+        /// When a sleep is over, or a wait ends by itself.
+        deadline: Option<Timestamp>,
+        /// The execution that a child flow is.
+        child: Option<ExecutionId>,
     },
     /// An attempt failed and another follows.
     AttemptFailed {
@@ -182,6 +212,8 @@ pub enum EntryBody {
         failure: Failure,
         /// What the attempt logged about itself: a JSON object as text.
         metadata: Option<String>,
+        /// When the next attempt is due.
+        retry_at: Timestamp,
     },
     /// A call ended. The flow goes on only after this is durable (E3).
     CallEnded {
@@ -202,12 +234,43 @@ pub enum EntryBody {
     Finished {
         /// How.
         outcome: Outcome,
+        /// Calls that had ended in a failure which the flow never asked for.
+        unseen: Vec<u32>,
     },
-    /// A failed execution was reopened (E9). Calls after `rerun` no longer count; `rerun` itself runs again.
+    /// A failed execution was reopened (E9). `rerun` run again; calls issued after the first of them had ended no longer count.
     Reopened {
-        /// The call whose failure the flow returned.
-        rerun: Option<u32>,
+        /// The call whose failure the flow returned, then failed calls that the flow never asked about.
+        rerun: Vec<u32>,
         /// The component that takes over, by digest, where it is another one.
         component: Option<[u8; 32]>,
+        /// The flow's own retries did it, and not a person.
+        automatic: bool,
     },
+    /// A call was issued and waits for a free place to run. Taking its index is what orders it (E7).
+    CallIssued {
+        /// Call index.
+        call: u32,
+        /// What was called.
+        descriptor: Descriptor,
+    },
+    /// A waiting execution was moved to another component, which makes the same calls up to here.
+    Upgraded {
+        /// The component that takes over, by digest.
+        component: [u8; 32],
+    },
+}
+
+impl EntryBody {
+    /// The values that the record names.
+    pub fn payloads(&self) -> impl Iterator<Item = &Payload> {
+        let (descriptor, outcome) = match self {
+            Self::CallStarted { descriptor, .. } => (descriptor.as_ref(), None),
+            Self::CallIssued { descriptor, .. } => (Some(descriptor), None),
+            Self::CallEnded { descriptor, outcome, .. } => (descriptor.as_ref(), Some(outcome)),
+            Self::Finished { outcome, .. } => (None, Some(outcome)),
+            Self::AttemptFailed { .. } | Self::Reopened { .. } | Self::Upgraded { .. } => (None, None),
+        };
+        let output = outcome.and_then(|outcome| if let Outcome::Success(value) = outcome { Some(value) } else { None });
+        descriptor.map(|descriptor| &descriptor.input).into_iter().chain(output)
+    }
 }

@@ -1,7 +1,10 @@
 //! The calls that a journal's entries fold into.
 
-use super::{Descriptor, Entry, EntryBody, Failure, Outcome, Provenance};
+use std::collections::HashMap;
+
+use super::{CallKind, Descriptor, Entry, EntryBody, Failure, Outcome, Provenance};
 use crate::clock::Timestamp;
+use crate::ids::ExecutionId;
 
 /// How an attempt stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +43,8 @@ pub struct CallEnd {
     pub provenance: Provenance,
     /// When it was recorded.
     pub at: Timestamp,
+    /// Position of the record.
+    pub seq: u64,
     /// What the call logged about itself: a JSON object as text.
     pub metadata: Option<String>,
 }
@@ -67,12 +72,40 @@ pub struct CallRecord {
     pub end: Option<CallEnd>,
     /// How many of its attempts were made before it was last reopened (E9): they use up no retry.
     pub attempts_before_reopening: usize,
+    /// Position of its first record.
+    pub issued_seq: u64,
+    /// When a sleep is over, or a wait ends by itself.
+    pub deadline: Option<Timestamp>,
+    /// The execution that a child flow is.
+    pub child: Option<ExecutionId>,
+    /// When the next attempt is due, after a failed one.
+    pub retry_at: Option<Timestamp>,
+    /// Attempts that were made under its index by a call that no longer counts.
+    pub spent_attempts: u32,
 }
 
 impl CallRecord {
     /// The number of the next attempt.
     pub fn next_attempt(&self) -> u32 {
-        self.attempts.last().map_or(1, |attempt| attempt.number.saturating_add(1))
+        self.attempts.last().map_or(self.spent_attempts, |attempt| attempt.number).saturating_add(1)
+    }
+
+    /// Whether an attempt started since the call was last reopened.
+    pub fn has_started(&self) -> bool {
+        self.attempts.len() > self.attempts_before_reopening
+    }
+
+    /// Whether an attempt started, since the call was last reopened, of which nobody knows how it ended.
+    pub fn was_interrupted(&self) -> bool {
+        self.attempts.len() > self.attempts_before_reopening
+            && self.attempts.last().is_some_and(|attempt| attempt.status == AttemptStatus::Running)
+    }
+
+    /// Failed attempts since the call was last reopened. Those that a dying host interrupted (E4) do not count.
+    pub fn failed_attempts(&self) -> u32 {
+        let counted = self.attempts.iter().skip(self.attempts_before_reopening);
+        let failed = counted.filter(|attempt| matches!(attempt.status, AttemptStatus::Failed(_))).count();
+        u32::try_from(failed).unwrap_or(u32::MAX)
     }
 }
 
@@ -90,8 +123,18 @@ pub struct HistoryError {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     calls: Vec<CallRecord>,
+    /// Invocation IDs, which are unique in an execution.
+    by_invocation: HashMap<String, u32>,
     /// How the flow ended the last time that it did.
     pub finished: Option<Outcome>,
+    /// Calls whose failure the flow had not asked for when it ended.
+    unseen: Vec<u32>,
+    /// For each time that calls were dropped, the first index that was: another call may stand there now.
+    reopened_at: Vec<u32>,
+    /// By index, how often a call that stood there was dropped, and the attempts that those had made, so that no number is used twice.
+    spent: HashMap<u32, (u32, u32)>,
+    /// How often the flow's own retries reopened it since a person last did.
+    pub automatic_retries: u32,
     /// Position of the next entry.
     pub next_seq: u64,
 }
@@ -119,14 +162,22 @@ impl History {
             return Err(problem(format!("is where entry {} belongs", self.next_seq)));
         }
         match &entry.body {
-            EntryBody::CallStarted { call, attempt, descriptor } => {
-                let record = self.record(*call, descriptor.as_ref(), entry.at).map_err(problem)?;
+            EntryBody::CallIssued { call, descriptor } => {
+                let known = self.len();
+                self.record(*call, Some(descriptor), entry).map_err(problem)?;
+                if *call < known {
+                    return Err(problem(format!("issues call {call} a second time")));
+                }
+            }
+            EntryBody::CallStarted { call, attempt, descriptor, deadline, child } => {
+                let record = self.record(*call, descriptor.as_ref(), entry).map_err(problem)?;
                 if record.end.is_some() {
                     return Err(problem(format!("starts call {call}, which has ended")));
                 }
                 if let Some(last) = record.attempts.last_mut().filter(|last| last.status == AttemptStatus::Running) {
                     last.status = AttemptStatus::Interrupted;
                 }
+                (record.deadline, record.child, record.retry_at) = (*deadline, *child, None);
                 record.attempts.push(Attempt {
                     number: *attempt,
                     started_at: entry.at,
@@ -135,12 +186,13 @@ impl History {
                     metadata: None,
                 });
             }
-            EntryBody::AttemptFailed { call, attempt, failure, metadata } => {
-                let record = self.record(*call, None, entry.at).map_err(problem)?;
+            EntryBody::AttemptFailed { call, attempt, failure, metadata, retry_at } => {
+                let record = self.record(*call, None, entry).map_err(problem)?;
+                record.retry_at = Some(*retry_at);
                 end_attempt(record, *attempt, AttemptStatus::Failed(failure.clone()), entry.at, metadata.as_ref());
             }
             EntryBody::CallEnded { call, attempt, descriptor, outcome, provenance, metadata } => {
-                let record = self.record(*call, descriptor.as_ref(), entry.at).map_err(problem)?;
+                let record = self.record(*call, descriptor.as_ref(), entry).map_err(problem)?;
                 if record.end.is_some() {
                     return Err(problem(format!("ends call {call} a second time")));
                 }
@@ -153,36 +205,82 @@ impl History {
                     outcome: outcome.clone(),
                     provenance: provenance.clone(),
                     at: entry.at,
+                    seq: entry.seq,
                     metadata: metadata.clone(),
                 });
             }
-            EntryBody::Finished { outcome } => self.finished = Some(outcome.clone()),
-            EntryBody::Reopened { rerun, component: _ } => {
-                self.finished = None;
-                if let Some(rerun) = rerun {
-                    // The calls after it were made in a world in which it had failed.
-                    self.calls.truncate(usize::try_from(*rerun).unwrap_or(usize::MAX).saturating_add(1));
-                    if let Some(record) = self.calls.last_mut() {
-                        record.end = None;
-                        record.attempts_before_reopening = record.attempts.len();
-                    }
-                }
+            EntryBody::Finished { outcome, unseen } => {
+                self.finished = Some(outcome.clone());
+                self.unseen.clone_from(unseen);
             }
+            EntryBody::Reopened { rerun, component: _, automatic } => {
+                self.finished = None;
+                self.automatic_retries = if *automatic { self.automatic_retries.saturating_add(1) } else { 0 };
+                self.reopen(rerun);
+            }
+            EntryBody::Upgraded { component: _ } => {}
         }
         self.next_seq += 1;
         Ok(())
     }
 
-    fn record(&mut self, call: u32, descriptor: Option<&Descriptor>, at: Timestamp) -> Result<&mut CallRecord, String> {
+    /// Makes `rerun` unended. What the flow issued after the first of them had ended was made in a world in which it had failed, and is
+    /// dropped; what it had issued before, beside it, stands.
+    fn reopen(&mut self, rerun: &[u32]) {
+        let ended = rerun.first().and_then(|first| self.call(*first)?.end.as_ref()).map(|end| end.seq);
+        if let Some(ended) = ended {
+            let kept = self.calls.partition_point(|record| record.issued_seq < ended);
+            let first = u32::try_from(kept).unwrap_or(u32::MAX);
+            for (index, dropped) in (first..).zip(self.calls.split_off(kept)) {
+                self.by_invocation.remove(&dropped.descriptor.invocation);
+                let last = dropped.attempts.last().map_or(dropped.spent_attempts, |attempt| attempt.number);
+                let (times, attempts) = self.spent.entry(index).or_default();
+                (*times, *attempts) = (times.saturating_add(1), last);
+            }
+            self.reopened_at.push(first);
+        }
+        for index in rerun {
+            let position = usize::try_from(*index).unwrap_or(usize::MAX);
+            if let Some(record) = self.calls.get_mut(position) {
+                record.end = None;
+                record.retry_at = None;
+                record.attempts_before_reopening = record.attempts.len();
+            }
+        }
+    }
+
+    /// The calls that a retry runs again (E9): the one that the flow's failure leads back to, and failed ones that the flow never asked
+    /// about, so that nothing that it did can depend on their having failed. Empty where no call is to blame.
+    pub fn to_rerun(&self, failure: &Failure) -> Vec<u32> {
+        let failed = |index: u32| {
+            self.call(index).is_some_and(|record| matches!(record.end, Some(CallEnd { outcome: Outcome::Failure(_), .. })))
+        };
+        // A flow that was ended returned no failure of a call: whatever failed before, it had caught.
+        let returned = !matches!(failure.kind.as_str(), "trap" | "limit" | "exit" | "internal" | "serialization");
+        let last = self.len().checked_sub(1).filter(|_| returned);
+        let culprit = failure.call_index.filter(|index| failed(*index)).or_else(|| last.filter(|index| failed(*index)));
+        let Some(culprit) = culprit else { return Vec::new() };
+        let beside = self.unseen.iter().copied().filter(|index| *index != culprit && failed(*index));
+        std::iter::once(culprit).chain(beside).collect()
+    }
+
+    fn record(&mut self, call: u32, descriptor: Option<&Descriptor>, entry: &Entry) -> Result<&mut CallRecord, String> {
         let position = usize::try_from(call).unwrap_or(usize::MAX);
         if position == self.calls.len() {
             let descriptor = descriptor.ok_or_else(|| format!("is the first of call {call} and does not say what was called"))?;
+            self.by_invocation.insert(descriptor.invocation.clone(), call);
+            let spent_attempts = self.spent.get(&call).map_or(0, |(_, attempts)| *attempts);
             self.calls.push(CallRecord {
                 descriptor: descriptor.clone(),
-                started_at: at,
+                started_at: entry.at,
                 attempts: Vec::new(),
                 end: None,
                 attempts_before_reopening: 0,
+                issued_seq: entry.seq,
+                deadline: None,
+                child: None,
+                retry_at: None,
+                spent_attempts,
             });
         }
         let known = self.calls.len();
@@ -197,6 +295,29 @@ impl History {
     /// One call.
     pub fn call(&self, index: u32) -> Option<&CallRecord> {
         self.calls.get(usize::try_from(index).ok()?)
+    }
+
+    /// The call of this kind with this invocation ID.
+    pub fn by_invocation(&self, kind: CallKind, invocation: &str) -> Option<(u32, &CallRecord)> {
+        let index = self.by_invocation.get(invocation)?;
+        self.call(*index).filter(|record| record.descriptor.kind == kind).map(|record| (*index, record))
+    }
+
+    /// How often the stretch of the flow before call `index` was gone over in another world, because a retry dropped what stood there. It
+    /// tells apart what the flow logged in the one and in the other.
+    pub fn generation(&self, index: u32) -> u32 {
+        let dropped = self.reopened_at.iter().filter(|kept| **kept <= index).count();
+        u32::try_from(dropped).unwrap_or(u32::MAX)
+    }
+
+    /// How many calls stood at `index` before and were dropped: another call must not have their idempotency key.
+    pub fn dropped_at(&self, index: u32) -> u32 {
+        self.spent.get(&index).map_or(0, |(times, _)| *times)
+    }
+
+    /// The number of the first attempt of a call that has no record yet.
+    pub fn first_attempt(&self, index: u32) -> u32 {
+        self.spent.get(&index).map_or(0, |(_, attempts)| *attempts).saturating_add(1)
     }
 
     /// How many calls there are.

@@ -19,6 +19,11 @@ impl LogLevel {
     /// All levels, from the finest.
     pub const ALL: [Self; 5] = [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error];
 
+    /// The level that `word` names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.as_str() == word)
+    }
+
     /// The word used in JSON, text and storage.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -14,6 +14,9 @@ mod history;
 mod invocation;
 mod log_level;
 mod replay;
+mod replay_error;
+#[cfg(test)]
+mod scenes;
 
 pub use canonical::{CanonicalJson, InputHash};
 pub use codec::{CodecError, EncodedEntry, chain, decode, encode};
@@ -24,4 +27,5 @@ pub use failure::{Failure, Origin};
 pub use history::{Attempt, AttemptStatus, CallEnd, CallRecord, History, HistoryError};
 pub use invocation::Invocations;
 pub use log_level::LogLevel;
-pub use replay::{Override, ReplayError, ReplayPlan, ReplayRequest, parse_override_key};
+pub use replay::{Given, Override, OverrideRequest, OverrideScope, ReplayPlan, ReplayRequest, Skipped};
+pub use replay_error::{ReplayError, parse_override_entry, parse_override_key};

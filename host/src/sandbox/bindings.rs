@@ -5,4 +5,5 @@ wasmtime::component::bindgen!({
     world: "kitaru:flow/flow",
     imports: { default: async | trappable },
     exports: { default: async },
+    with: { "kitaru:flow/calls.pending": super::state::PendingCall },
 });

@@ -9,7 +9,7 @@ use super::error::ComponentError;
 pub(super) const WIT_VERSION: &str = "0.1.0";
 
 /// Interfaces of `kitaru:flow` that a component may import.
-const OWN: [&str; 6] = ["types", "checkpoint", "wait", "artifacts", "log", "execution"];
+const OWN: [&str; 8] = ["types", "calls", "checkpoint", "wait", "flows", "artifacts", "log", "execution"];
 /// Interfaces of WASI 0.2 that are linked, by package.
 const WASI: [(&str, &[&str]); 6] = [
     (

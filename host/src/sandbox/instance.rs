@@ -23,6 +23,8 @@ use crate::journal::{Failure, LogLevel, Origin};
 
 /// Files, sockets, streams and the like that one instance may hold at a time: each costs the host a file descriptor, or memory.
 const HANDLES: usize = 512;
+/// Handles on durable calls that a flow may hold at a time.
+const PENDING: usize = 100_000;
 
 /// How a guest's run ended.
 #[derive(Debug)]
@@ -89,10 +91,13 @@ pub(super) fn store(
 ) -> Store<HostState> {
     let mut table = ResourceTable::new();
     table.set_max_capacity(HANDLES);
+    let mut pending = ResourceTable::new();
+    pending.set_max_capacity(PENDING);
     let state = HostState {
         port,
         wasi,
         entropy: None,
+        pending,
         table,
         limits,
         limiter: InstanceLimiter::new(&limits),

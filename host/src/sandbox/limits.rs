@@ -26,6 +26,8 @@ pub struct Limits {
     pub log_mib: u64,
     /// Durable calls of one execution.
     pub calls: u32,
+    /// Checkpoint bodies of one execution that run at a time.
+    pub parallel: u32,
 }
 
 impl Default for Limits {
@@ -38,6 +40,7 @@ impl Default for Limits {
             artifact_mib: 256,
             log_mib: 16,
             calls: 1_000_000,
+            parallel: 16,
         }
     }
 }
@@ -104,6 +107,8 @@ pub struct LimitChanges {
     pub log_mib: Option<u64>,
     /// See [`Limits::calls`].
     pub calls: Option<u32>,
+    /// See [`Limits::parallel`].
+    pub parallel: Option<u32>,
 }
 
 impl LimitChanges {
@@ -117,6 +122,7 @@ impl LimitChanges {
             artifact_mib: self.artifact_mib.unwrap_or(limits.artifact_mib),
             log_mib: self.log_mib.unwrap_or(limits.log_mib),
             calls: self.calls.unwrap_or(limits.calls),
+            parallel: self.parallel.unwrap_or(limits.parallel),
         }
     }
 }

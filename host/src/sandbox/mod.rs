@@ -28,8 +28,11 @@ pub use error::{ComponentError, PrivateFolder, SandboxError};
 pub use grants::{FolderGrant, GrantError, Grants, NetGrant};
 pub use instance::Ran;
 pub use limits::{LimitChanges, Limits};
-pub use manifest::{CheckpointInfo, CheckpointOptions, FlowInfo, Manifest, ManifestError};
-pub use port::{ArtifactValue, CheckpointPort, Current, Denials, FlowClock, FlowPort, LogSink, Scope, Stop, WaitRequest};
+pub use manifest::{CheckpointInfo, CheckpointOptions, Effect, FlowInfo, FlowOptions, Manifest, ManifestError, OnUnknown};
+pub use port::{
+    ArtifactValue, CheckpointPort, CheckpointRequest, ChildRequest, Current, Denials, FlowClock, FlowPort, LogSink, Scope, Stop,
+    Submitted, WaitRequest,
+};
 pub use program::Program;
 pub use run::{CheckpointRun, FlowRun};
 pub use runtime::Sandbox;

@@ -62,6 +62,49 @@ pub struct WaitRequest {
     pub timeout_seconds: Option<u64>,
     /// A JSON object shown beside the question.
     pub metadata: Option<serde_json::Value>,
+    /// When the wait ends by itself, in milliseconds after it was asked.
+    pub deadline_milliseconds: Option<u64>,
+    /// The answer at the deadline.
+    pub default: Option<serde_json::Value>,
+}
+
+/// A checkpoint call, as the guest makes it.
+#[derive(Clone, Debug)]
+pub struct CheckpointRequest {
+    /// Checkpoint name.
+    pub name: String,
+    /// A JSON object of named arguments.
+    pub input: serde_json::Value,
+    /// The author's own invocation ID.
+    pub id: Option<String>,
+    /// Added to the cache's key.
+    pub cache_key: Option<String>,
+}
+
+/// A child flow, as the guest starts it.
+#[derive(Clone, Debug)]
+pub struct ChildRequest {
+    /// Flow name.
+    pub flow: String,
+    /// SHA-256 of its component in hexadecimal; this component where it is absent.
+    pub component: Option<String>,
+    /// A JSON object of named arguments.
+    pub input: serde_json::Value,
+    /// The author's own invocation ID.
+    pub id: Option<String>,
+}
+
+/// A durable call that is submitted.
+#[derive(Clone, Debug)]
+pub enum Submitted {
+    /// A checkpoint.
+    Checkpoint(CheckpointRequest),
+    /// A question.
+    Wait(WaitRequest),
+    /// A time to wait for, in milliseconds, and its name.
+    Sleep(Option<String>, u64),
+    /// A child flow.
+    Flow(ChildRequest),
 }
 
 /// An artifact's value.
@@ -96,15 +139,20 @@ pub trait LogSink: Send + Sync {
 /// What a flow's durable calls reach.
 #[async_trait]
 pub trait FlowPort: Send {
-    /// A checkpoint was called: serve or run it (E1). `input` is a JSON object.
-    async fn checkpoint(
-        &mut self,
-        name: String,
-        input: serde_json::Value,
-        id: Option<String>,
-    ) -> Result<Result<String, Failure>, Stop>;
-    /// A question is asked.
-    async fn wait(&mut self, request: WaitRequest) -> Result<Result<String, Failure>, Stop>;
+    /// A checkpoint was called: serve or run it (E1), and return its outcome.
+    async fn checkpoint(&mut self, request: CheckpointRequest) -> Result<Result<String, Failure>, Stop>;
+    /// A call was submitted: its index was taken, and it is under way.
+    async fn submit(&mut self, call: Submitted) -> Result<Result<u32, Failure>, Stop>;
+    /// The outcome of a submitted call, when it has one.
+    async fn result(&mut self, call: u32) -> Result<Result<String, Failure>, Stop>;
+    /// The position of the first of some submitted calls that ends (E7).
+    async fn first(&mut self, calls: Vec<u32>) -> Result<Result<u32, Failure>, Stop>;
+    /// A submitted call is to end.
+    async fn cancel(&mut self, call: u32) -> Result<(), Stop>;
+    /// The guest has let go of a submitted call.
+    fn forget(&mut self, call: u32);
+    /// A child flow is started that goes its own way; the result is its execution ID.
+    async fn start(&mut self, request: ChildRequest) -> Result<Result<String, Failure>, Stop>;
     /// How many durable calls the flow has made; refused ones do not count.
     fn made(&self) -> u32;
     /// Metadata about the execution.

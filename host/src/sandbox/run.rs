@@ -1,7 +1,7 @@
 //! Runs flows and checkpoint attempts, each in a fresh instance, to their end.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -48,6 +48,8 @@ pub struct CheckpointRun<'a> {
     pub log: Arc<dyn LogSink>,
     /// What it may use.
     pub limits: Limits,
+    /// How long the author lets it take, beside the limit.
+    pub timeout: Option<Duration>,
 }
 
 impl Program {
@@ -77,9 +79,11 @@ impl Program {
             Ok(wasi) => wasi,
             Err(failure) => return Ran::Ended(failure),
         };
-        let time = run.limits.checkpoint_time();
-        let mut store =
-            store(&self.sandbox, Port::Checkpoint(run.port), wasi, &streams, run.limits, run.log, Instant::now() + time);
+        let limit = run.limits.checkpoint_time();
+        let timeout = run.timeout.filter(|timeout| *timeout < limit);
+        let time = timeout.unwrap_or(limit);
+        let started = Instant::now();
+        let mut store = store(&self.sandbox, Port::Checkpoint(run.port), wasi, &streams, run.limits, run.log, started + time);
         store.data_mut().network = network;
         let result = tokio::time::timeout(time, async {
             let instance = self.pre.instantiate_async(&mut store).await?;
@@ -87,7 +91,17 @@ impl Program {
         });
         let result =
             result.await.unwrap_or_else(|_| Err(LimitReached(deadline::over_time(run.limits.checkpoint_seconds)).into()));
-        match classify("the checkpoint", result, &streams, &run.limits) {
+        let over = timeout.filter(|_| Instant::now() >= started + time);
+        let ran = classify("the checkpoint", result, &streams, &run.limits);
+        // Its own time is up: that is the author's word, and another attempt may be quicker.
+        let ran = match (ran, over) {
+            (Ran::Ended(failure), Some(timeout)) if failure.kind == "limit" => {
+                let message = format!("the checkpoint took more than its timeout of {timeout:?}");
+                Ran::Ended(Failure::runtime("timeout", message).retryable())
+            }
+            (ran, _) => ran,
+        };
+        match ran {
             Ran::ReturnedFailure(failure) => Ran::ReturnedFailure(with_denials(failure, &denials)),
             Ran::Ended(failure) => Ran::Ended(with_denials(failure, &denials)),
             other => other,

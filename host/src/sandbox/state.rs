@@ -21,6 +21,13 @@ pub(super) enum Port {
     Describe,
 }
 
+/// A call under way, as the guest holds it.
+#[expect(unreachable_pub, reason = "the generated bindings name it in what they re-export")]
+pub struct PendingCall {
+    /// Its call index.
+    pub(super) index: u32,
+}
+
 /// The data of one instance's store.
 pub(super) struct HostState {
     pub(super) port: Port,
@@ -28,6 +35,8 @@ pub(super) struct HostState {
     /// What a flow draws; a checkpoint draws from the system.
     pub(super) entropy: Option<Entropy>,
     pub(super) table: ResourceTable,
+    /// Calls under way.
+    pub(super) pending: ResourceTable,
     pub(super) limits: Limits,
     pub(super) limiter: InstanceLimiter,
     pub(super) log: Arc<dyn LogSink>,

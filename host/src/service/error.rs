@@ -66,13 +66,18 @@ impl ServiceError {
             Self::Engine(error) => match error {
                 EngineError::Store(StoreError::Conflict { .. } | StoreError::Owned { .. } | StoreError::LeaseLost { .. })
                 | EngineError::State { .. }
-                | EngineError::Replay(ReplayError::NoHistory(_) | ReplayError::Unknown { .. } | ReplayError::Ambiguous { .. }) => {
-                    "KitaruStateError"
-                }
+                | EngineError::Replay(
+                    ReplayError::NoHistory(_)
+                    | ReplayError::Unknown { .. }
+                    | ReplayError::UnknownTarget { .. }
+                    | ReplayError::Ambiguous { .. },
+                ) => "KitaruStateError",
                 EngineError::Store(_) => "KitaruBackendError",
                 EngineError::WaitInput { .. } => "KitaruWaitValidationError",
                 EngineError::Component(_)
                 | EngineError::Grant(_)
+                | EngineError::Tags
+                | EngineError::Transfer(_)
                 | EngineError::UnknownFlow { .. }
                 | EngineError::WhichFlow(_)
                 | EngineError::Input { .. }

@@ -14,6 +14,7 @@ use crate::store::{ExecutionFilter, ExecutionRow, Page, Resolution, Status, get_
 pub(super) async fn list(engine: &Engine, query: &ListQuery) -> Result<Listing<ExecutionSummary>, ServiceError> {
     let filter = filter(query);
     let rows = engine.store().list(&filter, Page { offset: query.offset, limit: query.limit }).await?;
+    let last = rows.last().map(|row| row.position);
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
         // One damaged journal must not hide the others (E13).
@@ -25,11 +26,24 @@ pub(super) async fn list(engine: &Engine, query: &ListQuery) -> Result<Listing<E
         let artifacts = if history.is_empty() { 0 } else { list_artifacts(engine.store().as_ref(), row.new.id).await?.len() };
         items.push(summary_of(engine, &row, &history, artifacts).await?);
     }
-    Ok(Listing { items, total: engine.store().count(&filter).await? })
+    let full = items.len() as u64 == query.limit;
+    let total = engine.store().count(&ExecutionFilter { before: None, ..filter }).await?;
+    Ok(Listing { items, total, next_cursor: last.filter(|_| full) })
 }
 
-fn filter(query: &ListQuery) -> ExecutionFilter {
-    ExecutionFilter { statuses: query.status.into_iter().collect(), flow: query.flow.clone(), original: None }
+pub(super) fn filter(query: &ListQuery) -> ExecutionFilter {
+    ExecutionFilter {
+        statuses: query.status.into_iter().collect(),
+        flow: query.flow.clone(),
+        original: query.original,
+        parent: query.parent,
+        tags: query.tags.clone(),
+        since: query.since,
+        until: query.until,
+        ended_before: None,
+        metadata: query.metadata.clone(),
+        before: query.cursor,
+    }
 }
 
 pub(super) async fn latest(engine: &Engine, query: &ListQuery) -> Result<ExecutionView, ServiceError> {
@@ -69,6 +83,10 @@ async fn summary_of(
         checkpoint_count: history.calls().iter().filter(|call| call.descriptor.kind == CallKind::Checkpoint).count(),
         artifact_count,
         original_exec_id: row.new.original.map(|id| id.to_string()),
+        parent_exec_id: row.new.parent.map(|call| call.execution.to_string()),
+        parent_call_id: row.new.parent.map(|call| call.to_string()),
+        tags: row.new.tags.clone(),
+        wakes_at: row.wake_at.filter(|_| row.status == Status::Waiting).map(|at| at.to_rfc3339()),
         component_digest: row.new.component.to_string(),
     })
 }
@@ -100,6 +118,7 @@ pub(super) async fn get(engine: &Engine, id: ExecutionId) -> Result<ExecutionVie
         let (status, value) = match &wait.resolution {
             None => ("pending", None),
             Some(Resolution::Aborted) => ("aborted", None),
+            Some(Resolution::Expired) => ("expired", None),
             Some(Resolution::Answered(payload)) => ("answered", Some(value(engine, payload).await?)),
         };
         let resolved_at = wait.resolved_at.map(|at| at.to_rfc3339());
@@ -163,22 +182,26 @@ fn provenance(record: &CallRecord) -> (&'static str, Option<String>, bool) {
             ("served", Some(CallId { execution: *source, index: *call }.to_string()), *other_input)
         }
         Some(Provenance::Overridden) => ("overridden", None, false),
-        Some(Provenance::Ran) | None => ("ran", None, false),
+        Some(Provenance::Cached { source, call }) => {
+            ("cached", Some(CallId { execution: *source, index: *call }.to_string()), false)
+        }
+        Some(Provenance::Ran | Provenance::Cancelled) | None => ("ran", None, false),
     }
 }
 
 fn call_status(record: &CallRecord, execution: Status) -> &'static str {
-    match record.end.as_ref().map(|end| &end.outcome) {
-        Some(Outcome::Success(_)) => "completed",
-        Some(Outcome::Failure(_)) => "failed",
+    match record.end.as_ref().map(|end| (&end.outcome, &end.provenance)) {
+        Some((_, Provenance::Cancelled)) => "cancelled",
+        Some((Outcome::Success(_), _)) => "completed",
+        Some((Outcome::Failure(_), _)) => "failed",
         None if execution.is_terminal() => "cancelled",
         None => "running",
     }
 }
 
 fn failure_of(record: &CallRecord) -> Option<FailureView> {
-    match record.end.as_ref().map(|end| &end.outcome) {
-        Some(Outcome::Failure(failure)) => Some(failure.into()),
+    match record.end.as_ref().map(|end| (&end.outcome, &end.provenance)) {
+        Some((Outcome::Failure(failure), provenance)) if *provenance != Provenance::Cancelled => Some(failure.into()),
         _ => None,
     }
 }
@@ -238,6 +261,8 @@ pub(super) async fn journal(engine: &Engine, id: ExecutionId) -> Result<Vec<Jour
             provenance,
             other_input,
             original_call_id,
+            child_exec_id: record.child.map(|id| id.to_string()),
+            wakes_at: record.deadline.map(|at| at.to_rfc3339()),
             attempts: record.attempts.len(),
             started_at: record.started_at.to_rfc3339(),
             ended_at: record.end.as_ref().map(|end| end.at.to_rfc3339()),

@@ -8,22 +8,34 @@ use serde_json::Value;
 use super::{
     ArtifactQuery, ArtifactRef, ArtifactValueView, ComponentView, ExecutionSummary, ExecutionView, Follow, JournalCall,
     ListQuery, Listing, LogEntry, LogQuery, PendingWaitView, ReplayCommand, Service, ServiceError, StoreView, components,
-    executions, logs, resolve, waits,
+    executions, logs, replays, resolve, waits,
 };
-use crate::engine::{DriveOptions, Driven, Engine, ReplayOrder, Submission};
+use crate::engine::{DriveOptions, Driven, Engine, Submission};
 use crate::ids::ExecutionId;
-use crate::journal::{ReplayRequest, parse_override_key};
+use crate::store::Store;
 
 /// The service of this process.
 #[derive(Debug, Clone)]
 pub struct LocalService {
-    engine: Arc<Engine>,
+    engine: Engine,
 }
 
 impl LocalService {
     /// The service over an engine.
-    pub fn new(engine: Arc<Engine>) -> Self {
+    pub fn new(engine: Engine) -> Self {
         Self { engine }
+    }
+}
+
+impl LocalService {
+    /// The store behind it.
+    pub(super) fn store(&self) -> &Arc<dyn Store> {
+        self.engine.store()
+    }
+
+    /// The engine behind it.
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
     }
 }
 
@@ -96,21 +108,7 @@ impl Service for LocalService {
     }
 
     async fn replay(&self, source: ExecutionId, command: ReplayCommand) -> Result<ExecutionId, ServiceError> {
-        let mut overrides = Vec::with_capacity(command.overrides.len());
-        for (key, value) in command.overrides {
-            let selector = parse_override_key(&key).map_err(crate::engine::EngineError::from)?;
-            overrides.push((selector.to_owned(), value.to_string()));
-        }
-        let request = ReplayRequest { from: command.from, overrides, inputs_changed: false, ask_again: command.ask_again };
-        let order = ReplayOrder {
-            source,
-            request,
-            inputs: command.inputs,
-            component: command.component,
-            grants: command.grants,
-            limits: command.limits,
-        };
-        Ok(self.engine.replay(order).await?)
+        Ok(self.engine.replay(replays::order(source, command)?).await?)
     }
 
     async fn cancel(&self, id: ExecutionId) -> Result<(), ServiceError> {

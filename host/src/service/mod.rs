@@ -2,26 +2,36 @@
 //!
 //! [`Service`] is what a surface sees. [`LocalService`] implements it in process, over the engine and its store.
 
+mod batch;
 mod components;
+mod diff;
 mod error;
 mod executions;
 mod local;
 mod logs;
+mod replays;
 mod resolve;
+mod statistics;
+mod upkeep;
 mod views;
 mod waits;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
+pub use batch::{ReplayLeft, ReplayResult, ReplaySubmission};
+pub use diff::{AppliedOverride, ArtifactDiff, CheckpointDiff, ExecutionDiff};
 pub use error::ServiceError;
 pub use local::LocalService;
 pub use logs::{Follow, FollowEvent, LogQuery};
+pub use statistics::{GroupBy, Metric, Statistics, StatisticsGroup};
+pub use upkeep::{DeletedView, VerificationView};
 pub use views::{
     ArtifactRef, ArtifactValueView, AttemptView, CheckpointView, ComponentView, ExecutionSummary, ExecutionView, FailureView,
     JournalCall, LogEntry, PendingWaitView, StoreView, WaitView,
 };
 
+use crate::clock::Timestamp;
 use crate::engine::{DriveOptions, Driven, Submission};
 use crate::ids::ExecutionId;
 use crate::sandbox::{Grants, LimitChanges};
@@ -34,6 +44,20 @@ pub struct ListQuery {
     pub status: Option<Status>,
     /// Only this flow.
     pub flow: Option<String>,
+    /// Only with all of these labels.
+    pub tags: Vec<String>,
+    /// Only created at this moment or later.
+    pub since: Option<Timestamp>,
+    /// Only created before this moment.
+    pub until: Option<Timestamp>,
+    /// Only with these values in the flow's metadata.
+    pub metadata: Vec<(String, Value)>,
+    /// Only replays of this execution.
+    pub original: Option<ExecutionId>,
+    /// Only children of this execution.
+    pub parent: Option<ExecutionId>,
+    /// Go on after the page that had this cursor.
+    pub cursor: Option<u64>,
     /// How many to leave out.
     pub offset: u64,
     /// How many to give at most.
@@ -47,6 +71,8 @@ pub struct Listing<T> {
     pub items: Vec<T>,
     /// How many there are on all pages.
     pub total: u64,
+    /// Where the next page begins, if there is one.
+    pub next_cursor: Option<u64>,
 }
 
 /// Which artifacts to list.
@@ -63,12 +89,22 @@ pub struct ArtifactQuery {
 }
 
 /// A replay, as a surface asks for it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ReplayCommand {
     /// Selector of the anchor.
     pub from: Option<String>,
     /// `checkpoint.<selector>` with the output to use.
     pub overrides: Vec<(String, Value)>,
+    /// By checkpoint: an object with `input` or `output`, for all of its calls.
+    pub checkpoint_overrides: Map<String, Value>,
+    /// By invocation ID or call ID: the same for one call.
+    pub invocation_overrides: Map<String, Value>,
+    /// Calls after the anchor that are served all the same.
+    pub skip: Vec<String>,
+    /// Serve calls after the anchor too, where they are the same as in the source.
+    pub reuse_unchanged: bool,
+    /// Labels of the new execution.
+    pub tags: Vec<String>,
     /// Flow arguments to change.
     pub inputs: Map<String, Value>,
     /// Ask answered waits before the live part again.

@@ -58,6 +58,8 @@ pub struct PendingWaitView {
     pub metadata: Option<Value>,
     /// Since when.
     pub entered_waiting_at: String,
+    /// When it ends by itself.
+    pub deadline: Option<String>,
 }
 
 /// A question, open or settled.
@@ -66,7 +68,7 @@ pub struct WaitView {
     /// The question.
     #[serde(flatten)]
     pub wait: PendingWaitView,
-    /// `pending`, `answered`, `aborted`.
+    /// `pending`, `answered`, `aborted` or `expired`.
     pub status: &'static str,
     /// The answer.
     pub value: Option<Value>,
@@ -105,6 +107,14 @@ pub struct ExecutionSummary {
     pub artifact_count: usize,
     /// The execution that it replays.
     pub original_exec_id: Option<String>,
+    /// The execution that started it as a child and waits for it.
+    pub parent_exec_id: Option<String>,
+    /// The call of that execution.
+    pub parent_call_id: Option<String>,
+    /// Labels.
+    pub tags: Vec<String>,
+    /// When it goes on by itself, where it waits for a time.
+    pub wakes_at: Option<String>,
     /// SHA-256 of its component.
     pub component_digest: String,
 }
@@ -183,7 +193,7 @@ pub struct CheckpointView {
     pub metadata: Value,
     /// The call that it was served from.
     pub original_call_id: Option<String>,
-    /// `ran`, `served` or `overridden`.
+    /// `ran`, `served`, `cached` or `overridden`.
     pub provenance: &'static str,
     /// It was served although its input is another one than the recorded.
     pub other_input: bool,
@@ -230,7 +240,7 @@ pub struct JournalCall {
     pub index: u32,
     /// Its ID.
     pub call_id: String,
-    /// `checkpoint` or `wait`.
+    /// `checkpoint`, `wait`, `sleep`, `first` or `flow`.
     pub kind: &'static str,
     /// Author's name.
     pub name: String,
@@ -238,12 +248,16 @@ pub struct JournalCall {
     pub invocation_id: String,
     /// `running`, `completed`, `failed` or `cancelled`.
     pub status: &'static str,
-    /// `ran`, `served` or `overridden`.
+    /// `ran`, `served`, `cached` or `overridden`.
     pub provenance: &'static str,
     /// It was served although its input is another one than the recorded.
     pub other_input: bool,
     /// The call that it was served from.
     pub original_call_id: Option<String>,
+    /// The execution that a child flow is.
+    pub child_exec_id: Option<String>,
+    /// When a sleep is over, or a wait ends by itself.
+    pub wakes_at: Option<String>,
     /// Attempts.
     pub attempts: usize,
     /// When it started.

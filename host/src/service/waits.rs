@@ -72,5 +72,6 @@ pub(super) fn view(row: &WaitRow) -> PendingWaitView {
         schema: json(&row.wait.schema),
         metadata: json(&row.wait.metadata),
         entered_waiting_at: row.entered_at.to_rfc3339(),
+        deadline: row.wait.deadline.map(|at| at.to_rfc3339()),
     }
 }

@@ -11,15 +11,27 @@ use crate::service::Service as _;
 
 #[derive(Debug, Args)]
 pub(crate) struct DriveCommand {
-    /// Execution ID
-    execution: String,
+    /// Execution IDs
+    #[arg(required = true)]
+    executions: Vec<String>,
 }
 
 impl DriveCommand {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
         let service = context.service()?;
-        let id = service.resolve(&self.execution).await?;
-        drive(context, &service, id, Attach::Wait).await?;
-        report(context, &service, id, true).await
+        let mut ids = Vec::with_capacity(self.executions.len());
+        for execution in &self.executions {
+            ids.push(service.resolve(execution).await?);
+        }
+        match ids.as_slice() {
+            [id] => {
+                drive(context, &service, *id, Attach::Wait).await?;
+                report(context, &service, *id, true).await
+            }
+            several => {
+                service.drive_all(several).await?;
+                Ok(ExitCode::SUCCESS)
+            }
+        }
     }
 }

@@ -11,6 +11,7 @@ mod init;
 mod inspect;
 mod new;
 mod run;
+mod serve;
 mod status;
 
 use std::process::ExitCode;
@@ -33,6 +34,9 @@ pub(super) enum Command {
     Inspect(inspect::InspectCommand),
     /// Run a flow
     Run(run::RunCommand),
+    /// Look after all executions: drive on whatever was submitted, answered or is due, until stopped
+    #[command(alias = "up")]
+    Serve(serve::ServeCommand),
     /// Look at executions and act on them
     #[command(subcommand, alias = "runs")]
     Executions(executions::ExecutionsCommand),
@@ -61,6 +65,7 @@ impl Command {
             Self::Build(_) => "build",
             Self::Inspect(_) => "inspect",
             Self::Run(_) => "run",
+            Self::Serve(_) => "serve",
             Self::Executions(command) => command.name(),
             Self::Artifacts(command) => command.name(),
             Self::Status(_) => "status",
@@ -78,6 +83,7 @@ impl Command {
             Self::Build(command) => command.run(context).await,
             Self::Inspect(command) => command.run(context).await,
             Self::Run(command) => command.run(context).await,
+            Self::Serve(command) => command.run(context).await,
             Self::Executions(command) => command.run(context).await,
             Self::Artifacts(command) => command.run(context).await,
             Self::Status(command) => command.run(context).await,

@@ -34,6 +34,18 @@ pub(crate) struct RunCommand {
     /// Stay when the flow waits for an answer, until it comes from elsewhere
     #[arg(long)]
     wait: bool,
+    /// Serve checkpoints from the cache, whatever they say themselves
+    #[arg(long, conflicts_with = "no_cache")]
+    cache: bool,
+    /// Serve no checkpoint from the cache
+    #[arg(long)]
+    no_cache: bool,
+    /// How often the flow is tried again after it failed, whatever it says itself
+    #[arg(long, value_name = "COUNT", value_parser = parse_retries, allow_negative_numbers = true)]
+    retries: Option<u32>,
+    /// A label to find the execution by
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
     #[command(flatten)]
     grants: GrantArgs,
     #[command(flatten)]
@@ -48,7 +60,9 @@ impl RunCommand {
         let mut grants = config.grants;
         make_absolute(&mut grants)?;
         grants.extend(self.grants.grants()?);
-        let spec = FrozenSpec::new(grants, self.limits.changes().over(config.limits));
+        let mut spec = FrozenSpec::new(grants, self.limits.changes().over(config.limits));
+        spec.cache = self.cache.then_some(true).or(self.no_cache.then_some(false));
+        spec.retries = self.retries;
 
         let bytes = Target::read(&component)?;
         let arguments = match &self.input {
@@ -64,10 +78,11 @@ impl RunCommand {
         };
         let schema = flow.map_or(Value::Null, |flow| flow.input.clone());
         let input = with_arguments(arguments, &self.arguments, &schema)?;
-        let id = service.submit(Submission { component: bytes, flow: target.flow, input: Value::Object(input), spec }).await?;
+        let submission = Submission { component: bytes, flow: target.flow, input: Value::Object(input), spec, tags: self.tags };
+        let id = service.submit(submission).await?;
         context.output.say(&format!("Execution {id}"));
         if self.detach {
-            detach(context, id)?;
+            detach(context, &[id])?;
             let view = service.get(id).await?;
             return context.output.item(&view, || id.to_string());
         }
@@ -75,6 +90,13 @@ impl RunCommand {
         drive(context, &service, id, attach).await?;
         report(context, &service, id, true).await
     }
+}
+
+fn parse_retries(text: &str) -> Result<u32, String> {
+    let number: i64 = text.parse().map_err(|_| "it must be a whole number".to_owned())?;
+    u32::try_from(number)
+        .map_err(|_| "Flow retries must be >= 0.".to_owned())
+        .and_then(|retries| if retries <= 1_000 { Ok(retries) } else { Err("Flow retries must be <= 1000.".into()) })
 }
 
 /// The component file of a target, and the folder whose configuration counts.
@@ -116,11 +138,11 @@ pub(super) fn with_arguments(
     Ok(input)
 }
 
-/// Starts a process of its own that drives the execution.
-pub(super) fn detach(context: &Context, id: ExecutionId) -> Result<(), CliError> {
+/// Starts a process of its own that drives executions.
+pub(super) fn detach(context: &Context, ids: &[ExecutionId]) -> Result<(), CliError> {
     let program = std::env::current_exe().map_err(|error| CliError::new(format!("this program cannot find itself: {error}")))?;
     let mut command = Command::new(program);
-    command.arg("drive").arg(id.to_string()).arg("--home").arg(context.home()?.folder);
+    command.arg("drive").args(ids.iter().map(ToString::to_string)).arg("--home").arg(context.home()?.folder);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // Ctrl-C in this terminal is not meant for it.
     #[cfg(unix)]

@@ -1,9 +1,11 @@
 //! The host side of each WIT interface, one file each: decode, ask the port, encode. No rule of the engine lives here.
 
 mod artifacts;
+mod calls;
 mod checkpoint;
 mod clocks;
 mod execution;
+mod flows;
 mod log;
 mod lookup;
 mod random;

@@ -78,7 +78,7 @@ pub(crate) async fn filters_hold_together<P: Place>(place: P) {
     let replay = NewExecution { original: Some(source.execution), ..execution_of("other") };
     store.create(replay.clone()).await.unwrap();
     let waiting = claimed(&store).await;
-    store.append(&waiting, becomes(StatusChange::Waiting)).await.unwrap();
+    store.append(&waiting, becomes(StatusChange::Waiting { wake_at: None })).await.unwrap();
 
     let found = async |filter: ExecutionFilter| {
         let rows = store.list(&filter, Page { offset: 0, limit: 10 }).await.unwrap();
@@ -110,7 +110,7 @@ pub(crate) async fn every_status_change_does_what_it_says<P: Place>(place: P) {
         store.append(&lease, becomes(change)).await.unwrap();
         store.execution(id).await.unwrap()
     };
-    assert_eq!(change(StatusChange::Waiting).await.status, Status::Waiting);
+    assert_eq!(change(StatusChange::Waiting { wake_at: None }).await.status, Status::Waiting);
     assert_eq!(change(StatusChange::Running).await.status, Status::Running);
 
     store.request_cancel(id).await.unwrap();
@@ -118,15 +118,15 @@ pub(crate) async fn every_status_change_does_what_it_says<P: Place>(place: P) {
     assert_eq!((failed.status, failed.failure, failed.ended_at), (Status::Failed, Some(failure()), Some(at(1))));
     assert_eq!(failed.status_reason.as_deref(), Some("it broke"));
 
-    let same = change(StatusChange::Reopened { component: None }).await;
+    let same = change(StatusChange::Reopened { component: None, from_call: None }).await;
     assert_eq!((same.status, same.failure, same.ended_at, same.status_reason), (Status::Running, None, None, None));
     assert_eq!((same.cancel_requested, same.new.component), (false, ComponentDigest::of(b"component")));
     let fixed = ComponentDigest::of(b"fixed");
-    assert_eq!(change(StatusChange::Reopened { component: Some(fixed) }).await.new.component, fixed);
+    assert_eq!(change(StatusChange::Reopened { component: Some(fixed), from_call: None }).await.new.component, fixed);
 
     let completed = change(StatusChange::Completed { result: inline("42") }).await;
     assert_eq!((completed.status, completed.result, completed.ended_at), (Status::Completed, Some(inline("42")), Some(at(1))));
-    let reopened = change(StatusChange::Reopened { component: None }).await;
+    let reopened = change(StatusChange::Reopened { component: None, from_call: None }).await;
     assert_eq!((reopened.status, reopened.result), (Status::Running, None));
     let cancelled = change(StatusChange::Cancelled).await;
     assert_eq!((cancelled.status, cancelled.ended_at), (Status::Cancelled, Some(at(1))));

@@ -107,7 +107,10 @@ pub(crate) async fn e3_reopening_keeps_everything<P: Place>(place: P) {
     let store = place.open();
     let lease = claimed(&store).await;
     store.append(&lease, Append { wait: Some(question(0)), ..entries([0, 1]) }).await.unwrap();
-    store.append(&lease, Append { durability: Durability::Relaxed, ..becomes(StatusChange::Waiting) }).await.unwrap();
+    store
+        .append(&lease, Append { durability: Durability::Relaxed, ..becomes(StatusChange::Waiting { wake_at: None }) })
+        .await
+        .unwrap();
     drop(store);
     let store = place.open();
     assert_eq!(positions(&store, &lease).await, [0, 1]);

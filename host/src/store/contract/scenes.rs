@@ -25,6 +25,9 @@ pub(super) fn execution_of(flow: &str) -> NewExecution {
         created_at: at(0),
         flow_epoch: at(0),
         original: None,
+        parent: None,
+        depth: 0,
+        tags: vec![],
         replay_plan: None,
         frozen_spec: "{}".into(),
     }
@@ -51,7 +54,17 @@ pub(super) fn entry(seq: u64) -> EncodedEntry {
 }
 
 pub(super) fn nothing(durability: Durability) -> Append {
-    Append { entries: vec![], status: None, metadata: None, wait: None, at: at(1), durability }
+    Append {
+        entries: vec![],
+        status: None,
+        metadata: None,
+        wait: None,
+        child: None,
+        cache: None,
+        blobs: vec![],
+        at: at(1),
+        durability,
+    }
 }
 
 /// A full append of the records at these positions.
@@ -74,6 +87,8 @@ pub(super) fn question(call: u32) -> NewWait {
         question: Some("Approve?".into()),
         schema: Some(r#"{"type":"boolean"}"#.into()),
         metadata: None,
+        deadline: None,
+        default: None,
     }
 }
 

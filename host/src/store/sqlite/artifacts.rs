@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
-use super::columns;
 use super::errors::{self, DbError};
 use super::fence::Fence;
+use super::{blob_uses, columns};
 use crate::ids::ExecutionId;
 use crate::store::{ArtifactRow, Artifacts, Durability, Lease, StoreError};
 
@@ -34,6 +34,12 @@ fn keep(db: &Connection, key: i64, artifact: &ArtifactRow) -> Result<(), DbError
     // its first artifact takes the place of all of them.
     db.prepare_cached("DELETE FROM artifacts WHERE execution = ?1 AND call = ?2 AND attempt = ?3 AND ordinal >= ?4")?
         .execute(params![key, artifact.call, artifact.attempt, artifact.ordinal])?;
+    insert(db, key, artifact)
+}
+
+/// Adds an artifact as it is.
+pub(super) fn insert(db: &Connection, key: i64, artifact: &ArtifactRow) -> Result<(), DbError> {
+    blob_uses::note(db, key, blob_uses::of(&artifact.payload))?;
     let tags = serde_json::to_string(&artifact.tags).map_err(|error| StoreError::Backend(Box::new(error)))?;
     db.prepare_cached(
         "INSERT INTO artifacts (execution, call, attempt, ordinal, name, kind, media_type, is_blob, tags, payload, at)

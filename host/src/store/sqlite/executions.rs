@@ -2,48 +2,24 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::types::Value;
-use rusqlite::{OptionalExtension as _, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 
 use super::SqliteStore;
-use super::columns;
 use super::errors::{self, DbError};
 use super::runner::Runner;
-use crate::ids::ExecutionId;
+use super::{blob_uses, columns, removal};
+use crate::clock::Timestamp;
+use crate::ids::{CallId, ExecutionId};
 use crate::store::{Durability, ExecutionFilter, ExecutionRow, Executions, NewExecution, Page, Status, StoreError};
 
 #[async_trait]
 impl Executions for SqliteStore {
     async fn create(&self, execution: NewExecution) -> Result<(), StoreError> {
-        let insert = move |db: &rusqlite::Connection| {
-            let inserted = db
-                .prepare_cached(
-                    "INSERT INTO executions (exec_id, flow, component, input, seed, created_at, flow_epoch, original, replay_plan,
-                         frozen_spec, status)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'running')",
-                )?
-                .execute(params![
-                    execution.id.as_bytes(),
-                    execution.flow,
-                    execution.component.as_bytes(),
-                    columns::payload(&execution.input)?,
-                    execution.seed,
-                    execution.created_at.as_micros(),
-                    execution.flow_epoch.as_micros(),
-                    execution.original.as_ref().map(ExecutionId::as_bytes),
-                    execution.replay_plan,
-                    execution.frozen_spec,
-                ])
-                .map_err(DbError::from);
-            match inserted {
-                Err(error) if error.is_duplicate() => {
-                    Err(StoreError::Conflict { message: format!("execution `{}` exists already", execution.id) }.into())
-                }
-                other => other.map(|_| ()),
-            }
-        };
+        let insert = move |db: &rusqlite::Connection| insert(db, &execution);
         self.writer.write(Durability::Full, insert).await
     }
 
@@ -95,6 +71,51 @@ impl Executions for SqliteStore {
             .await
     }
 
+    async fn due(&self, now: Timestamp) -> Result<Vec<ExecutionId>, StoreError> {
+        self.readers
+            .read(move |db| {
+                let mut statement = db.prepare_cached("SELECT exec_id FROM executions WHERE wake_at <= ?1 ORDER BY wake_at")?;
+                let rows = statement.query([now.as_micros()])?;
+                columns::collect(rows, |row| columns::bytes(row, "exec_id").map(ExecutionId::from_bytes))
+            })
+            .await
+    }
+
+    async fn answered(&self, limit: u64) -> Result<Vec<ExecutionId>, StoreError> {
+        self.readers
+            .read(move |db| {
+                let mut statement = db.prepare_cached(
+                    "SELECT exec_id FROM executions WHERE status = 'waiting' AND EXISTS (
+                         SELECT 1 FROM waits WHERE waits.execution = executions.id AND waits.resolved_at >= executions.waiting_since
+                     ) ORDER BY id LIMIT ?1",
+                )?;
+                let rows = statement.query([columns::integer(limit)])?;
+                columns::collect(rows, |row| columns::bytes(row, "exec_id").map(ExecutionId::from_bytes))
+            })
+            .await
+    }
+
+    async fn next_wake(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.readers
+            .read(|db| {
+                let mut statement =
+                    db.prepare_cached("SELECT min(wake_at) AS wake_at FROM executions WHERE wake_at IS NOT NULL")?;
+                let mut rows = statement.query([])?;
+                rows.next()?.map_or(Ok(None), |row| columns::optional_time(row, "wake_at"))
+            })
+            .await
+    }
+
+    async fn delete(&self, id: ExecutionId) -> Result<(), StoreError> {
+        self.writer.write(Durability::Full, move |db| removal::delete(db, id)).await?;
+        self.forget_wake(id).await;
+        Ok(())
+    }
+
+    async fn sweep(&self, grace: Duration) -> Result<u64, StoreError> {
+        self.sweep_files(grace).await
+    }
+
     async fn request_cancel(&self, id: ExecutionId) -> Result<(), StoreError> {
         self.writer
             .write(Durability::Full, move |db| {
@@ -108,6 +129,47 @@ impl Executions for SqliteStore {
         self.notify(id).await;
         Ok(())
     }
+}
+
+/// Creates an execution, in a transaction of its own or in that of the parent's append.
+pub(super) fn insert(db: &Connection, execution: &NewExecution) -> Result<(), DbError> {
+    let tags = serde_json::to_string(&execution.tags).map_err(|error| StoreError::Backend(Box::new(error)))?;
+    let inserted = db
+        .prepare_cached(
+            "INSERT INTO executions (exec_id, flow, component, input, seed, created_at, flow_epoch, original, replay_plan,
+                 frozen_spec, parent, parent_call, depth, tags, status)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 'running') RETURNING id",
+        )?
+        .query_row(
+            params![
+                execution.id.as_bytes(),
+                execution.flow,
+                execution.component.as_bytes(),
+                columns::payload(&execution.input)?,
+                execution.seed,
+                execution.created_at.as_micros(),
+                execution.flow_epoch.as_micros(),
+                execution.original.as_ref().map(ExecutionId::as_bytes),
+                execution.replay_plan,
+                execution.frozen_spec,
+                execution.parent.as_ref().map(|call| call.execution.as_bytes()),
+                execution.parent.map(|call| call.index),
+                execution.depth,
+                tags,
+            ],
+            |row| row.get::<_, i64>(0),
+        )
+        .map_err(DbError::from);
+    let key = match inserted {
+        Err(error) if error.is_duplicate() => {
+            return Err(StoreError::Conflict { message: format!("execution `{}` exists already", execution.id) }.into());
+        }
+        other => other?,
+    };
+    for tag in &execution.tags {
+        db.prepare_cached("INSERT OR IGNORE INTO tags (tag, execution) VALUES (?1, ?2)")?.execute(params![tag, key])?;
+    }
+    blob_uses::note(db, key, blob_uses::of(&execution.input))
 }
 
 /// The first and the last identifier whose text starts with `prefix`.
@@ -134,6 +196,29 @@ fn condition(filter: &ExecutionFilter) -> (String, Vec<Value>) {
     if let Some(original) = filter.original {
         conditions.push("original = ?".into());
         values.push(Value::Blob(original.as_bytes().to_vec()));
+    }
+    if let Some(parent) = filter.parent {
+        conditions.push("parent = ?".into());
+        values.push(Value::Blob(parent.as_bytes().to_vec()));
+    }
+    for tag in &filter.tags {
+        conditions.push("id IN (SELECT execution FROM tags WHERE tag = ?)".into());
+        values.push(Value::Text(tag.clone()));
+    }
+    let moments = [("created_at >= ?", filter.since), ("created_at < ?", filter.until), ("ended_at < ?", filter.ended_before)];
+    for (text, moment) in moments.into_iter().filter_map(|(text, moment)| Some((text, moment?))) {
+        conditions.push(text.into());
+        values.push(Value::Integer(moment.as_micros()));
+    }
+    for (key, wanted) in &filter.metadata {
+        // `->` gives a value as JSON text, which is compared as text: keys of objects in the order in which they were logged.
+        conditions.push("metadata -> ? = ?".into());
+        values.push(Value::Text(format!("$.\"{}\"", key.replace('"', ""))));
+        values.push(Value::Text(wanted.to_string()));
+    }
+    if let Some(before) = filter.before {
+        conditions.push("id < ?".into());
+        values.push(Value::Integer(columns::integer(before)));
     }
     let condition = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
     (condition, values)
@@ -174,10 +259,16 @@ fn execution(row: &Row<'_>, living: &mut Living) -> Result<ExecutionRow, DbError
             created_at: columns::time(row, "created_at")?,
             flow_epoch: columns::time(row, "flow_epoch")?,
             original: columns::optional_execution(row, "original")?,
+            parent: parent(row)?,
+            depth: columns::index(row, "depth")?,
+            tags: serde_json::from_str(&row.get::<_, String>("tags")?)
+                .map_err(|error| errors::damaged(format!("the tags of execution `{id}`"), error))?,
             replay_plan: row.get("replay_plan")?,
             frozen_spec: row.get("frozen_spec")?,
         },
+        position: columns::count(row, "id")?,
         status,
+        wake_at: columns::optional_time(row, "wake_at")?,
         status_reason: row.get("status_reason")?,
         ended_at: columns::optional_time(row, "ended_at")?,
         result: columns::optional_payload(row, "result")?,
@@ -187,4 +278,11 @@ fn execution(row: &Row<'_>, living: &mut Living) -> Result<ExecutionRow, DbError
         epoch: columns::count(row, "epoch")?,
         runner: runner.and_then(|runner| living.describe(id, runner)),
     })
+}
+
+fn parent(row: &Row<'_>) -> Result<Option<CallId>, DbError> {
+    match columns::optional_execution(row, "parent")? {
+        Some(execution) => Ok(Some(CallId { execution, index: columns::index(row, "parent_call")? })),
+        None => Ok(None),
+    }
 }

@@ -58,6 +58,11 @@ impl Folder {
         self.root.join("blobs").join(first).join(&name)
     }
 
+    /// Where files lie that are named by their content.
+    pub(super) fn by_content(&self) -> [PathBuf; 2] {
+        [self.root.join("blobs"), self.root.join("components")]
+    }
+
     /// Where a component lies.
     pub(super) fn component(&self, digest: ComponentDigest) -> PathBuf {
         self.root.join("components").join(format!("{digest}.wasm"))
@@ -96,7 +101,11 @@ pub(super) fn write_once(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     // Its bytes and not its length alone: a file that was damaged is mended by being written again.
     let there = std::fs::metadata(path).is_ok_and(|found| found.len() == bytes.len() as u64)
         && std::fs::read(path).is_ok_and(|found| found == bytes);
-    if !there {
+    if there {
+        // It is young again: nobody may remove it before the row that names it is written.
+        let touched = File::options().append(true).open(path).and_then(|file| file.set_modified(std::time::SystemTime::now()));
+        touched.map_err(failed)?;
+    } else {
         make_private(folder)?;
         // A temporary file is private from the start, and is removed if anything fails before it gets its name.
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;

@@ -7,7 +7,7 @@ use super::SqliteStore;
 use super::columns;
 use super::errors::{self, DbError};
 use super::fence::Fence;
-use super::waits;
+use super::{blob_uses, cache, executions, waits};
 use crate::clock::Timestamp;
 use crate::ids::{ComponentDigest, ExecutionId};
 use crate::journal::EncodedEntry;
@@ -52,6 +52,13 @@ fn step(db: &Connection, key: i64, execution: ExecutionId, append: &Append) -> R
     if let Some(wait) = &append.wait {
         waits::begin(db, key, wait, append.at)?;
     }
+    if let Some(child) = &append.child {
+        executions::insert(db, child)?;
+    }
+    if let Some(entry) = &append.cache {
+        cache::keep(db, entry)?;
+    }
+    blob_uses::note(db, key, append.blobs.iter().copied())?;
     if append.durability == Durability::Full && append.entries.is_empty() {
         // SQLite syncs the WAL only if the commit adds to it. Whoever asks for a full append must get a sync, for what was relaxed before.
         db.prepare_cached("UPDATE executions SET syncs = syncs + 1 WHERE id = ?1")?.execute([key])?;
@@ -82,28 +89,44 @@ fn append_entries(db: &Connection, key: i64, execution: ExecutionId, entries: &[
 fn change_status(db: &Connection, key: i64, change: &StatusChange, at: Timestamp) -> Result<(), DbError> {
     let status = change.status().as_str();
     match change {
-        StatusChange::Running | StatusChange::Waiting => {
-            db.prepare_cached("UPDATE executions SET status = ?2, status_reason = NULL WHERE id = ?1")?.execute(params![key, status])?
-        }
-        StatusChange::Completed { result } => db
+        StatusChange::Running => db
+            .prepare_cached("UPDATE executions SET status = ?2, status_reason = NULL, wake_at = NULL WHERE id = ?1")?
+            .execute(params![key, status])?,
+        StatusChange::Waiting { wake_at } => db
             .prepare_cached(
-                "UPDATE executions SET status = ?2, status_reason = NULL, ended_at = ?3, result = ?4, failure = NULL WHERE id = ?1",
+                "UPDATE executions SET status = ?2, status_reason = NULL, wake_at = ?3, waiting_since = ?4 WHERE id = ?1",
             )?
-            .execute(params![key, status, at.as_micros(), columns::payload(result)?])?,
+            .execute(params![key, status, wake_at.map(Timestamp::as_micros), at.as_micros()])?,
+        StatusChange::Upgraded { component } => db
+            .prepare_cached("UPDATE executions SET component = ?2 WHERE id = ?1")?
+            .execute(params![key, component.as_bytes()])?,
+        StatusChange::Completed { result } => {
+            blob_uses::note(db, key, blob_uses::of(result))?;
+            db.prepare_cached(
+                "UPDATE executions SET status = ?2, status_reason = NULL, wake_at = NULL, ended_at = ?3, result = ?4, failure = NULL
+                 WHERE id = ?1",
+            )?
+            .execute(params![key, status, at.as_micros(), columns::payload(result)?])?
+        }
         StatusChange::Failed { failure } => db
             .prepare_cached(
-                "UPDATE executions SET status = ?2, status_reason = ?3, ended_at = ?4, result = NULL, failure = ?5 WHERE id = ?1",
+                "UPDATE executions SET status = ?2, status_reason = ?3, wake_at = NULL, ended_at = ?4, result = NULL, failure = ?5
+                 WHERE id = ?1",
             )?
             .execute(params![key, status, failure.message, at.as_micros(), columns::failure(failure)?])?,
         StatusChange::Cancelled => db
-            .prepare_cached("UPDATE executions SET status = ?2, status_reason = NULL, ended_at = ?3 WHERE id = ?1")?
+            .prepare_cached("UPDATE executions SET status = ?2, status_reason = NULL, wake_at = NULL, ended_at = ?3 WHERE id = ?1")?
             .execute(params![key, status, at.as_micros()])?,
-        StatusChange::Reopened { component } => db
-            .prepare_cached(
-                "UPDATE executions SET status = ?2, status_reason = NULL, ended_at = NULL, result = NULL, failure = NULL,
-                     cancel_requested = 0, component = coalesce(?3, component) WHERE id = ?1",
+        StatusChange::Reopened { component, from_call } => {
+            if let Some(call) = from_call {
+                db.prepare_cached("DELETE FROM waits WHERE execution = ?1 AND call >= ?2")?.execute(params![key, call])?;
+            }
+            db.prepare_cached(
+                "UPDATE executions SET status = ?2, status_reason = NULL, wake_at = NULL, ended_at = NULL, result = NULL,
+                     failure = NULL, cancel_requested = 0, component = coalesce(?3, component) WHERE id = ?1",
             )?
-            .execute(params![key, status, component.as_ref().map(ComponentDigest::as_bytes)])?,
+            .execute(params![key, status, component.as_ref().map(ComponentDigest::as_bytes)])?
+        }
     };
     Ok(())
 }

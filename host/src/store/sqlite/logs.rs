@@ -26,7 +26,7 @@ impl Logs for SqliteStore {
     }
 }
 
-fn add(db: &Connection, rows: &[LogRow]) -> Result<(), DbError> {
+pub(super) fn add(db: &Connection, rows: &[LogRow]) -> Result<(), DbError> {
     let mut insert = db.prepare_cached(
         "INSERT OR IGNORE INTO logs (execution, call, attempt, ordinal, at, level, source, checkpoint, module, message)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -96,11 +96,8 @@ fn line(row: &Row<'_>, execution: ExecutionId) -> Result<StoredLog, DbError> {
             attempt: columns::index(row, "attempt")?,
             ordinal: columns::index(row, "ordinal")?,
             at: columns::time(row, "at")?,
-            level: LogLevel::ALL.into_iter().find(|it| it.as_str() == level).ok_or_else(|| unknown("level"))?,
-            source: [LogSource::Step, LogSource::Runner]
-                .into_iter()
-                .find(|it| it.as_str() == source)
-                .ok_or_else(|| unknown("source"))?,
+            level: LogLevel::parse(&level).ok_or_else(|| unknown("level"))?,
+            source: LogSource::parse(&source).ok_or_else(|| unknown("source"))?,
             checkpoint: row.get("checkpoint")?,
             module: ["stdout", "stderr", "log"].into_iter().find(|it| *it == module).ok_or_else(|| unknown("module"))?,
             message: row.get("message")?,

@@ -9,8 +9,10 @@
 //! local disk: SQLite's WAL and the runners' locks need one.
 
 mod artifacts;
+mod blob_uses;
 mod blobs;
 mod blocking;
+mod cache;
 mod columns;
 mod database;
 mod errors;
@@ -19,12 +21,14 @@ mod executions;
 mod fault;
 mod fence;
 mod folder;
+mod imports;
 mod journal;
 mod leases;
 mod logs;
 mod mutex;
 mod open;
 mod readers;
+mod removal;
 mod runner;
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::SqliteStore;
-use super::columns;
 use super::errors::{self, DbError};
+use super::{blob_uses, columns};
 use crate::clock::Timestamp;
 use crate::ids::{CallId, ExecutionId};
 use crate::store::{Durability, NewWait, Resolution, StoreError, WaitRow, Waits};
@@ -45,15 +45,27 @@ impl Waits for SqliteStore {
 /// (E9), when what was asked and answered there no longer counts.
 pub(super) fn begin(db: &Connection, key: i64, wait: &NewWait, at: Timestamp) -> Result<(), DbError> {
     db.prepare_cached(
-        "INSERT INTO waits (execution, call, name, question, schema, metadata, entered_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        "INSERT INTO waits (execution, call, name, question, schema, metadata, entered_at, deadline, fallback)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT (execution, call) DO UPDATE SET name = excluded.name, question = excluded.question, schema = excluded.schema,
-             metadata = excluded.metadata, entered_at = excluded.entered_at, resolution = NULL, answer = NULL, resolved_at = NULL",
+             metadata = excluded.metadata, entered_at = excluded.entered_at, deadline = excluded.deadline,
+             fallback = excluded.fallback, resolution = NULL, answer = NULL, resolved_at = NULL",
     )?
-    .execute(params![key, wait.call, wait.name, wait.question, wait.schema, wait.metadata, at.as_micros()])?;
-    Ok(())
+    .execute(params![
+        key,
+        wait.call,
+        wait.name,
+        wait.question,
+        wait.schema,
+        wait.metadata,
+        at.as_micros(),
+        wait.deadline.map(Timestamp::as_micros),
+        wait.default.as_ref().map(columns::payload).transpose()?,
+    ])?;
+    blob_uses::note(db, key, wait.default.as_ref().and_then(blob_uses::of))
 }
 
-fn settle(db: &Connection, id: CallId, resolution: &Resolution, at: Timestamp) -> Result<(), DbError> {
+pub(super) fn settle(db: &Connection, id: CallId, resolution: &Resolution, at: Timestamp) -> Result<(), DbError> {
     let key = columns::execution_key(db, id.execution)?;
     let settled: Option<bool> = db
         .prepare_cached("SELECT resolution IS NOT NULL FROM waits WHERE execution = ?1 AND call = ?2")?
@@ -65,8 +77,12 @@ fn settle(db: &Connection, id: CallId, resolution: &Resolution, at: Timestamp) -
         Some(false) => {}
     }
     let (word, answer) = match resolution {
-        Resolution::Answered(value) => ("answered", Some(columns::payload(value)?)),
+        Resolution::Answered(value) => {
+            blob_uses::note(db, key, blob_uses::of(value))?;
+            ("answered", Some(columns::payload(value)?))
+        }
         Resolution::Aborted => ("aborted", None),
+        Resolution::Expired => ("expired", None),
     };
     db.prepare_cached("UPDATE waits SET resolution = ?3, answer = ?4, resolved_at = ?5 WHERE execution = ?1 AND call = ?2")?
         .execute(params![key, id.index, word, answer, at.as_micros()])?;
@@ -80,6 +96,7 @@ fn wait(row: &Row<'_>, execution: ExecutionId) -> Result<WaitRow, DbError> {
         (None, _) => None,
         (Some("answered"), Some(value)) => Some(Resolution::Answered(value)),
         (Some("aborted"), _) => Some(Resolution::Aborted),
+        (Some("expired"), _) => Some(Resolution::Expired),
         _ => return Err(errors::malformed(format!("the answer of wait `{id}`")).into()),
     };
     Ok(WaitRow {
@@ -90,6 +107,8 @@ fn wait(row: &Row<'_>, execution: ExecutionId) -> Result<WaitRow, DbError> {
             question: row.get("question")?,
             schema: row.get("schema")?,
             metadata: row.get("metadata")?,
+            deadline: columns::optional_time(row, "deadline")?,
+            default: columns::optional_payload(row, "fallback")?,
         },
         entered_at: columns::time(row, "entered_at")?,
         resolution,

@@ -1,9 +1,11 @@
 //! Executions as rows.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
-use crate::ids::{ComponentDigest, ExecutionId};
+use crate::ids::{CallId, ComponentDigest, ExecutionId};
 use crate::journal::{Failure, Payload};
 use crate::store::StoreError;
 
@@ -73,6 +75,12 @@ pub struct NewExecution {
     pub flow_epoch: Timestamp,
     /// The execution that this one replays.
     pub original: Option<ExecutionId>,
+    /// The call of another execution that started this one as a child and waits for it.
+    pub parent: Option<CallId>,
+    /// How many executions stand above it as parents.
+    pub depth: u32,
+    /// Labels to find it by.
+    pub tags: Vec<String>,
     /// The plan of the replay, as JSON.
     pub replay_plan: Option<String>,
     /// The configuration that it keeps for life (grants, limits), as JSON.
@@ -84,8 +92,12 @@ pub struct NewExecution {
 pub struct ExecutionRow {
     /// What it was created as. `component` is the present one, which `retry --component` may have changed.
     pub new: NewExecution,
+    /// Its place in the order of creation: the cursor of lists.
+    pub position: u64,
     /// What it is doing.
     pub status: Status,
+    /// When it goes on by itself, if it waits for a time.
+    pub wake_at: Option<Timestamp>,
     /// One line on why, for people.
     pub status_reason: Option<String>,
     /// When it ended.
@@ -113,6 +125,20 @@ pub struct ExecutionFilter {
     pub flow: Option<String>,
     /// Only replays of this execution.
     pub original: Option<ExecutionId>,
+    /// Only children of this execution.
+    pub parent: Option<ExecutionId>,
+    /// Only with all of these labels.
+    pub tags: Vec<String>,
+    /// Only created at this moment or later.
+    pub since: Option<Timestamp>,
+    /// Only created before this moment.
+    pub until: Option<Timestamp>,
+    /// Only ended before this moment.
+    pub ended_before: Option<Timestamp>,
+    /// Only with these values in the flow's metadata, by key; values as JSON.
+    pub metadata: Vec<(String, serde_json::Value)>,
+    /// Only before this place in the order of creation.
+    pub before: Option<u64>,
 }
 
 /// A window on a list, newest first.
@@ -140,6 +166,20 @@ pub trait Executions {
     async fn list(&self, filter: &ExecutionFilter, page: Page) -> Result<Vec<ExecutionRow>, StoreError>;
     /// How many executions pass `filter`.
     async fn count(&self, filter: &ExecutionFilter) -> Result<u64, StoreError>;
+    /// Executions that wait for a time which has come.
+    async fn due(&self, now: Timestamp) -> Result<Vec<ExecutionId>, StoreError>;
+    /// Executions that wait and have an answer that their journal does not have yet, at most `limit`. A runner may be about to take it.
+    async fn answered(&self, limit: u64) -> Result<Vec<ExecutionId>, StoreError>;
+    /// The next moment at which an execution goes on by itself.
+    async fn next_wake(&self) -> Result<Option<Timestamp>, StoreError>;
+    /// Removes an ended execution with its journal, questions, artifacts and logs. What only it needed of large values and components is
+    /// removed by [`Executions::sweep`].
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it has not ended.
+    async fn delete(&self, id: ExecutionId) -> Result<(), StoreError>;
+    /// Removes large values and components that nothing refers to and nobody wrote within `grace`; tells how many bytes.
+    async fn sweep(&self, grace: Duration) -> Result<u64, StoreError>;
     /// Notes that somebody wants the execution ended, and wakes its runner. The caller ends it where there is none.
     async fn request_cancel(&self, id: ExecutionId) -> Result<(), StoreError>;
 }

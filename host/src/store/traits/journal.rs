@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::{Lease, NewWait, Status};
+use super::{CacheEntry, Lease, NewExecution, NewWait, Status};
 use crate::clock::Timestamp;
 use crate::ids::{ComponentDigest, ExecutionId};
-use crate::journal::{EncodedEntry, Failure, Payload};
+use crate::journal::{EncodedEntry, Failure, Payload, PayloadHash};
 use crate::store::StoreError;
 
 /// How safe an append must be before the call returns.
@@ -22,8 +22,11 @@ pub enum Durability {
 pub enum StatusChange {
     /// It goes on.
     Running,
-    /// It needs an answer.
-    Waiting,
+    /// It needs an answer, a time or a child.
+    Waiting {
+        /// When it goes on by itself.
+        wake_at: Option<Timestamp>,
+    },
     /// It ended with a result.
     Completed {
         /// The result.
@@ -40,6 +43,13 @@ pub enum StatusChange {
     Reopened {
         /// The component that takes over.
         component: Option<ComponentDigest>,
+        /// Questions of this call and later ones no longer count.
+        from_call: Option<u32>,
+    },
+    /// Another component takes over; nothing else changes.
+    Upgraded {
+        /// Which.
+        component: ComponentDigest,
     },
 }
 
@@ -48,7 +58,7 @@ impl StatusChange {
     pub fn status(&self) -> Status {
         match self {
             Self::Running | Self::Reopened { .. } => Status::Running,
-            Self::Waiting => Status::Waiting,
+            Self::Waiting { .. } | Self::Upgraded { .. } => Status::Waiting,
             Self::Completed { .. } => Status::Completed,
             Self::Failed { .. } => Status::Failed,
             Self::Cancelled => Status::Cancelled,
@@ -67,6 +77,12 @@ pub struct Append {
     pub metadata: Option<String>,
     /// A wait that begins.
     pub wait: Option<NewWait>,
+    /// A child that is created. Boxed: few steps have one.
+    pub child: Option<Box<NewExecution>>,
+    /// A result that may be served again.
+    pub cache: Option<CacheEntry>,
+    /// Large values that the entries name.
+    pub blobs: Vec<PayloadHash>,
     /// The moment of the change.
     pub at: Timestamp,
     /// How safe it must be before the call returns.
@@ -87,7 +103,7 @@ pub struct StoredEntry {
 /// Journals.
 #[async_trait]
 pub trait Journal {
-    /// Makes one step of the execution that `lease` is for.
+    /// Makes one step of the execution that `lease` is for. Steps of one lease are made in the order in which these calls are first polled.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] when another runner took over: nothing was written (E12).

@@ -24,6 +24,11 @@ impl LogSource {
             Self::Runner => "runner",
         }
     }
+
+    /// The source that `word` names.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Step, Self::Runner].into_iter().find(|source| source.as_str() == word)
+    }
 }
 
 /// A log line. (`execution`, `call`, `attempt`, `ordinal`) names it, so that what a re-executed prefix logs again is recognised.

@@ -2,21 +2,31 @@
 
 mod artifacts;
 mod blobs;
+mod cache;
 mod executions;
 mod journal;
 mod leases;
 mod logs;
+mod transfer;
 mod waits;
 
 pub use artifacts::{ArtifactRow, Artifacts};
 pub use blobs::{Blobs, Components};
+pub use cache::{Cache, CacheEntry, CacheKey};
 pub use executions::{ExecutionFilter, ExecutionRow, Executions, NewExecution, Page, Status};
 pub use journal::{Append, Durability, Journal, StatusChange, StoredEntry};
 pub use leases::{Lease, Leases, Wakeups};
 pub use logs::{LogFilter, LogRow, LogSource, Logs, StoredLog};
+pub use transfer::{ImportedExecution, Imports};
 pub use waits::{NewWait, Resolution, WaitRow, Waits};
 
 /// A whole store.
-pub trait Store: Executions + Journal + Leases + Wakeups + Waits + Artifacts + Blobs + Components + Logs + Send + Sync {}
+pub trait Store:
+    Executions + Journal + Leases + Wakeups + Waits + Artifacts + Cache + Imports + Blobs + Components + Logs + Send + Sync
+{
+}
 
-impl<T: Executions + Journal + Leases + Wakeups + Waits + Artifacts + Blobs + Components + Logs + Send + Sync> Store for T {}
+impl<T: Executions + Journal + Leases + Wakeups + Waits + Artifacts + Cache + Imports + Blobs + Components + Logs + Send + Sync>
+    Store for T
+{
+}

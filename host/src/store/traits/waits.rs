@@ -20,6 +20,10 @@ pub struct NewWait {
     pub schema: Option<String>,
     /// A JSON object shown beside the question, as text.
     pub metadata: Option<String>,
+    /// When it ends by itself.
+    pub deadline: Option<Timestamp>,
+    /// The answer at the deadline.
+    pub default: Option<Payload>,
 }
 
 /// How a question was settled.
@@ -29,6 +33,8 @@ pub enum Resolution {
     Answered(Payload),
     /// Somebody ended the wait.
     Aborted,
+    /// Its deadline passed, and nobody had answered.
+    Expired,
 }
 
 /// A question.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kitaru::prelude::*;
 
-fn trace(cx: &Checkpoint, path: &str, step: u64) -> Result<()> {
+pub(crate) fn trace(cx: &Checkpoint, path: &str, step: u64) -> Result<()> {
     let mut file = OpenOptions::new().create(true).append(true).open(path)?;
     // One write, so that lines of parallel attempts do not mix.
     file.write_all(format!("{} {} {step}\n", cx.idempotency_key(), cx.attempt()).as_bytes())?;
@@ -14,13 +14,13 @@ fn trace(cx: &Checkpoint, path: &str, step: u64) -> Result<()> {
 }
 
 #[checkpoint]
-fn tick(cx: &Checkpoint, path: String, step: u64) -> Result<u64> {
+pub(crate) fn tick(cx: &Checkpoint, path: String, step: u64) -> Result<u64> {
     trace(cx, &path, step)?;
     Ok(step)
 }
 
 #[checkpoint]
-fn slow_tick(cx: &Checkpoint, path: String, step: u64, milliseconds: u64) -> Result<u64> {
+pub(crate) fn slow_tick(cx: &Checkpoint, path: String, step: u64, milliseconds: u64) -> Result<u64> {
     trace(cx, &path, step)?;
     std::thread::sleep(Duration::from_millis(milliseconds));
     Ok(step)

@@ -2,10 +2,15 @@
 
 mod calls;
 mod capabilities;
+mod children;
 mod counting;
 mod determinism;
+mod effects;
 mod failures;
 mod limits;
+mod parallel;
 mod records;
+mod scripted;
+mod timing;
 mod unchecked;
 mod waits;

@@ -168,7 +168,7 @@ fn empty_progress(cx: &Flow) -> Result<()> {
 #[flow]
 fn refused_loop(_cx: &Flow) -> Result<()> {
     loop {
-        let options = kitaru::raw::checkpoint::Options { id: None };
+        let options = kitaru::raw::checkpoint::Options { id: None, cache_key: None };
         let refused = kitaru::raw::checkpoint::call("no-such-checkpoint", "{}", &options);
         assert!(refused.is_err());
     }

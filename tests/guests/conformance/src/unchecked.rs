@@ -29,11 +29,19 @@ fn origin(origin: Origin) -> &'static str {
 }
 
 fn call(name: &str, input: &str) -> Value {
-    answer(checkpoint::call(name, input, &checkpoint::Options { id: None }))
+    answer(checkpoint::call(name, input, &checkpoint::Options { id: None, cache_key: None }))
 }
 
 fn request() -> wait::Request {
-    wait::Request { name: Some("misplaced".into()), question: None, schema: None, timeout_seconds: None, metadata: None }
+    wait::Request {
+        name: Some("misplaced".into()),
+        question: None,
+        schema: None,
+        timeout_seconds: None,
+        metadata: None,
+        deadline_milliseconds: None,
+        default: None,
+    }
 }
 
 fn save() -> Value {
@@ -93,7 +101,7 @@ fn raw_input(_cx: &Flow, input: String) -> Result<Value> {
 /// Calls the checkpoint `echo` with any invocation ID.
 #[flow]
 fn raw_id(_cx: &Flow, id: String) -> Result<Value> {
-    Ok(answer(checkpoint::call("echo", r#"{"value":1}"#, &checkpoint::Options { id: Some(id) })))
+    Ok(answer(checkpoint::call("echo", r#"{"value":1}"#, &checkpoint::Options { id: Some(id), cache_key: None })))
 }
 
 /// Logs metadata of any text.

@@ -33,9 +33,17 @@ impl JsonSchema for Asked {
 }
 
 fn answers() -> Value {
-    let request = wait::Request { name: None, question: None, schema: None, timeout_seconds: None, metadata: None };
+    let request = wait::Request {
+        name: None,
+        question: None,
+        schema: None,
+        timeout_seconds: None,
+        metadata: None,
+        deadline_milliseconds: None,
+        default: None,
+    };
     json!({
-        "checkpoint": answer(checkpoint::call("unreachable", "{}", &checkpoint::Options { id: None })),
+        "checkpoint": answer(checkpoint::call("unreachable", "{}", &checkpoint::Options { id: None, cache_key: None })),
         "wait": answer(wait::wait(&request)),
         "log": answer(log::record(&[("key".into(), "1".into())])),
         "save": answer(artifacts::save("name", &artifacts::Value::Json("1".into()), "output", &[])),

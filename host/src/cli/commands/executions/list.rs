@@ -4,10 +4,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::cli::args::KeyValue;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::table::table;
-use crate::service::{ListQuery, Service as _};
+use crate::clock::{Clock as _, SystemClock, Timestamp};
+use crate::service::{ListQuery, Service};
 use crate::store::Status;
 
 #[derive(Debug, Args)]
@@ -18,13 +20,75 @@ pub(crate) struct Filters {
     /// Only of this flow
     #[arg(long)]
     flow: Option<String>,
+    /// Only with this label; several must all be there
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// Only created at this moment or later: a time, or how long ago, such as 2h
+    #[arg(long, value_name = "TIME | AGO", value_parser = parse_moment)]
+    since: Option<Timestamp>,
+    /// Only created before this moment
+    #[arg(long, value_name = "TIME | AGO", value_parser = parse_moment)]
+    until: Option<Timestamp>,
+    /// Only with this value in what the flow logged about itself
+    #[arg(long, value_name = "KEY=JSON")]
+    metadata: Vec<KeyValue>,
+    /// Only replays of this execution
+    #[arg(long, value_name = "EXECUTION")]
+    original: Option<String>,
+    /// Only children of this execution
+    #[arg(long, value_name = "EXECUTION")]
+    parent: Option<String>,
 }
 
 impl Filters {
-    fn query(self) -> Result<ListQuery, CliError> {
+    pub(super) async fn query(self, service: &dyn Service) -> Result<ListQuery, CliError> {
         let status = self.status.as_deref().map(parse_status).transpose()?;
-        Ok(ListQuery { status, flow: self.flow, offset: 0, limit: 1 })
+        let resolve = async |text: Option<&String>| match text {
+            Some(text) => service.resolve(text).await.map(Some),
+            None => Ok(None),
+        };
+        let json = |pair: KeyValue| {
+            let value = serde_json::from_str(&pair.value).unwrap_or(serde_json::Value::String(pair.value));
+            (pair.key, value)
+        };
+        Ok(ListQuery {
+            status,
+            flow: self.flow,
+            tags: self.tags,
+            since: self.since,
+            until: self.until,
+            metadata: self.metadata.into_iter().map(json).collect(),
+            original: resolve(self.original.as_ref()).await?,
+            parent: resolve(self.parent.as_ref()).await?,
+            cursor: None,
+            offset: 0,
+            limit: 1,
+        })
     }
+}
+
+/// A moment in RFC 3339, a date, or how long ago it was.
+fn parse_moment(text: &str) -> Result<Timestamp, String> {
+    let now = SystemClock.now();
+    if let Ok(at) = text.parse::<jiff::Timestamp>() {
+        return Ok(Timestamp::from_micros(at.as_microsecond()));
+    }
+    if let Ok(date) = text.parse::<jiff::civil::Date>() {
+        let at = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|error| error.to_string())?;
+        return Ok(Timestamp::from_micros(at.timestamp().as_microsecond()));
+    }
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let seconds: Option<i64> = match unit {
+        "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(3_600),
+        "d" => Some(86_400),
+        _ => None,
+    };
+    let ago = number.parse::<i64>().ok().zip(seconds).and_then(|(number, seconds)| number.checked_mul(seconds * 1_000_000));
+    ago.map(|ago| Timestamp::from_micros(now.as_micros().saturating_sub(ago)))
+        .ok_or_else(|| "give a time such as 2026-11-21T10:00:00Z, a date, or how long ago: 30m, 2h, 7d".into())
 }
 
 fn parse_status(text: &str) -> Result<Status, CliError> {
@@ -47,6 +111,9 @@ pub(crate) struct ListCommand {
     /// Executions on a page
     #[arg(long)]
     size: Option<u64>,
+    /// Go on after the page that gave this cursor
+    #[arg(long, conflicts_with = "page")]
+    cursor: Option<u64>,
 }
 
 impl ListCommand {
@@ -63,14 +130,24 @@ impl ListCommand {
         }
         let page = self.page.unwrap_or(1);
         let size = self.limit.or(self.size).unwrap_or(20);
-        let query = ListQuery { offset: (page - 1).saturating_mul(size), limit: size, ..self.filters.query()? };
-        let listing = context.service()?.list(&query).await?;
-        context.output.items(&listing.items, Some(listing.total), || {
+        let service = context.service()?;
+        let query = ListQuery {
+            offset: (page - 1).saturating_mul(size),
+            limit: size,
+            cursor: self.cursor,
+            ..self.filters.query(&service).await?
+        };
+        let listing = service.list(&query).await?;
+        let mut more = serde_json::Map::new();
+        more.insert("total".into(), listing.total.into());
+        more.extend(listing.next_cursor.map(|cursor| ("next_cursor".to_owned(), cursor.into())));
+        context.output.page(&listing.items, more, || {
             if listing.items.is_empty() {
                 return if page > 1 { format!("No executions on page {page}.") } else { "No executions.".into() };
             }
             let row = |item: &crate::service::ExecutionSummary| {
-                let waits = item.pending_wait.as_ref().map(|wait| wait.name.clone()).unwrap_or_default();
+                let wait = item.pending_wait.as_ref().map(|wait| wait.name.clone());
+                let waits = wait.or_else(|| item.wakes_at.clone()).unwrap_or_default();
                 vec![item.exec_id.clone(), item.flow_name.clone(), item.status.into(), item.started_at.clone(), waits]
             };
             let mut text =
@@ -91,7 +168,8 @@ pub(crate) struct LatestCommand {
 
 impl LatestCommand {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
-        let view = context.service()?.latest(&self.filters.query()?).await?;
+        let service = context.service()?;
+        let view = service.latest(&self.filters.query(&service).await?).await?;
         super::get::print(context, &view)
     }
 }

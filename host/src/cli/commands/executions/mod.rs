@@ -1,10 +1,12 @@
 //! `executions …`: one file per verb or family of verbs.
 
+mod compare;
 mod get;
 mod input;
 mod list;
 mod logs;
 mod replay;
+mod upkeep;
 mod waits;
 
 use std::process::ExitCode;
@@ -44,6 +46,14 @@ pub(crate) enum ExecutionsCommand {
     Cancel(Named),
     /// Show an execution's durable calls with what went in and came out
     Journal(get::JournalCommand),
+    Diff(compare::DiffCommand),
+    DiffMatrix(compare::DiffMatrixCommand),
+    Verify(upkeep::VerifyCommand),
+    Upgrade(upkeep::UpgradeCommand),
+    Statistics(compare::StatisticsCommand),
+    Export(upkeep::ExportCommand),
+    Import(upkeep::ImportCommand),
+    Delete(upkeep::DeleteCommand),
 }
 
 /// A command about one execution.
@@ -77,6 +87,14 @@ impl ExecutionsCommand {
             Self::Replay(_) => "executions.replay",
             Self::Cancel(_) => "executions.cancel",
             Self::Journal(_) => "executions.journal",
+            Self::Diff(_) => "executions.diff",
+            Self::DiffMatrix(_) => "executions.diff-matrix",
+            Self::Verify(_) => "executions.verify",
+            Self::Upgrade(_) => "executions.upgrade",
+            Self::Statistics(_) => "executions.statistics",
+            Self::Export(_) => "executions.export",
+            Self::Import(_) => "executions.import",
+            Self::Delete(_) => "executions.delete",
         }
     }
 
@@ -94,6 +112,14 @@ impl ExecutionsCommand {
             Self::Replay(command) => command.run(context).await,
             Self::Cancel(command) => cancel(context, &command.execution).await,
             Self::Journal(command) => command.run(context).await,
+            Self::Diff(command) => command.run(context).await,
+            Self::DiffMatrix(command) => command.run(context).await,
+            Self::Verify(command) => command.run(context).await,
+            Self::Upgrade(command) => command.run(context).await,
+            Self::Statistics(command) => command.run(context).await,
+            Self::Export(command) => command.run(context).await,
+            Self::Import(command) => command.run(context).await,
+            Self::Delete(command) => command.run(context).await,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 
 use super::super::run::{detach, locate, with_arguments};
@@ -11,16 +11,23 @@ use crate::cli::args::{GrantArgs, KeyValue, LimitArgs, parse_json, parse_object}
 use crate::cli::context::Context;
 use crate::cli::drive::go_on;
 use crate::cli::error::CliError;
+use crate::cli::table::table;
+use crate::cli::terminal::one_line;
 use crate::registry::Target;
-use crate::service::{ReplayCommand as Order, Service as _};
+use crate::service::{LocalService, ReplayCommand as Order, Service as _};
 
 /// Start a new execution that reuses another's journal before a checkpoint.
 ///
-/// Calls before the anchor are served from the source, the anchor and all after it run. The source is never touched.
+/// Calls before the anchor are served from the source, the anchor and all after it run. The source is never touched. Several executions, or
+/// a file of IDs, make a batch, whose submission is reported.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayCommand {
-    /// Execution ID or a unique beginning of it
-    execution: String,
+    /// Execution ID or a unique beginning of it; several make a batch
+    #[arg(required_unless_present = "ids_file")]
+    executions: Vec<String>,
+    /// A file with a JSON list of execution IDs, or an object with `exec_ids`
+    #[arg(long, value_name = "FILE", conflicts_with = "executions")]
+    ids_file: Option<PathBuf>,
     /// The checkpoint from which to run: its name, invocation ID or call ID
     #[arg(long, visible_alias = "at", value_name = "CHECKPOINT")]
     from: Option<String>,
@@ -30,8 +37,20 @@ pub(crate) struct ReplayCommand {
     /// The same as a JSON object
     #[arg(long = "overrides", value_name = "JSON")]
     overrides_json: Option<String>,
+    /// By checkpoint name, {"input": …} or {"output": …} for all of its calls
+    #[arg(long, value_name = "JSON")]
+    checkpoint_overrides: Option<String>,
+    /// By invocation ID or call ID, the same for one call; wins against the checkpoint's
+    #[arg(long, value_name = "JSON")]
+    invocation_overrides: Option<String>,
+    /// Serve this call after the anchor all the same
+    #[arg(long, value_name = "CHECKPOINT")]
+    skip: Vec<String>,
+    /// `unchanged`: serve calls after the anchor too, where name, invocation ID and input are the same as in the source
+    #[arg(long, value_name = "WHAT")]
+    reuse: Option<Reuse>,
     /// Flow arguments to change, as a JSON object; others are kept
-    #[arg(long, visible_alias = "input", value_name = "JSON")]
+    #[arg(long, visible_aliases = ["input", "flow-overrides"], value_name = "JSON")]
     args: Option<String>,
     /// One flow argument to change
     #[arg(long = "arg", value_name = "KEY=VALUE")]
@@ -42,17 +61,63 @@ pub(crate) struct ReplayCommand {
     /// Another version of the component
     #[arg(long, value_name = "FILE | FOLDER")]
     component: Option<PathBuf>,
+    /// A label of the new executions
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
     /// Return at once; the flow runs in the background
-    #[arg(long)]
+    #[arg(long, conflicts_with = "wait")]
     detach: bool,
+    /// Of a batch: drive the replays here, and report how they ended
+    #[arg(long)]
+    wait: bool,
+    /// Of a batch: what happens when one execution cannot be replayed
+    #[arg(long, value_name = "fail | collect")]
+    on_error: Option<OnError>,
     #[command(flatten)]
     grants: GrantArgs,
     #[command(flatten)]
     limits: LimitArgs,
 }
 
+/// What `--reuse` reuses.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Reuse {
+    Unchanged,
+}
+
+/// What `--on-error` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum OnError {
+    Fail,
+    Collect,
+}
+
 impl ReplayCommand {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
+        let executions = match &self.ids_file {
+            Some(file) => read_ids(file)?,
+            None => self.executions.clone(),
+        };
+        let service = context.service()?;
+        let order = self.order(context, &service, executions.first()).await?;
+        match executions.as_slice() {
+            [one] if self.ids_file.is_none() && self.on_error.is_none() => {
+                let source = service.resolve(one).await?;
+                let id = service.replay(source, order).await?;
+                context.output.say(&format!("Execution {id} replays {source}"));
+                if self.detach {
+                    detach(context, &[id])?;
+                    let view = service.get(id).await?;
+                    return context.output.item(&view, || id.to_string());
+                }
+                go_on(context, &service, id, true).await
+            }
+            [] => Err(CliError::usage("there is no execution to replay: the list of IDs is empty")),
+            several => self.batch(context, &service, several, order).await,
+        }
+    }
+
+    async fn order(&self, context: &Context, service: &LocalService, first: Option<&String>) -> Result<Order, CliError> {
         let mut overrides: Vec<(String, Value)> = Vec::new();
         if let Some(text) = &self.overrides_json {
             overrides.extend(parse_object("--overrides", text)?);
@@ -60,44 +125,81 @@ impl ReplayCommand {
         for KeyValue { key, value } in &self.overrides {
             overrides.push((key.clone(), override_value(value)?));
         }
-        let arguments = match &self.args {
-            Some(text) => parse_object("--args", text)?,
-            None => Map::new(),
+        let object = |flag: &str, text: &Option<String>| match text {
+            Some(text) => parse_object(flag, text),
+            None => Ok(Map::new()),
         };
         let component = match &self.component {
             Some(path) => Some(Target::read(&locate(context, path)?.0)?),
             None => None,
         };
-        let service = context.service()?;
-        let source = service.resolve(&self.execution).await?;
         // What an argument's text means depends on the flow's schema, which a given component knows.
-        let schema = match (&component, self.arguments.is_empty()) {
-            (_, true) => Value::Null,
-            (Some(bytes), _) => {
+        let schema = match (&component, first.filter(|_| !self.arguments.is_empty())) {
+            (_, None) => Value::Null,
+            (Some(bytes), Some(first)) => {
+                let source = service.resolve(first).await?;
                 let flow = service.get(source).await?.summary.flow_name;
                 let view = service.inspect(bytes).await?;
                 view.manifest.flow(&flow).map_or(Value::Null, |flow| flow.input.clone())
             }
-            (None, _) => service.flow_schema(source).await?,
+            (None, Some(first)) => service.flow_schema(service.resolve(first).await?).await?,
         };
-        let order = Order {
-            from: self.from,
+        Ok(Order {
+            from: self.from.clone(),
             overrides,
-            inputs: with_arguments(arguments, &self.arguments, &schema)?,
+            checkpoint_overrides: object("--checkpoint-overrides", &self.checkpoint_overrides)?,
+            invocation_overrides: object("--invocation-overrides", &self.invocation_overrides)?,
+            skip: self.skip.clone(),
+            reuse_unchanged: self.reuse.is_some(),
+            inputs: with_arguments(object("--args", &self.args)?, &self.arguments, &schema)?,
             ask_again: self.ask_again,
             component,
+            tags: self.tags.clone(),
             grants: self.grants.grants()?,
             limits: self.limits.changes(),
-        };
-        let id = service.replay(source, order).await?;
-        context.output.say(&format!("Execution {id} replays {source}"));
-        if self.detach {
-            detach(context, id)?;
-            let view = service.get(id).await?;
-            return context.output.item(&view, || id.to_string());
-        }
-        go_on(context, &service, id, true).await
+        })
     }
+
+    /// Several sources: by default every one that can be replayed is, in the background.
+    async fn batch(
+        &self,
+        context: &Context,
+        service: &LocalService,
+        sources: &[String],
+        order: Order,
+    ) -> Result<ExitCode, CliError> {
+        let collect = self.on_error != Some(OnError::Fail);
+        let mut submission = service.replay_batch(sources, order, collect).await?;
+        let ids: Vec<_> = submission.replays();
+        if self.wait {
+            service.drive_batch(&mut submission).await?;
+        } else if !ids.is_empty() {
+            detach(context, &ids)?;
+        }
+        let code = context.output.item(&submission, || {
+            let mut rows: Vec<Vec<String>> = Vec::new();
+            for result in &submission.results {
+                rows.push(vec![result.original_exec_id.clone(), result.replay_exec_id.clone(), result.status.into()]);
+            }
+            for left in submission.failures.iter().chain(&submission.skipped) {
+                rows.push(vec![left.original_exec_ref.clone(), String::new(), one_line(&left.reason)]);
+            }
+            table(&["SOURCE", "REPLAY", "STATUS"], &rows)
+        })?;
+        Ok(if submission.failures.is_empty() { code } else { ExitCode::FAILURE })
+    }
+}
+
+/// IDs from a file: a JSON list, or an object with `exec_ids`.
+fn read_ids(file: &std::path::Path) -> Result<Vec<String>, CliError> {
+    let text =
+        std::fs::read_to_string(file).map_err(|error| CliError::usage(format!("cannot read `{}`: {error}", file.display())))?;
+    let mut value = parse_json("--ids-file", &text)?;
+    if let Some(ids) = value.get_mut("exec_ids") {
+        value = ids.take();
+    }
+    serde_json::from_value(value)
+        .map_err(|_| CliError::usage("`--ids-file` must hold a JSON list of execution IDs, or an object with `exec_ids`."))
 }
 
 /// Text that is not JSON stands for itself, unless it looks like JSON that went wrong.

@@ -14,6 +14,12 @@ CREATE TABLE executions (
     created_at       INTEGER NOT NULL,
     flow_epoch       INTEGER NOT NULL,
     original         BLOB CHECK (length(original) = 16),  -- may name an execution of another store
+    parent           BLOB CHECK (length(parent) = 16),  -- the execution that started this one as a child and waits for it
+    parent_call      INTEGER,
+    depth            INTEGER NOT NULL DEFAULT 0,
+    tags             TEXT NOT NULL DEFAULT '[]',  -- a JSON array, for people; `tags` finds by them
+    wake_at          INTEGER,  -- when it goes on by itself
+    waiting_since    INTEGER,  -- when it last began to wait: answers since then are new to it
     replay_plan      TEXT,
     frozen_spec      TEXT NOT NULL,
     status           TEXT NOT NULL CHECK (status IN ('running', 'waiting', 'completed', 'failed', 'cancelled')),
@@ -37,6 +43,18 @@ CREATE INDEX executions_by_flow ON executions (flow);
 -- `list` and `count` of the replays of an execution.
 CREATE INDEX executions_by_original ON executions (original) WHERE original IS NOT NULL;
 
+-- `list` of the children of an execution.
+CREATE INDEX executions_by_parent ON executions (parent) WHERE parent IS NOT NULL;
+-- Who goes on by itself, and when (`due`, `next_wake`).
+CREATE INDEX executions_by_wake_at ON executions (wake_at) WHERE wake_at IS NOT NULL;
+
+-- `list` and `count` by label.
+CREATE TABLE tags (
+    tag       TEXT NOT NULL,
+    execution INTEGER NOT NULL REFERENCES executions (id),
+    PRIMARY KEY (tag, execution)
+) STRICT, WITHOUT ROWID;
+
 -- Rows are appended in commit order, whoever they belong to, so that a commit of many executions dirties few pages.
 CREATE TABLE journal (
     id        INTEGER PRIMARY KEY,
@@ -58,7 +76,9 @@ CREATE TABLE waits (
     schema      TEXT,
     metadata    TEXT,
     entered_at  INTEGER NOT NULL,
-    resolution  TEXT CHECK (resolution IN ('answered', 'aborted')),
+    deadline    INTEGER,
+    fallback    BLOB,  -- the answer at the deadline
+    resolution  TEXT CHECK (resolution IN ('answered', 'aborted', 'expired')),
     answer      BLOB,
     resolved_at INTEGER
 ) STRICT;
@@ -102,3 +122,26 @@ CREATE TABLE logs (
 CREATE UNIQUE INDEX logs_by_position ON logs (execution, call, attempt, ordinal);
 -- An execution's lines in the order in which they came, from any line on, or the last ones (`logs`). The key is at the index's end.
 CREATE INDEX logs_by_execution ON logs (execution);
+
+-- Results that may be served again (E14), by what they depend on.
+CREATE TABLE cache (
+    key        BLOB NOT NULL PRIMARY KEY CHECK (length(key) = 32),
+    execution  BLOB NOT NULL CHECK (length(execution) = 16),  -- in which the call ran
+    call       INTEGER NOT NULL,
+    result     BLOB NOT NULL,
+    metadata   TEXT,
+    expires_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- What goes when its execution is deleted.
+CREATE INDEX cache_by_execution ON cache (execution);
+
+-- Which execution needs which large value: one that none needs can be removed.
+CREATE TABLE blob_uses (
+    hash      BLOB NOT NULL CHECK (length(hash) = 32),
+    execution INTEGER NOT NULL REFERENCES executions (id),
+    PRIMARY KEY (hash, execution)
+) STRICT, WITHOUT ROWID;
+
+-- What goes when its execution is deleted.
+CREATE INDEX blob_uses_by_execution ON blob_uses (execution);

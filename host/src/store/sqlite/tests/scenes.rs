@@ -16,6 +16,9 @@ pub(super) fn execution() -> NewExecution {
         created_at: Timestamp::from_micros(1),
         flow_epoch: Timestamp::from_micros(1),
         original: None,
+        parent: None,
+        depth: 0,
+        tags: vec![],
         replay_plan: None,
         frozen_spec: "{}".into(),
     }
@@ -31,7 +34,17 @@ pub(super) async fn claimed(store: &SqliteStore) -> Lease {
 /// One record of `size` bytes at `seq`.
 pub(super) fn record(seq: u64, size: usize, durability: Durability) -> Append {
     let entries = vec![EncodedEntry { seq, bytes: vec![b'r'; size], link: [1; 32] }];
-    Append { entries, status: None, metadata: None, wait: None, at: Timestamp::from_micros(2), durability }
+    Append {
+        entries,
+        status: None,
+        metadata: None,
+        wait: None,
+        child: None,
+        cache: None,
+        blobs: vec![],
+        at: Timestamp::from_micros(2),
+        durability,
+    }
 }
 
 pub(super) async fn length(store: &SqliteStore, execution: ExecutionId) -> usize {

@@ -1,0 +1,136 @@
+//! `executions diff | diff-matrix | statistics`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::list::Filters;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::table::table;
+use crate::cli::terminal::one_line;
+use crate::service::{ExecutionDiff, GroupBy, Metric};
+
+/// Compare an execution with others, checkpoint by checkpoint
+#[derive(Debug, Args)]
+pub(crate) struct DiffCommand {
+    /// Execution ID or a unique beginning of it
+    original: String,
+    /// The others; its replays, if none is named
+    others: Vec<String>,
+}
+
+/// Compare each of several executions with each that follows it
+#[derive(Debug, Args)]
+pub(crate) struct DiffMatrixCommand {
+    /// Execution IDs or unique beginnings of them
+    #[arg(required = true, num_args = 2..)]
+    executions: Vec<String>,
+}
+
+impl DiffCommand {
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
+        let service = context.service()?;
+        let ids = service.resolve_all(&[vec![self.original], self.others].concat()).await?;
+        let Some((original, others)) = ids.split_first() else { return Ok(ExitCode::SUCCESS) };
+        let diffs = service.diff(*original, others).await?;
+        context.output.items(&diffs, None, || text(&diffs))
+    }
+}
+
+impl DiffMatrixCommand {
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
+        let service = context.service()?;
+        let ids = service.resolve_all(&self.executions).await?;
+        let diffs = service.diff_matrix(&ids).await?;
+        context.output.items(&diffs, None, || text(&diffs))
+    }
+}
+
+fn text(diffs: &[ExecutionDiff]) -> String {
+    let one = |diff: &ExecutionDiff| {
+        let seconds = |delta: Option<f64>| delta.map(|delta| format!("{delta:+.3} s")).unwrap_or_default();
+        let row = |call: &crate::service::CheckpointDiff| {
+            let artifacts = call.artifacts.iter().filter(|artifact| artifact.result != "unchanged");
+            let artifacts: Vec<String> =
+                artifacts.map(|artifact| format!("{} {}", one_line(&artifact.name), artifact.result)).collect();
+            vec![one_line(&call.invocation_id), call.result.into(), seconds(call.duration_delta_seconds), artifacts.join(", ")]
+        };
+        let rows: Vec<_> = diff.checkpoints.iter().map(row).collect();
+        format!(
+            "{} ({})  and  {} ({}): {}\n{}",
+            diff.original_exec_id,
+            diff.original_status,
+            diff.replay_exec_id,
+            diff.replay_status,
+            diff.result,
+            table(&["CHECKPOINT", "RESULT", "DURATION", "ARTIFACTS"], &rows)
+        )
+    };
+    diffs.iter().map(one).collect::<Vec<_>>().join("\n\n")
+}
+
+/// Count and measure executions, in groups
+#[derive(Debug, Args)]
+pub(crate) struct StatisticsCommand {
+    #[command(flatten)]
+    filters: Filters,
+    /// What to group by: flow, status, tag, day, component. May be repeated
+    #[arg(long, value_name = "WHAT", value_parser = parse_group)]
+    group_by: Vec<GroupBy>,
+    /// What to measure: duration, failure-rate, statuses. May be repeated
+    #[arg(long, value_name = "WHAT", value_parser = parse_metric)]
+    metric: Vec<Metric>,
+    /// The largest so many groups
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    max_groups: usize,
+}
+
+fn parse_group(text: &str) -> Result<GroupBy, String> {
+    let known = GroupBy::ALL.map(GroupBy::as_str).join(", ");
+    GroupBy::parse(text).ok_or_else(|| format!("it must be one of: {known}"))
+}
+
+fn parse_metric(text: &str) -> Result<Metric, String> {
+    let known = Metric::ALL.map(Metric::as_str).join(", ");
+    Metric::parse(text).ok_or_else(|| format!("it must be one of: {known}"))
+}
+
+impl StatisticsCommand {
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
+        let service = context.service()?;
+        let query = self.filters.query(&service).await?;
+        let metrics = if self.metric.is_empty() { Metric::ALL.to_vec() } else { self.metric };
+        let statistics = service.statistics(&query, &self.group_by, &metrics, self.max_groups).await?;
+        context.output.item(&statistics, || {
+            let number = |value: &Value| value.as_f64().map(|number| format!("{number:.3}"));
+            let row = |group: &crate::service::StatisticsGroup| {
+                let keys = group.keys.values().map(|key| one_line(key.as_str().unwrap_or_default()));
+                let measured = group.metrics.iter().map(|(name, value)| match value {
+                    Value::Object(parts) => {
+                        let parts = parts.iter().map(|(part, value)| {
+                            format!(
+                                "{} {}",
+                                part.trim_end_matches("_seconds"),
+                                number(value).unwrap_or_else(|| value.to_string())
+                            )
+                        });
+                        parts.collect::<Vec<_>>().join(", ")
+                    }
+                    value => format!("{name} {}", number(value).unwrap_or_else(|| "-".into())),
+                });
+                keys.chain([group.execution_count.to_string()]).chain(measured).collect::<Vec<_>>()
+            };
+            let titles: Vec<String> = self
+                .group_by
+                .iter()
+                .map(|group| group.as_str().to_uppercase())
+                .chain(["EXECUTIONS".to_owned()])
+                .chain(metrics.iter().map(|metric| metric.as_str().to_uppercase()))
+                .collect();
+            let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
+            table(&titles, &statistics.groups.iter().map(row).collect::<Vec<_>>())
+        })
+    }
+}

@@ -1,0 +1,180 @@
+//! `executions verify | upgrade | export | import | delete`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use super::super::run::locate;
+use super::list::Filters;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::table::table;
+use crate::cli::terminal::one_line;
+use crate::ids::ExecutionId;
+use crate::registry::Target;
+use crate::service::{ListQuery, LocalService, VerificationView};
+use crate::store::Status;
+
+/// Which executions.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// Execution IDs or unique beginnings of them
+    executions: Vec<String>,
+    /// All that wait
+    #[arg(long, conflicts_with = "executions")]
+    waiting: bool,
+}
+
+impl Which {
+    async fn ids(&self, service: &LocalService) -> Result<Vec<ExecutionId>, CliError> {
+        if self.waiting {
+            let query = ListQuery { status: Some(Status::Waiting), limit: u64::MAX, ..ListQuery::default() };
+            return Ok(service.ids(&query).await?);
+        }
+        if self.executions.is_empty() {
+            return Err(CliError::usage("name an execution, or give `--waiting` for all that wait"));
+        }
+        Ok(service.resolve_all(&self.executions).await?)
+    }
+}
+
+/// Check executions: the hash chain of their journals, and whether their code, or another component, still makes the recorded calls
+#[derive(Debug, Args)]
+pub(crate) struct VerifyCommand {
+    #[command(flatten)]
+    which: Which,
+    /// Another version of the component
+    #[arg(long, value_name = "FILE | FOLDER")]
+    component: Option<PathBuf>,
+}
+
+impl VerifyCommand {
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
+        let component = match &self.component {
+            Some(path) => Some(Target::read(&locate(context, path)?.0)?),
+            None => None,
+        };
+        let service = context.service()?;
+        let ids = self.which.ids(&service).await?;
+        report(context, &service.verify(&ids, component.as_deref()).await?)
+    }
+}
+
+/// Move waiting executions to another component, where that makes the recorded calls
+#[derive(Debug, Args)]
+pub(crate) struct UpgradeCommand {
+    #[command(flatten)]
+    which: Which,
+    /// The component that takes over
+    #[arg(long, value_name = "FILE | FOLDER")]
+    component: PathBuf,
+}
+
+impl UpgradeCommand {
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
+        let component = Target::read(&locate(context, &self.component)?.0)?;
+        let service = context.service()?;
+        let ids = self.which.ids(&service).await?;
+        report(context, &service.upgrade(&ids, &component).await?)
+    }
+}
+
+fn report(context: &Context, views: &[VerificationView]) -> Result<ExitCode, CliError> {
+    let code = context.output.items(views, None, || {
+        let row = |view: &VerificationView| {
+            let verdict = if view.upgraded == Some(true) { "upgraded" } else { view.verdict };
+            let reason = view.reason.as_deref().map(one_line).unwrap_or_default();
+            vec![view.exec_id.clone(), view.flow_name.clone(), view.status.into(), view.chain.clone(), verdict.into(), reason]
+        };
+        if views.is_empty() {
+            return "No executions.".into();
+        }
+        table(&["EXECUTION", "FLOW", "STATUS", "CHAIN", "VERDICT", "WHY"], &views.iter().map(row).collect::<Vec<_>>())
+    })?;
+    Ok(if views.iter().all(|view| view.holds) { code } else { ExitCode::FAILURE })
+}
+
+/// Write executions, with all that they need, to one file
+#[derive(Debug, Args)]
+pub(crate) struct ExportCommand {
+    /// Execution IDs or unique beginnings of them
+    #[arg(required = true)]
+    executions: Vec<String>,
+    /// The file
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+}
+
+impl ExportCommand {
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
+        let service = context.service()?;
+        let ids = service.resolve_all(&self.executions).await?;
+        let failed = |error: std::io::Error| CliError::new(format!("cannot write `{}`: {error}", self.to.display()));
+        let folder =
+            self.to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| std::path::Path::new("."));
+        // Made beside and renamed, so that a failure leaves nothing half written.
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        let exported = service.export(&ids, &mut std::io::BufWriter::new(&mut file)).await?;
+        file.as_file().sync_all().map_err(failed)?;
+        let size = file.as_file().metadata().map_err(failed)?.len();
+        file.persist(&self.to).map_err(|error| failed(error.error))?;
+        let exported: Vec<String> = exported.iter().map(ToString::to_string).collect();
+        context.output.say(&format!("Wrote {} executions to {}", exported.len(), self.to.display()));
+        context.output.item(&json!({ "file": self.to, "size_bytes": size, "executions": exported }), || exported.join("\n"))
+    }
+}
+
+/// Read executions from a file that `export` wrote
+#[derive(Debug, Args)]
+pub(crate) struct ImportCommand {
+    /// The file
+    file: PathBuf,
+}
+
+impl ImportCommand {
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
+        let file = std::fs::File::open(&self.file)
+            .map_err(|error| CliError::usage(format!("cannot read `{}`: {error}", self.file.display())))?;
+        let service = context.service()?;
+        let imported = service.import(std::io::BufReader::new(file)).await?;
+        let texts = |ids: &[ExecutionId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let (new, known) = (texts(&imported.executions), texts(&imported.known));
+        context.output.say(&format!("Read {} executions; {} were here already", new.len(), known.len()));
+        context.output.item(&json!({ "executions": new, "known": known }), || new.join("\n"))
+    }
+}
+
+/// Remove ended executions with all that only they needed
+#[derive(Debug, Args)]
+pub(crate) struct DeleteCommand {
+    /// Execution IDs or unique beginnings of them
+    executions: Vec<String>,
+    /// All that ended before the last so many days
+    #[arg(long, value_name = "DAYS", conflicts_with = "executions")]
+    keep_days: Option<u32>,
+    #[command(flatten)]
+    filters: Filters,
+}
+
+impl DeleteCommand {
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
+        let service = context.service()?;
+        let ids = match self.keep_days {
+            Some(days) => {
+                let old = service.ended_before(days).await?;
+                let query = ListQuery { limit: u64::MAX, ..self.filters.query(&service).await? };
+                let wanted: std::collections::HashSet<_> = service.ids(&query).await?.into_iter().collect();
+                old.into_iter().filter(|id| wanted.contains(id)).collect()
+            }
+            None if self.executions.is_empty() => {
+                return Err(CliError::usage("name an execution, or give `--keep-days` for all that ended before"));
+            }
+            None => service.resolve_all(&self.executions).await?,
+        };
+        let deleted = service.delete(&ids).await?;
+        context.output.say(&format!("Deleted {} executions, freed {} bytes", deleted.deleted.len(), deleted.freed_bytes));
+        context.output.item(&deleted, || deleted.deleted.join("\n"))
+    }
+}

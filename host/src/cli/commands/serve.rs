@@ -1,0 +1,53 @@
+//! `serve`: looks after all executions of a data folder.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::signals;
+use crate::engine::{Event, Observer};
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeCommand {
+    /// How long running checkpoints may take to their end when the host is stopped, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    grace: u64,
+}
+
+impl ServeCommand {
+    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
+        let service = context.service()?;
+        let home = context.home()?.folder;
+        context.output.say(&format!("Looking after the executions in {}; Ctrl-C ends it", home.display()));
+        if context.output.is_json() {
+            context.output.event("ready", &json!({ "home": home }))?;
+        }
+        let output = context.output.clone();
+        let observer: Observer = Arc::new(move |event| {
+            if let Event::Stopped { execution, status } = event {
+                output.say(&format!("{execution} {status}"));
+            }
+        });
+        let looking = service.look_after(observer);
+        tokio::pin!(looking);
+        tokio::select! {
+            ended = &mut looking => { ended?; return Ok(ExitCode::SUCCESS); }
+            () = signals::asked_to_end() => {}
+        }
+        context.output.say("Stopping: what runs comes to its end, and goes on at the next start");
+        service.stop();
+        tokio::select! {
+            ended = &mut looking => ended?,
+            () = tokio::time::sleep(Duration::from_secs(self.grace)) => {
+                context.output.say("Some checkpoints still ran: they run again at the next start");
+            }
+            () = signals::asked_to_end() => {}
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,238 @@
+//! The archive that executions travel in: its files, their forms, and the checks that they are what they say.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::ids::{CallId, ComponentDigest, ExecutionId};
+use crate::journal::{Entry, Failure, History, LogLevel, Payload, PayloadHash, chain, decode};
+use crate::store::{ArtifactRow, LogRow, LogSource, NewWait, Resolution, StoredEntry, WaitRow};
+
+pub(super) const FORMAT: u32 = 1;
+/// The largest file that an archive may have.
+const LARGEST: u64 = 1 << 30;
+/// Files that an archive may have.
+const MOST: usize = 1_000_000;
+
+/// An archive cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum TransferError {
+    /// It is no archive, or ends in the middle.
+    #[error("it is not an export that can be read")]
+    Archive(#[source] std::io::Error),
+    /// A later host made it.
+    #[error("it has format {0}, and this host reads format {FORMAT}")]
+    NewerFormat(u32),
+    /// It has something that does not belong there, or lacks something.
+    #[error("it is not whole: {0}")]
+    Incomplete(String),
+    /// What it has is not what it says it is.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Header {
+    pub(super) format: u32,
+    pub(super) host_version: String,
+    pub(super) executions: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ExportedExecution {
+    pub(super) flow: String,
+    pub(super) component: String,
+    pub(super) input: Payload,
+    pub(super) seed: [u8; 32],
+    pub(super) created_at: Timestamp,
+    pub(super) flow_epoch: Timestamp,
+    pub(super) original: Option<ExecutionId>,
+    pub(super) parent: Option<(ExecutionId, u32)>,
+    pub(super) depth: u32,
+    pub(super) tags: Vec<String>,
+    pub(super) replay_plan: Option<String>,
+    pub(super) frozen_spec: String,
+    pub(super) status: String,
+    pub(super) status_reason: Option<String>,
+    pub(super) ended_at: Option<Timestamp>,
+    pub(super) result: Option<Payload>,
+    pub(super) failure: Option<Failure>,
+    pub(super) metadata: String,
+    pub(super) waits: Vec<ExportedWait>,
+    pub(super) artifacts: Vec<ExportedArtifact>,
+    pub(super) logs: Vec<ExportedLog>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ExportedWait {
+    pub(super) call: u32,
+    pub(super) name: String,
+    pub(super) question: Option<String>,
+    pub(super) schema: Option<String>,
+    pub(super) metadata: Option<String>,
+    pub(super) deadline: Option<Timestamp>,
+    pub(super) default: Option<Payload>,
+    pub(super) entered_at: Timestamp,
+    pub(super) resolution: Option<String>,
+    pub(super) answer: Option<Payload>,
+    pub(super) resolved_at: Option<Timestamp>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ExportedArtifact {
+    pub(super) call: u32,
+    pub(super) attempt: u32,
+    pub(super) ordinal: u32,
+    pub(super) name: String,
+    pub(super) kind: String,
+    pub(super) media_type: String,
+    pub(super) is_blob: bool,
+    pub(super) tags: Vec<String>,
+    pub(super) payload: Payload,
+    pub(super) at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ExportedLog {
+    pub(super) call: u32,
+    pub(super) attempt: u32,
+    pub(super) ordinal: u32,
+    pub(super) at: Timestamp,
+    pub(super) level: String,
+    pub(super) source: String,
+    pub(super) checkpoint: Option<String>,
+    pub(super) module: String,
+    pub(super) message: String,
+}
+
+pub(super) fn damaged(what: impl Into<String>) -> TransferError {
+    TransferError::Damaged(what.into())
+}
+
+pub(super) fn incomplete(what: &str) -> TransferError {
+    TransferError::Incomplete(what.to_owned())
+}
+
+pub(super) fn add(archive: &mut tar::Builder<impl Write>, name: &str, bytes: &[u8]) -> Result<(), TransferError> {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(bytes.len() as u64);
+    header.set_mode(0o600);
+    header.set_cksum();
+    archive.append_data(&mut header, name, bytes).map_err(TransferError::Archive)
+}
+
+/// The files of an archive: only those that an export has, each checked against its name where that says what it holds.
+pub(super) fn read_archive(archive: impl Read) -> Result<BTreeMap<String, Vec<u8>>, TransferError> {
+    let mut files = BTreeMap::new();
+    let mut archive = tar::Archive::new(archive);
+    for file in archive.entries().map_err(TransferError::Archive)? {
+        let file = file.map_err(TransferError::Archive)?;
+        let name = String::from_utf8_lossy(&file.path_bytes()).into_owned();
+        let size = file.header().size().map_err(TransferError::Archive)?;
+        if size > LARGEST || files.len() >= MOST {
+            return Err(damaged(format!("`{}` is larger than any file of an export", name.escape_debug())));
+        }
+        let mut bytes = Vec::new();
+        file.take(LARGEST).read_to_end(&mut bytes).map_err(TransferError::Archive)?;
+        let (folder, rest) = name.split_once('/').unwrap_or(("", &name));
+        let right = match folder {
+            "" => rest == "export.json",
+            "executions" | "journals" => true,
+            "components" => rest == format!("{}.wasm", ComponentDigest::of(&bytes)),
+            "blobs" => rest == PayloadHash::of(&bytes).to_string(),
+            _ => false,
+        };
+        if !right || files.insert(name.clone(), bytes).is_some() {
+            return Err(damaged(format!("`{}` is not what an export has there", name.escape_debug())));
+        }
+    }
+    Ok(files)
+}
+
+type Packed = (u64, Vec<u8>, [u8; 32]);
+
+pub(super) fn pack(journal: &[StoredEntry]) -> Result<Vec<u8>, TransferError> {
+    let records: Vec<Packed> = journal.iter().map(|entry| (entry.seq, entry.bytes.clone(), entry.link)).collect();
+    postcard::to_stdvec(&records).map_err(|error| damaged(error.to_string()))
+}
+
+pub(super) fn unpack(bytes: &[u8]) -> Result<Vec<StoredEntry>, TransferError> {
+    let records: Vec<Packed> = postcard::from_bytes(bytes).map_err(|error| damaged(format!("a journal: {error}")))?;
+    Ok(records.into_iter().map(|(seq, bytes, link)| StoredEntry { seq, bytes, link }).collect())
+}
+
+/// The entries of a journal whose chain holds and which make sense together.
+pub(super) fn check_journal(id: ExecutionId, journal: &[StoredEntry]) -> Result<Vec<Entry>, TransferError> {
+    let mut link = [0; 32];
+    let mut entries = Vec::with_capacity(journal.len());
+    for record in journal {
+        link = chain(&link, &record.bytes);
+        if link != record.link {
+            return Err(damaged(format!("the hash chain of {id} is broken at record {}", record.seq)));
+        }
+        entries.push(decode(&record.bytes).map_err(|error| damaged(format!("record {} of {id}: {error}", record.seq)))?);
+    }
+    History::fold(&entries).map_err(|error| damaged(format!("the journal of {id}: {error}")))?;
+    Ok(entries)
+}
+
+/// All values that an execution names.
+pub(super) fn payloads<'a>(exported: &'a ExportedExecution, entries: &'a [Entry]) -> Vec<&'a Payload> {
+    let mut payloads: Vec<&Payload> = std::iter::once(&exported.input).chain(&exported.result).collect();
+    payloads.extend(exported.waits.iter().flat_map(|wait| wait.default.iter().chain(&wait.answer)));
+    payloads.extend(exported.artifacts.iter().map(|artifact| &artifact.payload));
+    payloads.extend(entries.iter().flat_map(|entry| entry.body.payloads()));
+    payloads
+}
+
+pub(super) fn exported_wait(row: WaitRow) -> ExportedWait {
+    let (resolution, answer) = match row.resolution {
+        None => (None, None),
+        Some(Resolution::Answered(value)) => (Some("answered"), Some(value)),
+        Some(Resolution::Aborted) => (Some("aborted"), None),
+        Some(Resolution::Expired) => (Some("expired"), None),
+    };
+    let NewWait { call, name, question, schema, metadata, deadline, default } = row.wait;
+    let (entered_at, resolved_at, resolution) = (row.entered_at, row.resolved_at, resolution.map(str::to_owned));
+    ExportedWait { call, name, question, schema, metadata, deadline, default, entered_at, resolution, answer, resolved_at }
+}
+
+pub(super) fn imported_wait(execution: ExecutionId, wait: ExportedWait) -> Result<WaitRow, TransferError> {
+    let resolution = match (wait.resolution.as_deref(), wait.answer) {
+        (None, _) => None,
+        (Some("answered"), Some(value)) => Some(Resolution::Answered(value)),
+        (Some("aborted"), _) => Some(Resolution::Aborted),
+        (Some("expired"), _) => Some(Resolution::Expired),
+        _ => return Err(damaged(format!("a question of {execution}"))),
+    };
+    let ExportedWait { call, name, question, schema, metadata, deadline, default, entered_at, resolved_at, .. } = wait;
+    let wait = NewWait { call, name, question, schema, metadata, deadline, default };
+    Ok(WaitRow { id: CallId { execution, index: call }, wait, entered_at, resolution, resolved_at })
+}
+
+pub(super) fn exported_artifact(row: ArtifactRow) -> ExportedArtifact {
+    let ArtifactRow { call, attempt, ordinal, name, kind, media_type, is_blob, tags, payload, at, .. } = row;
+    ExportedArtifact { call, attempt, ordinal, name, kind, media_type, is_blob, tags, payload, at }
+}
+
+pub(super) fn imported_artifact(execution: ExecutionId, artifact: ExportedArtifact) -> ArtifactRow {
+    let ExportedArtifact { call, attempt, ordinal, name, kind, media_type, is_blob, tags, payload, at } = artifact;
+    ArtifactRow { execution, call, attempt, ordinal, name, kind, media_type, is_blob, tags, payload, at }
+}
+
+pub(super) fn exported_log(row: LogRow) -> ExportedLog {
+    let LogRow { call, attempt, ordinal, at, checkpoint, message, .. } = row;
+    let (level, source, module) = (row.level.as_str().to_owned(), row.source.as_str().to_owned(), row.module.to_owned());
+    ExportedLog { call, attempt, ordinal, at, level, source, checkpoint, module, message }
+}
+
+pub(super) fn imported_log(execution: ExecutionId, log: ExportedLog) -> Result<LogRow, TransferError> {
+    let unknown = || damaged(format!("a log line of {execution}"));
+    let level = LogLevel::parse(&log.level).ok_or_else(unknown)?;
+    let source = LogSource::parse(&log.source).ok_or_else(unknown)?;
+    let module = ["stdout", "stderr", "log"].into_iter().find(|module| *module == log.module).ok_or_else(unknown)?;
+    let ExportedLog { call, attempt, ordinal, at, checkpoint, message, .. } = log;
+    Ok(LogRow { execution, call, attempt, ordinal, at, level, source, checkpoint, module, message })
+}

@@ -1,0 +1,124 @@
+//! Caching across executions (E14): what a result depends on, and serving one that was made before.
+
+use std::time::Duration;
+
+use super::attempt::Call;
+use super::calls::Ended;
+use super::events::{Event, ServedFrom};
+use super::recorder::Step;
+use super::run::Run;
+use crate::ids::ComponentDigest;
+use crate::journal::{Descriptor, EntryBody, Outcome, Provenance};
+use crate::sandbox::{CheckpointOptions, Stop};
+use crate::store::CacheKey;
+
+/// Where a call's result may be served again, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CachePolicy {
+    pub(super) key: CacheKey,
+    pub(super) ttl: Option<Duration>,
+}
+
+impl CachePolicy {
+    /// The policy of a call, if it is to be cached: the execution's setting goes before the checkpoint's, and that before the flow's.
+    pub(super) fn of(
+        component: ComponentDigest,
+        call: &Descriptor,
+        options: &CheckpointOptions,
+        flow: Option<bool>,
+        execution: Option<bool>,
+        call_key: Option<&str>,
+    ) -> Option<Self> {
+        // What may happen once has to happen.
+        let wanted = execution.or(options.cache).or(flow).unwrap_or(false) && !options.is_once();
+        wanted.then(|| {
+            let mut hasher = blake3::Hasher::new_derive_key("kitaru-host 2026-11 cached result");
+            hasher.update(component.as_bytes()).update(call.input_hash.as_bytes());
+            for part in [Some(call.name.as_str()), options.cache_key.as_deref(), call_key] {
+                // With its length, so that no two lists of parts are one text.
+                let part = part.map(str::as_bytes);
+                hasher.update(&part.map_or(u64::MAX, |part| part.len() as u64).to_le_bytes()).update(part.unwrap_or_default());
+            }
+            Self { key: *hasher.finalize().as_bytes(), ttl: options.cache_ttl_ms.map(Duration::from_millis) }
+        })
+    }
+}
+
+impl Run {
+    /// Serves a call from the cache, if it has the result.
+    pub(super) async fn serve_cached(
+        &self,
+        call: &Call,
+        policy: &CachePolicy,
+        descriptor: Option<&Descriptor>,
+    ) -> Result<Option<Ended>, Stop> {
+        let found = self.store.cached(policy.key, self.clock.now()).await.map_err(super::EngineError::from)?;
+        let Some(found) = found else { return Ok(None) };
+        let outcome = Outcome::Success(found.result);
+        let entry = EntryBody::CallEnded {
+            call: call.index,
+            attempt: 0,
+            descriptor: descriptor.cloned(),
+            outcome: outcome.clone(),
+            provenance: Provenance::Cached { source: found.call.execution, call: found.call.index },
+            metadata: found.metadata,
+        };
+        let ended = self.finish(call.index, Step::entry(entry), outcome).await?;
+        let Descriptor { kind, invocation, .. } = &call.descriptor;
+        self.tell(Event::Served { index: call.index, kind: *kind, invocation: invocation.clone(), from: ServedFrom::Cache });
+        Ok(Some(ended))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{CallKind, CanonicalJson, Payload};
+
+    fn call(name: &str, input: &str) -> Descriptor {
+        let input = CanonicalJson::parse(input).unwrap();
+        Descriptor {
+            kind: CallKind::Checkpoint,
+            name: name.into(),
+            invocation: name.into(),
+            input_hash: input.hash(),
+            input: Payload::Inline(Vec::new()),
+            checkpoint_type: None,
+        }
+    }
+
+    #[test]
+    fn e14_the_key_covers_all_that_a_result_depends_on() {
+        let options = CheckpointOptions { cache: Some(true), ..CheckpointOptions::default() };
+        let salted = CheckpointOptions { cache_key: Some("v2".into()), ..options.clone() };
+        let (one, other) = (ComponentDigest::of(b"1"), ComponentDigest::of(b"2"));
+        let key = |digest, call: &Descriptor, options: &CheckpointOptions, own: Option<&str>| {
+            CachePolicy::of(digest, call, options, None, None, own).unwrap().key
+        };
+        let draft = call("draft", "{}");
+        let base = key(one, &draft, &options, None);
+        assert_eq!(base, key(one, &call("draft", " { } "), &options, None));
+        let different = [
+            key(other, &draft, &options, None),
+            key(one, &call("other", "{}"), &options, None),
+            key(one, &call("draft", "{\"a\":1}"), &options, None),
+            key(one, &draft, &salted, None),
+            key(one, &draft, &options, Some("v2")),
+            key(one, &draft, &salted, Some("")),
+        ];
+        for (position, key) in different.iter().enumerate() {
+            assert!(*key != base && !different[..position].contains(key), "{position}");
+        }
+    }
+
+    #[test]
+    fn e14_the_executions_setting_wins() {
+        let decide = |checkpoint, flow, execution| {
+            let options = CheckpointOptions { cache: checkpoint, ..CheckpointOptions::default() };
+            CachePolicy::of(ComponentDigest::of(b"1"), &call("a", "{}"), &options, flow, execution, None).is_some()
+        };
+        assert!(!decide(None, None, None) && decide(Some(true), None, None) && decide(None, Some(true), None));
+        assert!(!decide(Some(false), Some(true), None), "a checkpoint knows itself better than its flow");
+        assert!(!decide(Some(true), None, Some(false)) && decide(Some(false), None, Some(true)));
+    }
+}

@@ -1,0 +1,311 @@
+//! The durable calls of one drive that were submitted: which are under way, which have ended, what the flow waits for, and when a runner
+//! that has nothing to do leaves the execution to the store (E7, E8).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::recorder::{Recorder, Step, Writing};
+use super::run::{SleepPolicy, WaitPolicy};
+use crate::clock::Timestamp;
+use crate::ids::ExecutionId;
+use crate::journal::Outcome;
+use crate::sandbox::Stop;
+use crate::store::{Durability, StatusChange};
+
+/// How a call ended.
+#[derive(Clone, Debug)]
+pub(super) struct Ended {
+    pub(super) outcome: Outcome,
+    /// What the flow's clock reads once the flow knows.
+    pub(super) clock: Timestamp,
+    /// Its place in the order in which calls ended.
+    pub(super) order: u64,
+}
+
+/// What a call waits for that costs nothing.
+#[derive(Clone, Debug)]
+pub(super) enum Parked {
+    /// A person or another program.
+    Wait {
+        /// The end of the runner's polling window.
+        window: Instant,
+        /// When the wait ends by itself.
+        deadline: Option<Timestamp>,
+    },
+    /// A time.
+    Timer {
+        /// Which.
+        deadline: Timestamp,
+    },
+    /// A child flow that waits itself.
+    Child {
+        /// Which.
+        child: ExecutionId,
+        /// The end of the runner's polling window.
+        window: Instant,
+    },
+}
+
+enum State {
+    /// It is under way.
+    Busy,
+    /// It is being recorded as ended, and can no longer be cancelled.
+    Recording,
+    /// It is being cancelled, and can no longer record an end of its own.
+    Cancelling,
+    Ended(Ended),
+}
+
+#[derive(Default)]
+struct Inner {
+    states: HashMap<u32, State>,
+    parked: BTreeMap<u32, Parked>,
+    /// Ended in a failure that the flow has not asked for.
+    unseen: BTreeSet<u32>,
+    /// Of no interest to the guest any more.
+    forgotten: BTreeSet<u32>,
+    fault: Option<Stop>,
+    children: HashMap<u32, ExecutionId>,
+}
+
+/// What stands between the flow and a call's outcome.
+pub(super) enum Look {
+    /// It has ended.
+    Ended(Ended),
+    /// A call of the execution ended in a way that ends the drive.
+    Fault(Stop),
+    /// Not yet. Something runs, or what is waited for may come soon: until this moment, or without end.
+    NotYet(Option<Instant>),
+    /// Nothing runs, and the runner is to leave.
+    Leave,
+}
+
+/// The calls of one drive.
+pub(super) struct Calls {
+    inner: Mutex<Inner>,
+    changed: watch::Sender<u64>,
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        Self { inner: Mutex::default(), changed: watch::Sender::new(0) }
+    }
+}
+
+impl Calls {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self) {
+        self.changed.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Changes whenever something happens to a call.
+    pub(super) fn news(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// A call is a child flow with this ID.
+    pub(super) fn has_child(&self, index: u32, child: ExecutionId) {
+        self.lock().children.insert(index, child);
+    }
+
+    /// The child flow that a call is.
+    pub(super) fn child(&self, index: u32) -> Option<ExecutionId> {
+        self.lock().children.get(&index).copied()
+    }
+
+    /// How many calls are under way.
+    pub(super) fn under_way(&self) -> usize {
+        self.lock().states.values().filter(|state| !matches!(state, State::Ended(_))).count()
+    }
+
+    /// A call is under way.
+    pub(super) fn begin(&self, index: u32) {
+        self.lock().states.insert(index, State::Busy);
+    }
+
+    /// A call that is under way is about to be recorded as ended. False where somebody cancels it.
+    pub(super) fn begin_recording(&self, index: u32) -> bool {
+        match self.lock().states.get_mut(&index) {
+            Some(state @ State::Busy) => {
+                *state = State::Recording;
+                true
+            }
+            Some(State::Cancelling) => false,
+            // A call that the flow itself waits for, and nobody else knows of.
+            _ => true,
+        }
+    }
+
+    /// A call is about to be cancelled. False where it has ended, or is being recorded as such.
+    pub(super) fn begin_cancelling(&self, index: u32) -> bool {
+        match self.lock().states.get_mut(&index) {
+            Some(state @ State::Busy) => {
+                *state = State::Cancelling;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A call has ended, or cannot go on.
+    pub(super) fn settle(&self, index: u32, ending: Result<Ended, Stop>) {
+        let mut inner = self.lock();
+        match ending {
+            Ok(ended) => {
+                if matches!(ended.outcome, Outcome::Failure(_)) {
+                    inner.unseen.insert(index);
+                }
+                if inner.forgotten.remove(&index) {
+                    inner.states.remove(&index);
+                } else {
+                    inner.states.insert(index, State::Ended(ended));
+                }
+            }
+            Err(stop) => {
+                inner.fault.get_or_insert(stop);
+            }
+        }
+        drop(inner);
+        self.tell();
+    }
+
+    /// The guest has let go of a call.
+    pub(super) fn forget(&self, index: u32) {
+        let mut inner = self.lock();
+        if matches!(inner.states.get(&index), Some(State::Ended(_))) {
+            inner.states.remove(&index);
+        } else if inner.states.contains_key(&index) {
+            inner.forgotten.insert(index);
+        }
+    }
+
+    /// The first of `calls` that ended, and its position among them; or why there is none yet.
+    pub(super) fn look(&self, calls: &[u32], policy: Policy) -> (usize, Look) {
+        let mut inner = self.lock();
+        if let Some(stop) = inner.fault.take() {
+            return (0, Look::Fault(stop));
+        }
+        let ended = calls.iter().enumerate().filter_map(|(position, index)| match inner.states.get(index) {
+            Some(State::Ended(ended)) => Some((position, ended)),
+            _ => None,
+        });
+        if let Some((position, ended)) = ended.min_by_key(|(_, ended)| ended.order) {
+            return (position, Look::Ended(ended.clone()));
+        }
+        (0, inner.patience(policy))
+    }
+
+    /// The flow knows how this call ended.
+    pub(super) fn seen(&self, index: u32) {
+        self.lock().unseen.remove(&index);
+    }
+
+    /// Failed calls that the flow never asked about.
+    pub(super) fn unseen(&self) -> Vec<u32> {
+        self.lock().unseen.iter().copied().collect()
+    }
+
+    /// Calls under way, of those that cost nothing if `parked`.
+    pub(super) fn busy(&self, parked: bool) -> Vec<u32> {
+        let inner = self.lock();
+        let busy = inner.states.iter().filter(|(_, state)| !matches!(state, State::Ended(_))).map(|(index, _)| *index);
+        let mut busy: Vec<u32> = busy.filter(|index| inner.parked.contains_key(index) == parked).collect();
+        busy.sort_unstable();
+        busy
+    }
+
+    /// Takes a fault that nobody was told of.
+    pub(super) fn fault(&self) -> Option<Stop> {
+        self.lock().fault.take()
+    }
+
+    /// A call waits for something that costs nothing: `step` is recorded with the status that follows.
+    pub(super) fn park(&self, recorder: &Recorder, index: u32, parked: Parked, step: Step, durability: Durability) -> Writing {
+        let mut inner = self.lock();
+        inner.parked.insert(index, parked);
+        let writing = recorder.hand_over(step.with_status(inner.status()), durability);
+        drop(inner);
+        self.tell();
+        writing
+    }
+
+    /// A parked call goes on: `step` is recorded with the status that follows.
+    pub(super) fn unpark(&self, recorder: &Recorder, index: u32, step: Step, durability: Durability) -> Writing {
+        let mut inner = self.lock();
+        let step = if inner.parked.remove(&index).is_some() { step.with_status(inner.status()) } else { step };
+        let writing = recorder.hand_over(step, durability);
+        drop(inner);
+        self.tell();
+        writing
+    }
+
+    /// What the execution waits for.
+    pub(super) fn parked(&self) -> BTreeMap<u32, Parked> {
+        self.lock().parked.clone()
+    }
+}
+
+/// When a runner that has nothing to do leaves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Policy {
+    pub(super) wait: WaitPolicy,
+    pub(super) sleep: SleepPolicy,
+    pub(super) stopping: bool,
+    pub(super) now: Timestamp,
+}
+
+impl Inner {
+    /// The status of an execution with these parked calls.
+    fn status(&self) -> StatusChange {
+        if self.parked.is_empty() {
+            return StatusChange::Running;
+        }
+        let wake_at = self.parked.values().filter_map(|parked| match parked {
+            Parked::Wait { deadline, .. } => *deadline,
+            Parked::Timer { deadline } => Some(*deadline),
+            Parked::Child { .. } => None,
+        });
+        StatusChange::Waiting { wake_at: wake_at.min() }
+    }
+
+    fn patience(&self, policy: Policy) -> Look {
+        let runs = |(index, state): (&u32, &State)| !matches!(state, State::Ended(_)) && !self.parked.contains_key(index);
+        if self.states.iter().any(runs) {
+            return Look::NotYet(None);
+        }
+        if policy.stopping {
+            return Look::Leave;
+        }
+        let windows = self.parked.values().filter_map(|parked| match parked {
+            Parked::Wait { window, .. } | Parked::Child { window, .. } => Some(*window),
+            Parked::Timer { .. } => None,
+        });
+        match (windows.max(), policy.wait) {
+            (Some(_), WaitPolicy::Stay) => Look::NotYet(None),
+            (Some(_), WaitPolicy::Return) => Look::Leave,
+            (Some(window), WaitPolicy::Window) if window <= Instant::now() => Look::Leave,
+            (Some(window), WaitPolicy::Window) => Look::NotYet(Some(window)),
+            (None, _) => match policy.sleep {
+                SleepPolicy::Stay => Look::NotYet(None),
+                SleepPolicy::Leave { longer_than } if self.nearest(policy.now) > longer_than => Look::Leave,
+                SleepPolicy::Leave { .. } => Look::NotYet(None),
+            },
+        }
+    }
+
+    /// How long until the first timer.
+    fn nearest(&self, now: Timestamp) -> Duration {
+        let deadlines = self.parked.values().filter_map(|parked| match parked {
+            Parked::Timer { deadline } => Some(deadline.since(now)),
+            _ => None,
+        });
+        deadlines.min().unwrap_or_default()
+    }
+}

@@ -1,0 +1,193 @@
+//! Child flows: executions of their own, of which the parent's journal has one call. They are driven here or by whoever answers them, and
+//! end with the parent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::attempt::Call;
+use super::calls::{Ended, Parked};
+use super::drive::{DriveOptions, boxed_drive};
+use super::recorder::Step;
+use super::run::Run;
+use super::submit::{check_input, pick_flow, spec_text};
+use super::waiting::DEFAULT_WINDOW;
+use super::{EngineError, FrozenSpec};
+use crate::ids::{CallId, ComponentDigest, ExecutionId};
+use crate::journal::{CanonicalJson, EntryBody, Failure, Outcome, Payload, Provenance};
+use crate::sandbox::{ChildRequest, Grants, Stop};
+use crate::store::{Durability, ExecutionRow, NewExecution, Status, StoreError, put_bytes};
+
+/// Executions that may stand above each other. A flow that starts itself must end somewhere.
+const DEEPEST: u32 = 16;
+
+/// Whether the flow waits for a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bond {
+    /// It does, and the child ends with it.
+    Attached,
+    /// The child goes its own way.
+    Free,
+}
+
+impl Run {
+    /// Starts a child that goes its own way. The call ends with the child's ID.
+    pub(super) async fn start_child(self: &Arc<Self>, call: Call, request: ChildRequest, attempt: u32) -> Result<Ended, Stop> {
+        let (outcome, child) = match self.new_child(&call, request, Bond::Free).await? {
+            Ok(child) => (Outcome::Success(Payload::Inline(json!(child.id.to_string()).to_string().into_bytes())), Some(child)),
+            Err(failure) => (Outcome::Failure(failure.at_call(call.index)), None),
+        };
+        let id = child.as_ref().map(|child| child.id);
+        let entry = EntryBody::CallEnded {
+            call: call.index,
+            attempt,
+            descriptor: self.cursor.own().call(call.index).is_none().then(|| call.descriptor.clone()),
+            outcome: outcome.clone(),
+            provenance: Provenance::Ran,
+            metadata: None,
+        };
+        let ended = self.finish(call.index, Step { child, ..Step::entry(entry) }, outcome).await?;
+        if let Some(id) = id {
+            let (engine, observer) = (self.engine.clone(), self.options.observer.clone());
+            // Whoever looks after executions drives it on if this process ends first.
+            tokio::spawn(boxed_drive(engine, id, DriveOptions { observer, ..DriveOptions::default() }));
+        }
+        Ok(ended)
+    }
+
+    /// Starts a child, or goes on with it, and waits for its end.
+    pub(super) async fn run_child(
+        self: &Arc<Self>,
+        call: Call,
+        request: ChildRequest,
+        attempt: u32,
+        metadata: Option<String>,
+    ) -> Result<Ended, Stop> {
+        let index = call.index;
+        let started = self.cursor.own().call(index).filter(|record| record.has_started()).and_then(|record| record.child);
+        let child = match started {
+            Some(child) => child,
+            None => match self.new_child(&call, request, Bond::Attached).await? {
+                Ok(child) => {
+                    let id = child.id;
+                    let start =
+                        EntryBody::CallStarted { call: index, attempt, descriptor: None, deadline: None, child: Some(id) };
+                    let step = Step { child: Some(child), ..Step::entry(start) }.with_metadata(metadata);
+                    self.recorder.write(step, Durability::Full).await?;
+                    id
+                }
+                Err(failure) => {
+                    return self.end_child(index, attempt, Outcome::Failure(failure.at_call(index))).await;
+                }
+            },
+        };
+        self.calls.has_child(index, child);
+        let row = self.await_child(index, child).await?;
+        self.end_child(index, attempt, outcome_of(index, &row)).await
+    }
+
+    async fn end_child(&self, index: u32, attempt: u32, outcome: Outcome) -> Result<Ended, Stop> {
+        let entry = EntryBody::CallEnded {
+            call: index,
+            attempt,
+            descriptor: None,
+            outcome: outcome.clone(),
+            provenance: Provenance::Ran,
+            metadata: None,
+        };
+        Ok(self.finish(index, Step::entry(entry), outcome).await?)
+    }
+
+    /// Drives the child until it ends, or waits while somebody else does.
+    async fn await_child(self: &Arc<Self>, index: u32, child: ExecutionId) -> Result<ExecutionRow, Stop> {
+        let mut news = self.store.watch(child).await.map_err(EngineError::from)?;
+        loop {
+            match boxed_drive(self.engine.clone(), child, self.options.clone()).await {
+                Ok(_) | Err(EngineError::Store(StoreError::Owned { .. })) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let row = self.store.execution(child).await.map_err(EngineError::from)?;
+            if row.status.is_terminal() {
+                return Ok(row);
+            }
+            let window = Instant::now() + Duration::from_secs(DEFAULT_WINDOW);
+            let parked = Parked::Child { child, window };
+            self.calls.park(&self.recorder, index, parked, Step::default(), Durability::Relaxed).done().await?;
+            // It may have gone on between the look and the watch.
+            if !self.engine.is_ready(child).await? && news.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            self.calls.unpark(&self.recorder, index, Step::default(), Durability::Relaxed).done().await?;
+        }
+    }
+
+    /// A new execution for a child, or why there can be none.
+    async fn new_child(
+        &self,
+        call: &Call,
+        request: ChildRequest,
+        bond: Bond,
+    ) -> Result<Result<Box<NewExecution>, Failure>, EngineError> {
+        if self.row.new.depth >= DEEPEST {
+            let message = format!("child flows are {DEEPEST} deep here, and go no deeper");
+            return Ok(Err(Failure::runtime("limit", message)));
+        }
+        let own = self.row.new.component;
+        let component = match request.component.as_deref().map(str::parse::<ComponentDigest>) {
+            None => own,
+            Some(Ok(digest)) => digest,
+            Some(Err(_)) => {
+                return Ok(Err(Failure::usage("a component is named by its SHA-256 in hexadecimal")));
+            }
+        };
+        let program = match self.engine.stored_program(component).await {
+            Err(EngineError::Store(StoreError::NotFound { .. })) => {
+                return Ok(Err(Failure::runtime("not-found", format!("the store has no component {component}"))));
+            }
+            program => program?,
+        };
+        let checked = pick_flow(program.manifest(), Some(&request.flow)).and_then(|flow| check_input(flow, &request.input));
+        if let Err(error) = checked {
+            return Ok(Err(Failure::usage(error.to_string())));
+        }
+        // What an operator granted to one component is not another's.
+        let grants = if component == own { self.spec.grants.clone() } else { Grants::default() };
+        let spec = FrozenSpec { grants, retries: None, ..self.spec.clone() };
+        let id = self.engine.ids.execution();
+        let now = self.clock.now();
+        let input = CanonicalJson::of(&request.input).into_string().into_bytes();
+        Ok(Ok(Box::new(NewExecution {
+            id,
+            flow: request.flow,
+            component,
+            input: put_bytes(self.store.as_ref(), input).await?,
+            seed: self.engine.ids.seed(),
+            created_at: now,
+            flow_epoch: now,
+            original: None,
+            parent: (bond == Bond::Attached).then_some(CallId { execution: self.id(), index: call.index }),
+            depth: self.row.new.depth + 1,
+            tags: self.row.new.tags.clone(),
+            replay_plan: None,
+            frozen_spec: spec_text(id, &spec)?,
+        })))
+    }
+}
+
+/// What the parent gets for a child that ended.
+fn outcome_of(index: u32, row: &ExecutionRow) -> Outcome {
+    let child = row.new.id;
+    match (row.status, &row.result, &row.failure) {
+        (Status::Completed, Some(result), _) => Outcome::Success(result.clone()),
+        (Status::Failed, _, Some(failure)) => {
+            let details = json!({ "execution": child.to_string(), "details": failure.details_json() });
+            Outcome::Failure(Failure { call_index: Some(index), ..failure.clone() }.with_details(&details))
+        }
+        (status, ..) => {
+            let failure = Failure::runtime("cancelled", format!("child execution `{child}` ended as {status}"));
+            Outcome::Failure(failure.at_call(index).with_details(&json!({ "execution": child.to_string() })))
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Effects that may happen once (E5): what becomes of a call whose attempt nobody knows the end of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::attempt::Work;
+use super::calls::{Ended, Parked};
+use super::events::Event;
+use super::recorder::Step;
+use super::run::Run;
+use crate::ids::CallId;
+use crate::journal::{EntryBody, Failure, Outcome, Provenance};
+use crate::sandbox::{OnUnknown, Stop};
+use crate::store::{Durability, NewWait, Resolution, get_text, put_bytes};
+
+use super::EngineError;
+
+/// What a person may answer.
+fn schema() -> Value {
+    json!({
+        "oneOf": [
+            { "type": "object", "required": ["action"], "additionalProperties": false,
+              "properties": { "action": { "enum": ["retry", "fail"] } } },
+            { "type": "object", "required": ["action", "value"], "additionalProperties": false,
+              "properties": { "action": { "const": "result" }, "value": {} } },
+        ],
+    })
+}
+
+/// Settles a call that may have had its effect. None where it is to run again.
+pub(super) async fn settle_unknown(run: &Arc<Run>, work: &Work) -> Result<Option<Ended>, Stop> {
+    match work.options.on_unknown.unwrap_or_default() {
+        OnUnknown::Retry => Ok(None),
+        OnUnknown::Fail => end(run, work, Outcome::Failure(unknown(run, work))).await.map(Some),
+        OnUnknown::Ask => ask(run, work).await,
+    }
+}
+
+fn unknown(run: &Run, work: &Work) -> Failure {
+    let call = CallId { execution: run.id(), index: work.call.index };
+    let name = &work.call.descriptor.invocation;
+    let message = format!("the host died while `{name}` ran: nobody knows whether it happened, and it may happen only once");
+    Failure::runtime("unknown-outcome", message)
+        .at_call(work.call.index)
+        .with_details(&json!({ "idempotency_key": run.idempotency_key(call) }))
+}
+
+async fn end(run: &Run, work: &Work, outcome: Outcome) -> Result<Ended, Stop> {
+    let entry = EntryBody::CallEnded {
+        call: work.call.index,
+        // The attempt in question is the last that started.
+        attempt: work.attempt.saturating_sub(1),
+        descriptor: None,
+        outcome: outcome.clone(),
+        provenance: Provenance::Ran,
+        metadata: None,
+    };
+    Ok(run.finish(work.call.index, Step::entry(entry), outcome).await?)
+}
+
+/// Asks a person what happened. The question stands under the call's own ID.
+async fn ask(run: &Arc<Run>, work: &Work) -> Result<Option<Ended>, Stop> {
+    let id = CallId { execution: run.id(), index: work.call.index };
+    let store = run.store.as_ref();
+    let mut wakeups = store.watch(run.id()).await.map_err(EngineError::from)?;
+    let name = &work.call.descriptor.invocation;
+    let known = store.waits(run.id()).await.map_err(EngineError::from)?.into_iter().find(|wait| wait.id == id);
+    let mut step = Step::default();
+    if known.is_none() {
+        step.wait = Some(NewWait {
+            call: work.call.index,
+            name: name.clone(),
+            question: Some(format!(
+                "The host died while `{name}` ran, and it may happen only once. Did it happen? \
+                 Answer with its result, have it run again, or let it fail."
+            )),
+            schema: Some(schema().to_string()),
+            metadata: Some(json!({ "idempotency_key": run.idempotency_key(id), "unknown_outcome": true }).to_string()),
+            deadline: None,
+            default: None,
+        });
+    }
+    let mut resolution = known.and_then(|wait| wait.resolution);
+    if resolution.is_none() {
+        let window = Instant::now() + Duration::from_secs(600);
+        run.calls.park(&run.recorder, id.index, Parked::Wait { window, deadline: None }, step, Durability::Full).done().await?;
+        store.wake(run.id()).await.map_err(EngineError::from)?;
+        run.tell(Event::Waiting { id });
+    }
+    let resolution = loop {
+        if let Some(resolution) = resolution {
+            break resolution;
+        }
+        resolution = store.wait(id).await.map_err(EngineError::from)?.resolution;
+        if resolution.is_some() {
+            continue;
+        }
+        if wakeups.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    run.tell(Event::Answered { id });
+    let answer = match resolution {
+        Resolution::Answered(payload) => {
+            let text = get_text(store, &payload).await.map_err(EngineError::from)?;
+            serde_json::from_str::<Value>(&text).unwrap_or_default()
+        }
+        Resolution::Aborted | Resolution::Expired => json!({ "action": "fail" }),
+    };
+    match answer.get("action").and_then(Value::as_str) {
+        Some("result") => {
+            let value = answer.get("value").cloned().unwrap_or_default().to_string();
+            let value = put_bytes(store, value.into_bytes()).await.map_err(EngineError::from)?;
+            end(run, work, Outcome::Success(value)).await.map(Some)
+        }
+        Some("retry") => {
+            run.calls.unpark(&run.recorder, id.index, Step::default(), Durability::Full).done().await?;
+            Ok(None)
+        }
+        _ => end(run, work, Outcome::Failure(unknown(run, work))).await.map(Some),
+    }
+}

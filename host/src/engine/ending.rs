@@ -1,0 +1,204 @@
+//! How one run of a flow body ends: with a result, a failure, a divergence, a request to end, or a runner that leaves.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::EngineError;
+use super::calls::Parked;
+use super::events::Event;
+use super::flow_port::FlowCalls;
+use super::journals::read_journal;
+use super::recorder::Step;
+use super::run::Run;
+use super::submitted::{Tasks, await_all, cancel_call};
+use super::waiting::Suspended;
+use crate::ids::{CallId, ExecutionId};
+use crate::journal::{Entry, EntryBody, Failure, Outcome};
+use crate::sandbox::{FlowRun, Ran, Stop};
+use crate::store::{Durability, StatusChange, StoreError, get_text, put_bytes};
+
+/// How one run of the flow ended.
+pub(super) enum Stopped {
+    /// The execution has ended.
+    Ended,
+    /// The flow is to run again, from the top.
+    Again,
+    /// The runner leaves; whatever it waits for is in the store.
+    Left { waits: Vec<CallId>, children: Vec<ExecutionId> },
+}
+
+/// Runs the flow body from the top, to the next stop.
+pub(super) async fn run_to_stop(run: &Arc<Run>) -> Result<Stopped, EngineError> {
+    let input = get_text(run.store.as_ref(), &run.row.new.input).await?;
+    // Dropped with this function, however it is left: what still runs then ends.
+    let tasks = Arc::new(Tasks::default());
+    let calls = FlowCalls::new(run.clone(), tasks.clone());
+    let metadata = calls.metadata();
+    let flow = run.program.run_flow(FlowRun {
+        name: run.row.new.flow.clone(),
+        input,
+        seed: run.row.new.seed,
+        clock: run.flow_clock.clone(),
+        port: Box::new(calls),
+        log: run.lines.clone(),
+        limits: run.spec.limits,
+    });
+    let ran = async {
+        match flow.await {
+            // What was submitted and not asked for is part of the flow all the same.
+            Ran::Returned(result) => match finish_submitted(run, &tasks).await {
+                Ok(()) => Ran::Returned(result),
+                Err(stop) => Ran::Stopped(stop),
+            },
+            ran => ran,
+        }
+    };
+    let ran = tokio::select! {
+        biased;
+        ran = ran => ran,
+        // Dropping the flow drops its running checkpoint with it.
+        cancelled = cancellation(run) => {
+            cancelled?;
+            let children = run.calls.busy(true).into_iter().chain(run.calls.busy(false));
+            for index in children.collect::<Vec<_>>() {
+                tasks.stop(index).await;
+            }
+            run.recorder.write(Step::status(StatusChange::Cancelled), Durability::Full).await?;
+            run.engine.cancel_children(run.id()).await?;
+            return Ok(Stopped::Ended);
+        }
+    };
+    // The end is the first thing after the flow's last lines that the world can see.
+    run.logs.flush().await;
+    let failure = match ran {
+        Ran::Returned(result) => match missing(run) {
+            Some(failure) => return fail_without_record(run, &tasks, failure).await,
+            None => {
+                let result = put_bytes(run.store.as_ref(), result.into_bytes()).await?;
+                let finished = EntryBody::Finished { outcome: Outcome::Success(result.clone()), unseen: Vec::new() };
+                let step = Step::entry(finished).with_status(StatusChange::Completed { result }).with_metadata(metadata());
+                run.recorder.write(step, Durability::Full).await?;
+                return Ok(Stopped::Ended);
+            }
+        },
+        Ran::ReturnedFailure(failure) => match missing(run) {
+            Some(divergence) => return fail_without_record(run, &tasks, divergence).await,
+            None => failure,
+        },
+        Ran::Ended(failure) => failure,
+        Ran::Stopped(Stop::Diverged(divergence)) => return fail_without_record(run, &tasks, divergence.to_failure()).await,
+        Ran::Stopped(Stop::Limit(text)) => Failure::runtime("limit", text),
+        Ran::Stopped(Stop::Engine(error)) => return stopped(run, error),
+    };
+    cancel_submitted(run, &tasks).await?;
+    fail(run, failure, metadata()).await
+}
+
+/// Records the flow's failure; and where it has retries left, that it runs again (E9).
+async fn fail(run: &Arc<Run>, failure: Failure, metadata: Option<String>) -> Result<Stopped, EngineError> {
+    let unseen = run.calls.unseen();
+    let finished = EntryBody::Finished { outcome: Outcome::Failure(failure.clone()), unseen };
+    let retries = run.spec.retries.unwrap_or(run.flow_options.retries);
+    let used = run.cursor.own().automatic_retries;
+    if failure.retryable && used < retries {
+        // As the journal has it, with what this run added.
+        let mut history = read_journal(run.store.as_ref(), run.id()).await?.history;
+        let entry = Entry { seq: history.next_seq, at: run.clock.now(), body: finished.clone() };
+        history.apply(&entry).map_err(|source| EngineError::History { execution: run.id(), source })?;
+        let rerun = history.to_rerun(&failure);
+        // What may happen once is not repeated without a person's word.
+        let once = rerun
+            .iter()
+            .filter_map(|index| history.call(*index))
+            .any(|record| run.program.manifest().checkpoint(&record.descriptor.name).is_some_and(|info| info.options.is_once()));
+        if !once {
+            let reopened = EntryBody::Reopened { rerun: rerun.clone(), component: None, automatic: true };
+            let entry = Entry { seq: history.next_seq, at: run.clock.now(), body: reopened.clone() };
+            history.apply(&entry).map_err(|source| EngineError::History { execution: run.id(), source })?;
+            let from_call = (!rerun.is_empty()).then(|| history.len());
+            let step = Step { entries: vec![finished, reopened], ..Step::default() }
+                .with_status(StatusChange::Reopened { component: None, from_call })
+                .with_metadata(metadata);
+            run.recorder.write(step, Durability::Full).await?;
+            run.tell(Event::FlowRetry { failure, retry: used + 1, retries });
+            return Ok(Stopped::Again);
+        }
+    }
+    let step = Step::entry(finished).with_status(StatusChange::Failed { failure }).with_metadata(metadata);
+    run.recorder.write(step, Durability::Full).await?;
+    Ok(Stopped::Ended)
+}
+
+/// Waits for checkpoints and child flows that the flow submitted and did not ask for; ends questions and sleeps.
+async fn finish_submitted(run: &Arc<Run>, tasks: &Tasks) -> Result<(), Stop> {
+    for (index, parked) in run.calls.parked() {
+        if !matches!(parked, Parked::Child { .. }) {
+            cancel_call(run, tasks, index).await?;
+        }
+    }
+    await_all(run).await
+}
+
+/// A flow that failed ends all that it submitted.
+async fn cancel_submitted(run: &Arc<Run>, tasks: &Tasks) -> Result<(), EngineError> {
+    for index in run.calls.busy(true).into_iter().chain(run.calls.busy(false)) {
+        cancel_call(run, tasks, index).await.map_err(|stop| match stop {
+            Stop::Engine(error) => engine_error(error),
+            other => EngineError::state(other.to_string()),
+        })?;
+    }
+    Ok(())
+}
+
+/// The flow ended without a call that its journal has (E2).
+fn missing(run: &Run) -> Option<Failure> {
+    run.cursor.missing(run.made.load(Ordering::Acquire)).map(|divergence| divergence.to_failure())
+}
+
+/// A divergence ends the execution and leaves its journal as it was (E2).
+async fn fail_without_record(run: &Run, tasks: &Tasks, failure: Failure) -> Result<Stopped, EngineError> {
+    for index in run.calls.busy(true).into_iter().chain(run.calls.busy(false)) {
+        tasks.stop(index).await;
+    }
+    run.recorder.write(Step::status(StatusChange::Failed { failure }), Durability::Full).await?;
+    run.engine.cancel_children(run.id()).await?;
+    Ok(Stopped::Ended)
+}
+
+fn stopped(run: &Run, error: Box<dyn std::error::Error + Send + Sync>) -> Result<Stopped, EngineError> {
+    let error = match error.downcast::<Suspended>() {
+        Ok(_) => {
+            let parked = run.calls.parked();
+            let waits = parked.iter().filter(|(_, parked)| matches!(parked, Parked::Wait { .. }));
+            let waits = waits.map(|(index, _)| CallId { execution: run.id(), index: *index }).collect();
+            let children = parked.values().filter_map(|parked| match parked {
+                Parked::Child { child, .. } => Some(*child),
+                _ => None,
+            });
+            return Ok(Stopped::Left { waits, children: children.collect() });
+        }
+        Err(error) => error,
+    };
+    Err(engine_error(error))
+}
+
+fn engine_error(error: Box<dyn std::error::Error + Send + Sync>) -> EngineError {
+    match error.downcast::<EngineError>() {
+        Ok(error) => *error,
+        Err(error) => StoreError::Backend(error).into(),
+    }
+}
+
+/// Completes when somebody asks for the end of the execution.
+async fn cancellation(run: &Run) -> Result<(), EngineError> {
+    let mut wakeups = run.store.watch(run.id()).await?;
+    loop {
+        if run.store.execution(run.id()).await?.cancel_requested {
+            return Ok(());
+        }
+        if wakeups.changed().await.is_err() {
+            // No more wake-ups can come; the flow goes on.
+            std::future::pending::<()>().await;
+        }
+    }
+}

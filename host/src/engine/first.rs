@@ -1,0 +1,41 @@
+//! Which of several calls ended first: a durable call of its own, so that a re-executed flow sees the same (E7).
+
+use super::flow_port::{Decided, FlowCalls};
+use super::recorder::Step;
+use super::refusal::Refusal;
+use super::{EngineError, identity};
+use crate::journal::{CallKind, EntryBody, Outcome, Payload, Provenance};
+use crate::store::Durability;
+
+impl FlowCalls {
+    /// The position of the first of `calls` to end, as it is or was recorded.
+    pub(super) async fn choose(&mut self, calls: Vec<u32>) -> Result<u32, Refusal> {
+        let call = self.describe(CallKind::First, "first", None, &identity::of_first(&calls), None).await?;
+        let winner = match self.decide(&call).await? {
+            Decided::Ended(ended) => {
+                let Outcome::Success(payload) = &ended.outcome else {
+                    return Err(EngineError::state("a choice is recorded as failed").into());
+                };
+                let text = self.run.text(payload).await.map_err(EngineError::from)?;
+                self.run.flow_clock.advance(ended.clock);
+                text.parse().map_err(|_| EngineError::state("a choice is recorded as something else"))?
+            }
+            Decided::Run { attempt, .. } => {
+                let (position, _) = self.first_of(&calls).await?;
+                let entry = EntryBody::CallEnded {
+                    call: call.index,
+                    attempt,
+                    descriptor: self.run.cursor.own().call(call.index).is_none().then(|| call.descriptor.clone()),
+                    outcome: Outcome::Success(Payload::Inline(position.to_string().into_bytes())),
+                    provenance: Provenance::Ran,
+                    metadata: None,
+                };
+                let recorded = self.run.recorder.write(Step::entry(entry), Durability::Full).await?;
+                self.run.flow_clock.advance(recorded.at);
+                u32::try_from(position).unwrap_or(u32::MAX)
+            }
+        };
+        self.run.flow_moves_on();
+        Ok(winner)
+    }
+}

@@ -1,0 +1,64 @@
+//! The right to drive an execution, which is given back however the driving ends: also when whoever drives goes away in the middle (E12).
+
+use std::sync::{Mutex, PoisonError};
+
+use super::recorder::{Recorder, RecorderTask};
+use super::{Engine, EngineError};
+use crate::ids::ExecutionId;
+use crate::store::Lease;
+
+/// A lease that is held. What was handed to its recorders is written before it is given back.
+pub(super) struct LeaseGuard {
+    engine: Engine,
+    lease: Lease,
+    held: bool,
+    recorders: Mutex<Vec<RecorderTask>>,
+}
+
+impl LeaseGuard {
+    /// Takes the lease of an execution.
+    ///
+    /// # Errors
+    /// [`StoreError::Owned`](crate::store::StoreError::Owned) when a live runner holds it.
+    pub(super) async fn claim(engine: &Engine, id: ExecutionId) -> Result<Self, EngineError> {
+        let lease = engine.store.claim(id).await?;
+        Ok(Self { engine: engine.clone(), lease, held: true, recorders: Mutex::default() })
+    }
+
+    pub(super) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// A recorder under this lease.
+    pub(super) fn recorder(&self, engine: &Engine, next_seq: u64, link: [u8; 32]) -> Recorder {
+        let (recorder, task) = Recorder::start(engine.store.clone(), engine.clock.clone(), self.lease.clone(), next_seq, link);
+        self.recorders.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+        recorder
+    }
+
+    /// Gives the lease back.
+    pub(super) async fn release(mut self) -> Result<(), EngineError> {
+        self.held = false;
+        let recorders = std::mem::take(&mut *self.recorders.lock().unwrap_or_else(PoisonError::into_inner));
+        give_back(&self.engine, &self.lease, recorders).await
+    }
+}
+
+impl Drop for LeaseGuard {
+    fn drop(&mut self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.held {
+            let (engine, lease) = (self.engine.clone(), self.lease.clone());
+            let recorders = std::mem::take(&mut *self.recorders.lock().unwrap_or_else(PoisonError::into_inner));
+            // Not waited for: a lease that is not given back is found to be a dead runner's.
+            runtime.spawn(async move { give_back(&engine, &lease, recorders).await });
+        }
+    }
+}
+
+async fn give_back(engine: &Engine, lease: &Lease, recorders: Vec<RecorderTask>) -> Result<(), EngineError> {
+    for recorder in recorders {
+        let _ = recorder.await;
+    }
+    Ok(engine.store.release(lease).await?)
+}

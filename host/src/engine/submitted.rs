@@ -1,0 +1,125 @@
+//! Submitted calls: their tasks, waiting for the first of them to end, and ending them on request.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::calls::{Ended, Look};
+use super::recorder::Step;
+use super::run::Run;
+use super::waiting::Suspended;
+use crate::ids::CallId;
+use crate::journal::{EntryBody, Failure, Outcome, Provenance};
+use crate::sandbox::Stop;
+use crate::store::{Durability, Resolution, StoreError};
+
+/// The tasks of submitted calls; those that are left end with it.
+#[derive(Default)]
+pub(super) struct Tasks(Mutex<HashMap<u32, JoinHandle<()>>>);
+
+impl Tasks {
+    pub(super) fn add(&self, index: u32, task: JoinHandle<()>) {
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.retain(|_, task| !task.is_finished());
+        tasks.insert(index, task);
+    }
+
+    /// Stops the task of a call, and returns when it is still.
+    pub(super) async fn stop(&self, index: u32) {
+        let task = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&index);
+        if let Some(task) = task {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        for task in self.0.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            task.abort();
+        }
+    }
+}
+
+/// The first of `calls` to end, and its position among them; or the runner leaves.
+pub(super) async fn await_first(run: &Run, calls: &[u32]) -> Result<(usize, Ended), Stop> {
+    let mut news = run.calls.news();
+    loop {
+        news.mark_unchanged();
+        if let Some(found) = pause(run, &mut news, calls).await? {
+            return Ok(found);
+        }
+    }
+}
+
+/// Returns when no submitted call is under way; or the runner leaves.
+pub(super) async fn await_all(run: &Run) -> Result<(), Stop> {
+    let mut news = run.calls.news();
+    loop {
+        news.mark_unchanged();
+        if let Some(stop) = run.calls.fault() {
+            return Err(stop);
+        }
+        if run.calls.under_way() == 0 {
+            return Ok(());
+        }
+        pause(run, &mut news, &[]).await?;
+    }
+}
+
+/// The first of `calls` that has ended; otherwise something happened since, or the runner leaves.
+async fn pause(run: &Run, news: &mut watch::Receiver<u64>, calls: &[u32]) -> Result<Option<(usize, Ended)>, Stop> {
+    let until = match run.calls.look(calls, run.policy()) {
+        (position, Look::Ended(ended)) => return Ok(Some((position, ended))),
+        (_, Look::Fault(stop)) => return Err(stop),
+        (_, Look::Leave) => return Err(Stop::Engine(Box::new(Suspended))),
+        (_, Look::NotYet(until)) => until,
+    };
+    let window = async {
+        match until {
+            Some(until) => tokio::time::sleep_until(until).await,
+            None => std::future::pending().await,
+        }
+    };
+    let stopping = async { if run.engine.is_stopping() { std::future::pending().await } else { run.engine.stopped().await } };
+    tokio::select! {
+        _ = news.changed() => {}
+        () = window => {}
+        () = stopping => {}
+    }
+    Ok(None)
+}
+
+/// Ends a call that is under way, and records that.
+pub(super) async fn cancel_call(run: &Arc<Run>, tasks: &Tasks, index: u32) -> Result<(), Stop> {
+    if !run.calls.begin_cancelling(index) {
+        // It is being recorded as ended, if it has not ended: that is a matter of moments.
+        return Ok(());
+    }
+    tasks.stop(index).await;
+    if let Some(child) = run.calls.child(index) {
+        run.engine.cancel_quietly(child).await?;
+    }
+    let id = CallId { execution: run.id(), index };
+    // A question that nobody needs an answer to is not asked any more.
+    match run.store.resolve(id, Resolution::Aborted, run.clock.now()).await {
+        Ok(()) | Err(StoreError::NotFound { .. } | StoreError::Conflict { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let outcome = Outcome::Failure(Failure::runtime("cancelled", "the flow ended the call").at_call(index));
+    let entry = EntryBody::CallEnded {
+        call: index,
+        attempt: 0,
+        descriptor: None,
+        outcome: outcome.clone(),
+        provenance: Provenance::Cancelled,
+        metadata: None,
+    };
+    let writing = run.calls.unpark(&run.recorder, index, Step::entry(entry), Durability::Relaxed);
+    let recorded = writing.done().await?;
+    run.calls.settle(index, Ok(Ended { outcome, clock: recorded.at, order: recorded.seq }));
+    Ok(())
+}

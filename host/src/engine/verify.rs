@@ -1,0 +1,215 @@
+//! Would this execution still run (E15)? Its hash chain is checked, and its flow is re-executed, with its own or another component, writing
+//! nothing. And where the answer is yes, a waiting execution can be moved to that component.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::dry_run::{DryCalls, Frontier, Silent};
+use super::journals::read_journal;
+use super::lease::LeaseGuard;
+use super::recorder::Step;
+use super::submit::pick_flow;
+use super::{Engine, EngineError, FrozenSpec};
+use crate::ids::{ComponentDigest, ExecutionId};
+use crate::journal::{CanonicalJson, Cursor, EntryBody, Failure, Invocations, chain};
+use crate::sandbox::{FlowClock, FlowRun, Program, Ran, Stop};
+use crate::store::{Durability, ExecutionRow, Status, StatusChange, get_text};
+
+/// What came of checking one execution.
+#[derive(Debug)]
+pub struct Verification {
+    /// Which.
+    pub execution: ExecutionId,
+    /// As it stands.
+    pub row: ExecutionRow,
+    /// The component that it was checked against.
+    pub component: ComponentDigest,
+    /// Records of its journal.
+    pub records: u64,
+    /// The first record whose link does not follow from those before it.
+    pub broken_at: Option<u64>,
+    /// Calls that the flow made.
+    pub made: u32,
+    /// How the re-execution ended.
+    pub verdict: Verdict,
+}
+
+/// How a re-execution ended.
+#[derive(Debug)]
+pub enum Verdict {
+    /// The flow makes the recorded calls, and comes to the recorded end, or to where it waits.
+    Holds,
+    /// It does not; the failure says where and how.
+    Diverges(Failure),
+    /// It could not be tried: the component has no such flow, or the journal cannot be read.
+    Unknown(String),
+}
+
+impl Verification {
+    /// Whether the execution would go on as it is.
+    pub fn holds(&self) -> bool {
+        self.broken_at.is_none() && matches!(self.verdict, Verdict::Holds)
+    }
+}
+
+impl Engine {
+    /// Checks an execution against its own component or another. Nothing is written.
+    ///
+    /// # Errors
+    /// When the execution does not exist, the component cannot run here, or the store cannot be read.
+    pub async fn verify(&self, id: ExecutionId, component: Option<&[u8]>) -> Result<Verification, EngineError> {
+        let row = self.store.execution(id).await?;
+        let (records, broken_at) = self.check_chain(id).await?;
+        let digest = component.map_or(row.new.component, ComponentDigest::of);
+        let program = match component {
+            Some(bytes) => self.program(bytes).await?,
+            None => self.stored_program(digest).await?,
+        };
+        let made = Arc::new(AtomicU32::new(0));
+        let verdict = match broken_at {
+            Some(seq) => Verdict::Unknown(format!("the hash chain is broken at record {seq}")),
+            None => self.re_execute(&row, &program, &made).await?,
+        };
+        let made = made.load(Ordering::Acquire);
+        Ok(Verification { execution: id, row, component: digest, records, broken_at, made, verdict })
+    }
+
+    /// How many records there are, and the first whose link is not that of its bytes.
+    async fn check_chain(&self, id: ExecutionId) -> Result<(u64, Option<u64>), EngineError> {
+        let entries = self.store.entries(id, 0).await?;
+        let mut link = [0; 32];
+        let mut broken = None;
+        for (expected, entry) in (0_u64..).zip(&entries) {
+            link = chain(&link, &entry.bytes);
+            if entry.seq != expected || entry.link != link {
+                broken = Some(expected);
+                break;
+            }
+        }
+        Ok((entries.len() as u64, broken))
+    }
+
+    async fn re_execute(
+        &self,
+        row: &ExecutionRow,
+        program: &Arc<Program>,
+        made: &Arc<AtomicU32>,
+    ) -> Result<Verdict, EngineError> {
+        let id = row.new.id;
+        let history = match read_journal(self.store.as_ref(), id).await {
+            Ok(journal) => journal.history,
+            Err(error @ (EngineError::Record { .. } | EngineError::History { .. })) => {
+                return Ok(Verdict::Unknown(error.to_string()));
+            }
+            Err(error) => return Err(error),
+        };
+        if let Err(error) = pick_flow(program.manifest(), Some(&row.new.flow)) {
+            return Ok(Verdict::Unknown(error.to_string()));
+        }
+        let spec: FrozenSpec = serde_json::from_str(&row.new.frozen_spec).map_err(|source| EngineError::StoredJson {
+            what: "configuration",
+            execution: id,
+            source,
+        })?;
+        let cursor = Arc::new(Cursor::new(history, self.replay_source(row).await?));
+        let clock = FlowClock::new(row.new.flow_epoch);
+        let calls = DryCalls {
+            store: self.store.clone(),
+            row: row.clone(),
+            cursor: cursor.clone(),
+            clock: clock.clone(),
+            manifest: program.manifest().clone(),
+            made: made.clone(),
+            invocations: Invocations::default(),
+            ends: HashMap::new(),
+            shapes: HashMap::new(),
+            identity_seen: false,
+        };
+        let ran = program.run_flow(FlowRun {
+            name: row.new.flow.clone(),
+            input: get_text(self.store.as_ref(), &row.new.input).await?,
+            seed: row.new.seed,
+            clock,
+            port: Box::new(calls),
+            log: Arc::new(Silent),
+            limits: spec.limits,
+        });
+        let ran = ran.await;
+        // Calls that the journal has and the flow did not make, however it ended.
+        let missing = cursor.missing(made.load(Ordering::Acquire)).map(|divergence| divergence.to_failure());
+        let verdict = match (ran, missing) {
+            (Ran::Stopped(Stop::Diverged(divergence)), _) => Verdict::Diverges(divergence.to_failure()),
+            (_, Some(missing)) => Verdict::Diverges(missing),
+            (Ran::Stopped(Stop::Engine(error)), None) => match error.downcast::<Frontier>() {
+                Ok(frontier) => at_frontier(row, &frontier),
+                Err(error) => return Err(EngineError::Store(crate::store::StoreError::Backend(error))),
+            },
+            (Ran::Returned(result), None) => self.compare_result(row, &result).await?,
+            (Ran::ReturnedFailure(failure) | Ran::Ended(failure), None) => compare_failure(row, failure),
+            (Ran::Stopped(Stop::Limit(text)), None) => compare_failure(row, Failure::runtime("limit", text)),
+        };
+        Ok(verdict)
+    }
+
+    async fn compare_result(&self, row: &ExecutionRow, result: &str) -> Result<Verdict, EngineError> {
+        let Some(recorded) = &row.result else {
+            let ended = matches!(row.status, Status::Failed);
+            let failure = || Failure::runtime("divergence", "the flow returns a result now, and failed when it ran");
+            return Ok(if ended { Verdict::Diverges(failure()) } else { Verdict::Holds });
+        };
+        let recorded = get_text(self.store.as_ref(), recorded).await?;
+        let same = CanonicalJson::parse(&recorded).ok() == CanonicalJson::parse(result).ok();
+        let message = "the flow makes the recorded calls, and returns another result now";
+        Ok(if same { Verdict::Holds } else { Verdict::Diverges(Failure::runtime("divergence", message)) })
+    }
+
+    /// Moves an execution that has not ended, and that nobody drives, to another component, if that makes the recorded calls.
+    ///
+    /// # Errors
+    /// When it has ended, is being run, or would diverge: then nothing was changed.
+    pub async fn upgrade(&self, id: ExecutionId, component: &[u8]) -> Result<Verification, EngineError> {
+        let guard = LeaseGuard::claim(self, id).await?;
+        let upgraded = self.upgrade_leased(&guard, component).await;
+        guard.release().await?;
+        upgraded
+    }
+
+    async fn upgrade_leased(&self, guard: &LeaseGuard, component: &[u8]) -> Result<Verification, EngineError> {
+        let id = guard.lease().execution;
+        let row = self.store.execution(id).await?;
+        if row.status != Status::Waiting {
+            return Err(EngineError::only("waiting", "upgraded", id, row.status));
+        }
+        let verification = self.verify(id, Some(component)).await?;
+        if verification.holds() && verification.component != row.new.component {
+            let digest = self.store.put_component(component).await?;
+            let journal = read_journal(self.store.as_ref(), id).await?;
+            let recorder = guard.recorder(self, journal.history.next_seq, journal.link);
+            let entry = EntryBody::Upgraded { component: *digest.as_bytes() };
+            let step = Step::entry(entry).with_status(StatusChange::Upgraded { component: digest });
+            recorder.write(step, Durability::Full).await?;
+        }
+        Ok(verification)
+    }
+}
+
+/// The flow would go on: that is as it should be, unless the execution had ended there.
+fn at_frontier(row: &ExecutionRow, frontier: &Frontier) -> Verdict {
+    match row.status {
+        Status::Completed | Status::Failed if row.failure.as_ref().is_none_or(|failure| failure.kind != "divergence") => {
+            let message = format!("the flow ended here when it ran, and now goes on with {}", frontier.0);
+            Verdict::Diverges(Failure::runtime("divergence", message))
+        }
+        _ => Verdict::Holds,
+    }
+}
+
+fn compare_failure(row: &ExecutionRow, failure: Failure) -> Verdict {
+    match &row.failure {
+        Some(recorded) if recorded.kind == failure.kind => Verdict::Holds,
+        // It came to its end in a world that its journal does not know yet.
+        None if !row.status.is_terminal() => Verdict::Holds,
+        _ => Verdict::Diverges(failure),
+    }
+}

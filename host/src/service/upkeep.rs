@@ -1,0 +1,178 @@
+//! Executions checked, moved, carried, removed, and looked after.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{FailureView, ListQuery, LocalService, ServiceError};
+use crate::clock::{Clock as _, SystemClock, Timestamp};
+use crate::engine::{Imported, Observer, Verdict, Verification};
+use crate::ids::ExecutionId;
+use crate::store::{ExecutionFilter, Page, Status};
+
+/// What came of checking one execution.
+#[derive(Clone, Debug, Serialize)]
+pub struct VerificationView {
+    /// Which.
+    pub exec_id: String,
+    /// Its flow.
+    pub flow_name: String,
+    /// Its status.
+    pub status: &'static str,
+    /// SHA-256 of the component that it was checked against.
+    pub component_digest: String,
+    /// Whether it would go on as it is.
+    pub holds: bool,
+    /// `holds`, `diverges` or `unknown`.
+    pub verdict: &'static str,
+    /// `intact`, or the first record that does not follow from those before it.
+    pub chain: String,
+    /// Records of its journal.
+    pub records: u64,
+    /// Calls that the flow made.
+    pub calls: u32,
+    /// Why it does not hold.
+    pub reason: Option<String>,
+    /// The same with all details, where it diverges.
+    pub failure: Option<FailureView>,
+    /// Whether it was moved to the component.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upgraded: Option<bool>,
+}
+
+impl From<Verification> for VerificationView {
+    fn from(verification: Verification) -> Self {
+        let holds = verification.holds();
+        let chain = match verification.broken_at {
+            None => "intact".to_owned(),
+            Some(seq) => format!("broken at record {seq}"),
+        };
+        let (verdict, reason, failure) = match &verification.verdict {
+            Verdict::Holds => ("holds", None, None),
+            Verdict::Diverges(failure) => ("diverges", Some(failure.message.clone()), Some(FailureView::from(failure))),
+            Verdict::Unknown(reason) => ("unknown", Some(reason.clone()), None),
+        };
+        Self {
+            exec_id: verification.execution.to_string(),
+            flow_name: verification.row.new.flow.clone(),
+            status: verification.row.status.as_str(),
+            component_digest: verification.component.to_string(),
+            holds,
+            verdict,
+            chain,
+            records: verification.records,
+            calls: verification.made,
+            reason,
+            failure,
+            upgraded: None,
+        }
+    }
+}
+
+/// What was removed.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeletedView {
+    /// Executions.
+    pub deleted: Vec<String>,
+    /// Bytes of large values and components that nothing needs any more.
+    pub freed_bytes: u64,
+}
+
+/// Files that are younger may belong to a row that is about to be written.
+const GRACE: Duration = Duration::from_secs(600);
+
+impl LocalService {
+    /// Checks executions against their own component or another, writing nothing.
+    ///
+    /// # Errors
+    /// When one does not exist, or the component cannot run here.
+    pub async fn verify(&self, ids: &[ExecutionId], component: Option<&[u8]>) -> Result<Vec<VerificationView>, ServiceError> {
+        let mut views = Vec::with_capacity(ids.len());
+        for id in ids {
+            views.push(self.engine().verify(*id, component).await?.into());
+        }
+        Ok(views)
+    }
+
+    /// Moves waiting executions to another component, where that makes the recorded calls.
+    ///
+    /// # Errors
+    /// When one does not exist, does not wait, is being run, or the component cannot run here.
+    pub async fn upgrade(&self, ids: &[ExecutionId], component: &[u8]) -> Result<Vec<VerificationView>, ServiceError> {
+        let mut views = Vec::with_capacity(ids.len());
+        for id in ids {
+            let mut view = VerificationView::from(self.engine().upgrade(*id, component).await?);
+            view.upgraded = Some(view.holds);
+            views.push(view);
+        }
+        Ok(views)
+    }
+
+    /// All executions that pass `query`, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn ids(&self, query: &ListQuery) -> Result<Vec<ExecutionId>, ServiceError> {
+        let rows = self.store().list(&super::executions::filter(query), Page { offset: 0, limit: u64::MAX }).await?;
+        Ok(rows.into_iter().map(|row| row.new.id).collect())
+    }
+
+    /// Writes executions with all that they need to `out`.
+    ///
+    /// # Errors
+    /// When one does not exist, or `out` cannot be written.
+    pub async fn export(&self, ids: &[ExecutionId], out: &mut (impl Write + Send)) -> Result<Vec<ExecutionId>, ServiceError> {
+        Ok(self.engine().export(ids, out).await?)
+    }
+
+    /// Reads what [`LocalService::export`] wrote.
+    ///
+    /// # Errors
+    /// When it is not whole or not what it says: then nothing was added.
+    pub async fn import(&self, archive: impl Read + Send) -> Result<Imported, ServiceError> {
+        Ok(self.engine().import(archive).await?)
+    }
+
+    /// Removes ended executions, and what only they needed.
+    ///
+    /// # Errors
+    /// When one does not exist or has not ended: those before it were removed.
+    pub async fn delete(&self, ids: &[ExecutionId]) -> Result<DeletedView, ServiceError> {
+        let mut deleted = Vec::with_capacity(ids.len());
+        for id in ids {
+            self.store().delete(*id).await?;
+            deleted.push(id.to_string());
+        }
+        Ok(DeletedView { deleted, freed_bytes: self.store().sweep(GRACE).await? })
+    }
+
+    /// Executions that ended before the last `days` days.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn ended_before(&self, days: u32) -> Result<Vec<ExecutionId>, ServiceError> {
+        let micros = i64::from(days).saturating_mul(86_400_000_000);
+        let before = Timestamp::from_micros(SystemClock.now().as_micros().saturating_sub(micros));
+        let filter = ExecutionFilter {
+            statuses: vec![Status::Completed, Status::Failed, Status::Cancelled],
+            ended_before: Some(before),
+            ..ExecutionFilter::default()
+        };
+        let rows = self.store().list(&filter, Page { offset: 0, limit: u64::MAX }).await?;
+        Ok(rows.into_iter().map(|row| row.new.id).collect())
+    }
+
+    /// Drives whatever can go on, until [`LocalService::stop`] is called.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn look_after(&self, observer: Observer) -> Result<(), ServiceError> {
+        Ok(self.engine().look_after(observer).await?)
+    }
+
+    /// Begins a graceful stop: bodies that run come to their end, and every drive leaves its execution to the store.
+    pub fn stop(&self) {
+        self.engine().stop();
+    }
+}

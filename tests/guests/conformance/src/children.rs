@@ -1,0 +1,79 @@
+//! Flows that start flows.
+
+use kitaru::prelude::*;
+
+use crate::counting::tick;
+
+/// A child: a step, whose number it returns.
+#[flow]
+fn child_step(cx: &Flow, path: String, step: u64) -> Result<u64> {
+    tick(cx, path, step)
+}
+
+/// A child that waits for `go`.
+#[flow]
+fn child_wait(cx: &Flow, path: String) -> Result<String> {
+    tick(cx, path, 2)?;
+    let go: bool = cx.wait("go").question("Go on?").ask()?;
+    Ok(format!("child: {go}"))
+}
+
+/// A child that fails.
+#[flow]
+fn child_fails(_cx: &Flow) -> Result<()> {
+    Err(err!("the child fails").kind("childish"))
+}
+
+/// Calls a child between two steps.
+#[flow]
+fn parent(cx: &Flow, path: String) -> Result<u64> {
+    let before = tick(cx, path.clone(), 1)?;
+    let child = child_step::call(cx, path.clone(), 2)?;
+    Ok(before + child + tick(cx, path, 3)?)
+}
+
+/// Submits `count` children, and sums their results.
+#[flow]
+fn parent_of_many(cx: &Flow, path: String, count: u64) -> Result<u64> {
+    let children = (1..=count).map(|step| child_step::submit(cx, path.clone(), step)).collect::<Result<Vec<_>>>()?;
+    children.iter().map(|child| child.load()).sum()
+}
+
+/// Calls a child that waits.
+#[flow]
+fn parent_waits(cx: &Flow, path: String) -> Result<String> {
+    tick(cx, path.clone(), 1)?;
+    let said = child_wait::call(cx, path.clone())?;
+    tick(cx, path, 3)?;
+    Ok(format!("parent of {said}"))
+}
+
+/// Calls a child that fails: the kind of the failure.
+#[flow]
+fn parent_catches(cx: &Flow) -> Result<String> {
+    match child_fails::call(cx) {
+        Ok(()) => Ok("no failure".into()),
+        Err(error) => Ok(error.failure().kind.clone()),
+    }
+}
+
+/// Starts a child that goes its own way: its execution ID.
+#[flow]
+fn parent_lets_go(cx: &Flow, path: String) -> Result<String> {
+    child_step::start(cx, path, 1)
+}
+
+/// Calls a flow of a component by digest.
+#[flow]
+fn parent_of_other(cx: &Flow, component: String, flow: String, input: Value) -> Result<Value> {
+    cx.child(flow).component(component).input(input).call()
+}
+
+/// Calls itself until the host refuses: how deep it came, and why no deeper.
+#[flow]
+fn descends(cx: &Flow, depth: u64) -> Result<String> {
+    match descends::call(cx, depth + 1) {
+        Ok(text) => Ok(text),
+        Err(error) => Ok(format!("{depth}: {}", error.failure().kind)),
+    }
+}

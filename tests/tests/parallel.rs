@@ -1,0 +1,194 @@
+//! E7: calls beside each other, futures, and what becomes of calls that nobody asks for.
+
+use std::time::{Duration, Instant};
+
+use kitaru_tests::{Host, Traces, checkpoint, fixture, names, until};
+use serde_json::{Value, json};
+
+fn id(execution: &Value) -> &str {
+    execution["exec_id"].as_str().unwrap()
+}
+
+/// Runs a flow of the fixture that leaves traces.
+fn traced(host: &Host, flow: &str, mut arguments: Value, flags: &[&str]) -> kitaru_tests::Reply {
+    arguments["path"] = json!(Traces::guest_path());
+    host.try_flow(flow, &arguments, &[&[host.writable().as_str()], flags].concat())
+}
+
+#[test]
+fn c12_map_runs_its_calls_beside_each_other_and_keeps_their_order() {
+    let host = Host::new();
+    let since = Instant::now();
+    let done = traced(&host, "fan_out", json!({ "steps": 6, "milliseconds": 1500 }), &[]).item();
+    assert_eq!(done["result"], json!([1, 2, 3, 4, 5, 6]));
+    assert!(since.elapsed() < Duration::from_secs(8), "six bodies of 1.5 s slept beside each other: {:?}", since.elapsed());
+    let calls = done["checkpoints"].as_array().unwrap();
+    assert_eq!(calls.len(), 6);
+    let invocations = names(&done["checkpoints"], "invocation_id");
+    assert_eq!(invocations[..3], ["slow_tick", "slow_tick_2", "slow_tick_3"]);
+}
+
+#[test]
+fn the_limit_on_parallel_bodies_holds() {
+    let host = Host::new();
+    let done = traced(&host, "fan_out", json!({ "steps": 4, "milliseconds": 400 }), &["--max-parallel=1"]).item();
+    assert_eq!(done["result"], json!([1, 2, 3, 4]));
+    let mut spans: Vec<(String, String)> = Vec::new();
+    for call in done["checkpoints"].as_array().unwrap() {
+        let attempt = &call["attempts"][0];
+        spans.push((attempt["started_at"].as_str().unwrap().into(), attempt["ended_at"].as_str().unwrap().into()));
+    }
+    spans.sort();
+    assert!(spans.windows(2).all(|pair| pair[0].1 <= pair[1].0), "one after the other: {spans:?}");
+    let reply = host.json(["run", &fixture("conformance:no_calls"), "--max-parallel=0"]);
+    assert_eq!(reply.code, Some(1), "{reply:?}");
+}
+
+#[test]
+fn c13_product_calls_every_combination() {
+    let host = Host::new();
+    let done = host.flow("pairs", &json!({}), &[]);
+    assert_eq!(done["result"], json!(["1a", "1b", "2a", "2b"]));
+    assert_eq!(done["checkpoints"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn e7_the_winner_of_first_is_journaled_and_served() {
+    let host = Host::new();
+    let done = traced(&host, "race", json!({ "quick": 10, "slow": 1500 }), &[]).item();
+    assert_eq!(done["result"], json!({ "winner": 1, "first": 1, "second": 2 }));
+    let journal = host.journal(id(&done));
+    let choice = journal.iter().find(|call| call["kind"] == "first").expect("a call of its own");
+    assert_eq!((&choice["output"], &choice["input"]["calls"]), (&json!(1), &json!([0, 1])));
+    // A replay from after the choice is served it, though nothing runs that could win.
+    let traces = Traces::new(&host);
+    let before = traces.steps().len();
+    let replay = host.item(["executions", "replay", id(&done), "--from", "tick"]);
+    assert_eq!(replay["result"], done["result"]);
+    assert_eq!(traces.steps().len(), before + 1, "only the step after the choice ran again");
+}
+
+#[test]
+fn c14_failures_in_a_group_are_each_calls_own() {
+    let host = Host::new();
+    let blocker = host.file("blocker", "");
+    let guest = "out/blocker";
+    let all = json!({ "steps": 4, "bad": [2, 3], "blocker": guest, "strict": false });
+    let done = traced(&host, "some_fail", all, &[]).item();
+    assert_eq!(done["result"], json!([1, "item 2 is bad", "item 3 is bad", 4]));
+    let strict = json!({ "steps": 4, "bad": [2, 3], "blocker": guest, "strict": true });
+    let failed = traced(&host, "some_fail", strict, &[]).failed_execution();
+    let execution = host.get(&failed);
+    assert_eq!(execution["failure"]["call_index"], 1, "the first failure in the order of the inputs");
+    // E9: a retry runs the failed calls again, those that the flow never asked about too, and no other.
+    std::fs::remove_file(&blocker).unwrap();
+    let traces = Traces::new(&host);
+    let before = traces.steps().len();
+    let done = host.item(["executions", "retry", &failed]);
+    assert_eq!(done["result"], json!([1, 2, 3, 4]));
+    let mut again = traces.steps()[before..].to_vec();
+    again.sort_unstable();
+    assert_eq!(again, [2, 3]);
+}
+
+#[test]
+fn what_a_flow_submitted_and_did_not_ask_for_comes_to_its_end() {
+    let host = Host::new();
+    let done = traced(&host, "left_behind", json!({ "milliseconds": 500 }), &[]).item();
+    assert_eq!(done["result"], "done");
+    assert_eq!(checkpoint(&done, "slow_tick")["status"], "completed");
+}
+
+#[test]
+fn a_failed_flow_ends_what_still_runs() {
+    let host = Host::new();
+    let since = Instant::now();
+    let failed = traced(&host, "fails_beside", json!({ "milliseconds": 60_000 }), &[]).failed_execution();
+    assert!(since.elapsed() < Duration::from_secs(30), "{:?}", since.elapsed());
+    assert_eq!(checkpoint(&host.get(&failed), "slow_tick")["status"], "cancelled");
+}
+
+#[test]
+fn a_cancelled_execution_ends_what_still_runs() {
+    let host = Host::new();
+    let traces = Traces::new(&host);
+    let input = json!({ "path": Traces::guest_path(), "steps": 3, "milliseconds": 60_000 }).to_string();
+    let running = host.spawn(host.json_command(["run", &fixture("conformance:fan_out"), "--input", &input, &host.writable()]));
+    until("three bodies", || (traces.steps().len() == 3).then_some(()));
+    let exec = host.json(["executions", "list"]).items()[0]["exec_id"].as_str().unwrap().to_owned();
+    let cancelled = host.item(["executions", "cancel", &exec]);
+    assert_eq!(cancelled["status"], "cancelled");
+    assert_eq!(names(&cancelled["checkpoints"], "status"), ["cancelled"; 3]);
+    assert_eq!(running.finish().code, Some(1));
+}
+
+#[test]
+fn a_cancelled_call_ends_and_the_flow_goes_on() {
+    let host = Host::new();
+    let since = Instant::now();
+    let done = traced(&host, "cancelled_call", json!({ "milliseconds": 60_000 }), &[]).item();
+    assert!(since.elapsed() < Duration::from_secs(30), "{:?}", since.elapsed());
+    assert_eq!(done["result"], "went on");
+    assert_eq!(checkpoint(&done, "slow_tick")["status"], "cancelled");
+}
+
+#[test]
+fn an_async_flow_joins() {
+    let host = Host::new();
+    let done = traced(&host, "joined", json!({ "milliseconds": 700 }), &[]).item();
+    assert_eq!(done["result"], json!([1, 2]));
+    let kinds: Vec<String> = host.journal(id(&done)).iter().map(|call| call["kind"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(kinds.iter().filter(|kind| *kind == "sleep").count(), 1, "{kinds:?}");
+}
+
+#[test]
+fn an_async_flow_selects_and_cancels_the_loser() {
+    let host = Host::new();
+    let late = traced(&host, "in_time", json!({ "work": 60_000, "limit": 300 }), &[]).item();
+    assert_eq!(late["result"], "too late");
+    assert_eq!(checkpoint(&late, "slow_tick")["status"], "cancelled");
+    let done = traced(&host, "in_time", json!({ "work": 10, "limit": 60_000 }), &[]).item();
+    assert_eq!(done["result"], "step 1");
+    // What it saw is what a replay sees.
+    let replay = host.item(["executions", "replay", id(&late), "--from", "tick"]);
+    assert_eq!(replay["result"], "too late");
+}
+
+#[test]
+fn an_async_flow_waits_for_two_people_in_any_order() {
+    let host = Host::new();
+    let asked = host.flow("two_people", &json!({}), &[]);
+    assert_eq!(asked["status"], "waiting");
+    let open = host.json(["executions", "pending-waits", id(&asked)]).items();
+    assert_eq!(names(&Value::Array(open), "name"), ["first", "second"], "both are asked at once");
+    let after = host.item(["executions", "input", id(&asked), "--wait", "second", "--value", "true"]);
+    assert_eq!(after["status"], "waiting");
+    let done = host.item(["executions", "input", id(&asked), "--wait", "first", "--value", "false"]);
+    assert_eq!(done["result"], json!(["second: true", "first: false"]));
+}
+
+#[test]
+fn an_async_flow_that_awaits_nothing_durable_is_told() {
+    let host = Host::new();
+    let reply = host.try_flow("awaits_nothing", &json!({}), &[]);
+    assert!(reply.error()["message"].as_str().unwrap().contains("no durable call"), "{reply:?}");
+}
+
+/// A parallel flow killed in the middle resumes to the same result, and only what was in flight runs again.
+#[test]
+fn e7_a_parallel_flow_killed_in_the_middle_comes_to_the_same_result() {
+    let host = Host::new();
+    let traces = Traces::new(&host);
+    let input = json!({ "path": Traces::guest_path(), "steps": 4, "milliseconds": 800 }).to_string();
+    let words = ["run", &fixture("conformance:fan_out"), "--input", &input, &host.writable(), "--max-parallel=2"];
+    let running = host.spawn(host.json_command(words));
+    until("the third body", || (traces.steps().len() >= 3).then_some(()));
+    running.kill();
+    let exec = host.json(["executions", "list"]).items()[0]["exec_id"].as_str().unwrap().to_owned();
+    let done = host.item(["executions", "resume", &exec]);
+    assert_eq!(done["result"], json!([1, 2, 3, 4]));
+    for step in 1..=4 {
+        let runs = traces.read().into_iter().filter(|trace| trace.step == step).count();
+        assert!((1..=2).contains(&runs), "step {step} ran {runs} times");
+    }
+}

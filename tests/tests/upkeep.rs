@@ -1,0 +1,306 @@
+//! Executions checked, moved to other code, compared, counted, carried to another machine, removed, and looked after.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use kitaru_tests::{Host, Reply, Traces, checkpoint, fixture, names, until};
+use serde_json::{Value, json};
+
+fn id(execution: &Value) -> &str {
+    execution["exec_id"].as_str().unwrap()
+}
+
+/// The bytes of a data folder's files.
+fn files(host: &Host) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![host.home()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "db-shm") {
+                // The index of the write-ahead log, which every reader makes anew: memory that happens to be a file.
+            } else {
+                found.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn e15_verify_re_executes_and_writes_nothing() {
+    let host = Host::new();
+    let done = host.flow("sequence", &json!({ "steps": 5 }), &[]);
+    let waiting = host.flow("wait_bool", &json!({}), &[]);
+    let failed = host.try_flow("uncaught", &json!({ "message": "x" }), &[]).failed_execution();
+    let caught = host.flow("caught", &json!({ "works": false }), &[]);
+    let parallel = host.flow("pairs", &json!({}), &[]);
+    let asked = host.flow("two_people", &json!({}), &[]);
+    let all = [id(&done), id(&waiting), &failed, id(&caught), id(&parallel), id(&asked)];
+    let before = files(&host);
+    let checked = host.json([&["executions", "verify"], all.as_slice()].concat()).items();
+    let changed: Vec<String> = files(&host).into_iter().filter(|file| !before.contains(file)).map(|(path, _)| path).collect();
+    assert_eq!(changed, [] as [String; 0], "not a byte changed");
+    for view in &checked {
+        assert_eq!((&view["holds"], &view["chain"]), (&json!(true), &json!("intact")), "{view:#}");
+    }
+    assert_eq!(checked[0]["calls"], 5);
+    let waiting_only = host.json(["executions", "verify", "--waiting"]).items();
+    assert_eq!(waiting_only.len(), 2);
+}
+
+#[test]
+fn e15_verify_says_which_executions_other_code_would_break_and_where() {
+    let host = Host::new();
+    let waiting = host.item(["run", &fixture("versioned-wait:pipeline"), "--arg", "topic=tides"]);
+    assert_eq!(waiting["status"], "waiting", "{waiting:#}");
+    let reply = host.json(["executions", "verify", id(&waiting), "--component", &fixture("versioned-renamed")]);
+    assert_eq!(reply.code, Some(1));
+    let view: Value = serde_json::from_str(&reply.stdout).unwrap();
+    let view = &view["items"][0];
+    assert_eq!((&view["holds"], &view["verdict"]), (&json!(false), &json!("diverges")), "{view:#}");
+    assert!(view["failure"]["details"]["call_index"].is_number(), "{view:#}");
+    // And an upgrade that would break it changes nothing.
+    let before = host.records(id(&waiting));
+    let reply = host.json(["executions", "upgrade", id(&waiting), "--component", &fixture("versioned-renamed")]);
+    assert_eq!(reply.code, Some(1));
+    assert_eq!(host.get(id(&waiting))["component_digest"], waiting["component_digest"]);
+    assert_eq!(host.records(id(&waiting)), before);
+}
+
+#[test]
+fn e15_a_changed_record_is_found() {
+    let host = Host::new();
+    let done = host.flow("sequence", &json!({ "steps": 3 }), &[]);
+    let store = rusqlite::Connection::open(host.database()).unwrap();
+    store.execute("UPDATE journal SET link = zeroblob(32) WHERE seq = 2", []).unwrap();
+    drop(store);
+    let reply = host.json(["executions", "verify", id(&done)]);
+    assert_eq!(reply.code, Some(1));
+    assert!(reply.stdout.contains("broken at record 2"), "{reply:?}");
+}
+
+#[test]
+fn a_waiting_execution_is_upgraded_to_code_that_makes_the_same_calls() {
+    let host = Host::new();
+    let waiting = host.item(["run", &fixture("versioned-wait:pipeline"), "--arg", "topic=tides"]);
+    // The same flow with one more export in its file: another digest, the same calls.
+    let mut bytes = std::fs::read(fixture("versioned-wait")).unwrap();
+    bytes.extend_from_slice(&[0, 5, 4, b'n', b'o', b't', b'e']);
+    let other = host.file("other.wasm", &bytes);
+    let upgraded = host.json(["executions", "upgrade", "--waiting", "--component", &other]).items();
+    assert_eq!(upgraded[0]["upgraded"], true, "{upgraded:#?}");
+    let now = host.get(id(&waiting));
+    assert_ne!(now["component_digest"], waiting["component_digest"]);
+    let done = host.item(["executions", "input", id(&waiting), "--value", "true"]);
+    assert_eq!(done["status"], "completed");
+    assert_eq!(host.json(["executions", "verify", id(&waiting)]).items()[0]["holds"], true);
+    host.json(["executions", "upgrade", id(&waiting), "--component", &other]).refused("KitaruStateError", &["Only waiting"]);
+}
+
+#[test]
+fn a_replay_is_compared_with_its_source() {
+    let host = Host::new();
+    let run = host.item(["run", &kitaru_tests::example("content-pipeline"), "--arg", "topic=kitaru"]);
+    let same = host.item(["executions", "replay", id(&run), "--from", "publish"]);
+    let edited = host.item(["executions", "replay", id(&run), "--override", "checkpoint.research=other notes"]);
+    let diffs = host.json(["executions", "diff", id(&run)]).items();
+    assert_eq!(names(&Value::Array(diffs.clone()), "replay_exec_id"), [id(&same), id(&edited)], "its replays, oldest first");
+    assert_eq!((&diffs[0]["result"], &diffs[0]["same_outcome"]), (&json!("match"), &json!(true)), "{:#}", diffs[0]);
+    assert_eq!(names(&diffs[1]["checkpoints"], "result"), ["changed"; 3]);
+    let overrides = &diffs[1]["applied_output_overrides"];
+    assert_eq!(overrides[0]["matched_invocation_ids"], json!(["research"]));
+    assert_eq!(diffs[0]["applied_output_overrides"], json!([]));
+    let matrix = host.json(["executions", "diff-matrix", id(&run), id(&same), id(&edited)]).items();
+    assert_eq!(matrix.len(), 3);
+    let other = host.flow("thrice", &json!({}), &[]);
+    let diff = &host.json(["executions", "diff", id(&run), id(&other)]).items()[0];
+    assert_eq!(
+        names(&diff["checkpoints"], "result"),
+        ["original only", "original only", "original only", "replay only", "replay only", "replay only"]
+    );
+    assert_eq!(diff["applied_output_overrides"], Value::Null);
+    host.json(["executions", "diff", id(&other)]).refused("KitaruUsageError", &["has no replays"]);
+}
+
+#[test]
+fn executions_are_found_by_label_time_and_metadata_and_counted() {
+    let host = Host::new();
+    for (tag, other) in [("red", "x"), ("red", "y"), ("blue", "x")] {
+        let _ = host.flow("thrice", &json!({}), &["--tag", tag, "--tag", other]);
+    }
+    let _ = host.try_flow("uncaught", &json!({ "message": "x" }), &["--tag", "red"]).failed_execution();
+    let logged = host.item(["run", &kitaru_tests::example("logging"), "--arg", "topic=kitaru"]);
+    let count = |words: &[&str]| host.json([&["executions", "list"], words].concat()).items().len();
+    assert_eq!((count(&["--tag", "red"]), count(&["--tag", "red", "--tag", "x"])), (3, 1));
+    assert_eq!((count(&["--since", "1h"]), count(&["--until", "1h"])), (5, 0));
+    assert_eq!(count(&["--metadata", "topic=kitaru"]), 1, "{logged:#}");
+    assert_eq!(count(&["--metadata", "topic=other"]), 0);
+    // A cursor neither repeats nor leaves out.
+    let mut seen: Vec<String> = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let mut words = vec!["executions".to_owned(), "list".into(), "--size".into(), "2".into()];
+        words.extend(cursor.iter().flat_map(|cursor| ["--cursor".to_owned(), cursor.clone()]));
+        let page = host.json(&words).ok().envelope();
+        assert_eq!(page["total"], 5);
+        seen.extend(names(&page["items"], "exec_id").into_iter().map(str::to_owned));
+        if seen.len() == 2 {
+            let _ = host.flow("no_calls", &json!({}), &["--tag", "late"]);
+            let late = host.json(["executions", "list", "--tag", "late"]).items();
+            let _ = host.json(["executions", "delete", id(&late[0])]).ok();
+        }
+        match page["next_cursor"].as_u64() {
+            Some(next) => cursor = Some(next.to_string()),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), 5, "{seen:?}");
+    let statistics = host.item(["executions", "statistics", "--group-by", "flow", "--group-by", "status"]);
+    assert_eq!(statistics["group_count"], 3, "{statistics:#}");
+    assert_eq!(statistics["groups"][0]["keys"], json!({ "flow": "thrice", "status": "completed" }));
+    assert_eq!(statistics["groups"][0]["execution_count"], 3);
+    assert!(statistics["groups"][0]["metrics"]["duration"]["p50_seconds"].as_f64().unwrap() > 0.0);
+    let by_tag = host.item(["executions", "statistics", "--group-by", "tag", "--metric", "failure-rate", "--max-groups", "1"]);
+    assert_eq!((&by_tag["groups"][0]["keys"]["tag"], &by_tag["truncated"]), (&json!("red"), &json!(true)));
+    let rate = by_tag["groups"][0]["metrics"]["failure-rate"].as_f64().unwrap();
+    assert!((rate - 1.0 / 3.0).abs() < 1e-9, "{rate}");
+}
+
+#[test]
+fn an_export_is_read_on_another_machine_and_replayed_there() {
+    let (here, there) = (Host::new(), Host::new());
+    let run = here.flow("echo_value", &json!({ "value": "x".repeat(100_000) }), &[]);
+    let replay = here.item(["executions", "replay", id(&run), "--from", "echo"]);
+    let waiting = here.flow("wait_bool", &json!({}), &[]);
+    let saved = here.item(["run", &kitaru_tests::example("logging"), "--arg", "topic=kitaru"]);
+    let file = here.path("export.tar");
+    let exported = here.item(["executions", "export", id(&replay), id(&waiting), id(&saved), "--to", &file]);
+    assert_eq!(exported["executions"].as_array().unwrap().len(), 4, "and the execution that one replays");
+    let imported = there.item(["executions", "import", &file]);
+    assert_eq!(imported["executions"].as_array().unwrap().len(), 4);
+    for original in [&run, &replay, &saved] {
+        let found = there.get(id(original));
+        assert_eq!((&found["result"], &found["metadata"]), (&original["result"], &here.get(id(original))["metadata"]));
+        assert_eq!(there.journal(id(original)), here.journal(id(original)));
+    }
+    assert_eq!(there.json(["executions", "logs", id(&saved)]).items(), here.json(["executions", "logs", id(&saved)]).items());
+    let stopped = there.get(id(&waiting));
+    assert_eq!((&stopped["status"], &stopped["status_reason"]), (&json!("cancelled"), &json!("imported while waiting")));
+    assert_eq!(there.json(["executions", "verify", id(&run)]).items()[0]["holds"], true);
+    assert_eq!(there.item(["executions", "replay", id(&run), "--from", "echo"])["result"], run["result"]);
+    let again = there.item(["executions", "import", &file]);
+    assert_eq!((again["executions"].as_array().unwrap().len(), again["known"].as_array().unwrap().len()), (0, 4));
+}
+
+#[test]
+fn a_damaged_export_adds_nothing() {
+    let (here, there) = (Host::new(), Host::new());
+    let run = here.flow("sequence", &json!({ "steps": 3 }), &[]);
+    let file = here.path("export.tar");
+    let _ = here.item(["executions", "export", id(&run), "--to", &file]);
+    let bytes = std::fs::read(&file).unwrap();
+    let mut cases: Vec<Vec<u8>> = vec![Vec::new(), b"no tar at all".repeat(100), bytes[..bytes.len() / 2].to_vec()];
+    // One byte of a journal, and one of the component.
+    for needle in [b"journals/".as_slice(), b"components/"] {
+        let at = bytes.windows(needle.len()).position(|window| window == needle).unwrap();
+        let mut changed = bytes.clone();
+        changed[at + 512 + 40] ^= 1;
+        cases.push(changed);
+    }
+    for (number, case) in cases.iter().enumerate() {
+        let path = there.file(&format!("case-{number}"), case);
+        there.json(["executions", "import", &path]).refused("KitaruUsageError", &["the export cannot be used"]);
+        assert_eq!(there.json(["executions", "list"]).items(), [] as [Value; 0], "case {number}");
+    }
+}
+
+#[test]
+fn deleted_executions_are_gone_with_what_only_they_needed() {
+    let host = Host::new();
+    let big = |letter: &str| host.flow("echo_value", &json!({ "value": letter.repeat(100_000) }), &[]);
+    let (one, two) = (big("a"), big("b"));
+    let waiting = host.flow("wait_bool", &json!({}), &[]);
+    host.json(["executions", "delete", id(&waiting)]).refused("KitaruStateError", &["Only ended executions can be deleted"]);
+    // Files are removed once they are old enough not to belong to a row that is about to be written.
+    let old = std::time::SystemTime::now() - Duration::from_secs(3600);
+    for (path, _) in files(&host).into_iter().filter(|(path, _)| path.contains("/blobs/")) {
+        std::fs::File::options().append(true).open(path).unwrap().set_modified(old).unwrap();
+    }
+    let deleted = host.item(["executions", "delete", id(&one)]);
+    assert!(deleted["freed_bytes"].as_u64().unwrap() >= 100_000, "{deleted:#}");
+    host.json(["executions", "get", id(&one)]).refused("KitaruRuntimeError", &["was not found"]);
+    assert_eq!(host.get(id(&two))["result"], two["result"], "another's values stay");
+    let kept = host.item(["executions", "delete", "--keep-days", "1"]);
+    assert_eq!(kept["deleted"], json!([]), "nothing is that old");
+    let rest = host.item(["executions", "delete", "--keep-days", "0", "--flow", "echo_value"]);
+    assert_eq!(rest["deleted"], json!([id(&two)]));
+    host.json(["executions", "delete"]).refused("KitaruUsageError", &["--keep-days"]);
+    assert_eq!(host.item(["executions", "input", id(&waiting), "--value", "true"])["result"], "approved");
+}
+
+/// Starts a host that looks after everything, and waits until it does.
+fn serving(host: &Host) -> kitaru_tests::Running {
+    let mut running = host.spawn(host.json_command(["serve"]));
+    let _ = running.read_until(|line| line["event"] == "ready");
+    running
+}
+
+#[test]
+fn e8_a_serving_host_drives_what_is_submitted_answered_and_due() {
+    let host = Host::new();
+    let traces = Traces::new(&host);
+    let server = serving(&host);
+    // Answered elsewhere, by a process that does not stay.
+    let asked = host.flow("wait_bool", &json!({}), &[]);
+    let store = rusqlite::Connection::open(host.database()).unwrap();
+    let answered = host.item(["executions", "input", id(&asked), "--value", "true"]);
+    drop(store);
+    assert_eq!(answered["exec_id"], asked["exec_id"]);
+    until("the answer's end", || (host.get(id(&asked))["status"] == "completed").then_some(()));
+    // Left behind by a host that died.
+    let input = json!({ "path": Traces::guest_path(), "steps": 2, "milliseconds": 700 }).to_string();
+    let running = host.spawn(host.json_command(["run", &fixture("conformance:count_slow"), "--input", &input, &host.writable()]));
+    until("a body", || (!traces.steps().is_empty()).then_some(()));
+    running.kill();
+    let orphan = host.json(["executions", "list", "--flow", "count_slow"]).items()[0].clone();
+    until("the orphan's end", || (host.get(id(&orphan))["result"] == 3).then_some(()));
+    // Asleep, with nobody there.
+    let input = json!({ "path": Traces::guest_path(), "milliseconds": 1500 }).to_string();
+    let running = host.spawn(host.json_command(["run", &fixture("conformance:sleeps"), "--input", &input, &host.writable()]));
+    until("the sleep", || {
+        let found = host.json(["executions", "list", "--flow", "sleeps", "--status", "waiting"]).items();
+        (!found.is_empty()).then_some(())
+    });
+    running.kill();
+    let sleeper = host.json(["executions", "list", "--flow", "sleeps"]).items()[0].clone();
+    until("the sleeper's end", || (host.get(id(&sleeper))["status"] == "completed").then_some(()));
+    server.kill();
+}
+
+#[test]
+fn a_graceful_stop_lets_bodies_come_to_their_end() {
+    let host = Host::new();
+    let traces = Traces::new(&host);
+    let input = json!({ "path": Traces::guest_path(), "steps": 3, "milliseconds": 1500 }).to_string();
+    let words = ["run", &fixture("conformance:count_slow"), "--input", &input, &host.writable()];
+    let running = host.spawn(host.json_command(words));
+    until("a body", || (!traces.steps().is_empty()).then_some(()));
+    running.kill();
+    let exec = host.json(["executions", "list"]).items()[0].clone();
+    let server = serving(&host);
+    until("the body again", || (traces.steps().len() == 2).then_some(()));
+    let stopped = Command::new("kill").args(["-TERM", &server.id().to_string()]).stdout(Stdio::null()).status().unwrap();
+    assert!(stopped.success());
+    let reply: Reply = server.finish();
+    assert_eq!(reply.code, Some(0), "{reply:?}");
+    let left = host.get(id(&exec));
+    assert_eq!(left["runner"], Value::Null);
+    assert_eq!(checkpoint(&left, "slow_tick")["status"], "completed", "it came to its end: {left:#}");
+    assert_eq!(traces.steps(), [1, 1], "and no other began");
+    assert_eq!(host.item(["executions", "resume", id(&exec)])["result"], 6);
+    assert_eq!(traces.steps(), [1, 1, 2, 3]);
+}
