@@ -6,8 +6,25 @@
 /// implement [`Data`](crate::Data), because they cross to another instance. Callers pass a `&Flow` in the first
 /// place.
 ///
-/// Options: `retries = 2` (how many more attempts follow a failed one; 0 if absent), `type = "tool_call"` (a word for what it
-/// does), `name = "draft"` (instead of the function's name).
+/// | Option | Meaning |
+/// |---|---|
+/// | `name = "draft"` | Instead of the function's name. |
+/// | `type = "tool_call"` | A word for what it does. |
+/// | `retries = 2` | How many more attempts follow a failed one; 0 if absent. |
+/// | `retry_delay = "1s"` | Pause before the first of them; 100 ms if absent. |
+/// | `backoff = 2.0` | What the pause is multiplied by each time; 2 if absent. |
+/// | `max_delay = "1m"` | No pause is longer; a minute if absent. |
+/// | `jitter = 0.1` | The share of a pause that chance may take off, from 0 to 1; 0.2 if absent. |
+/// | `retry_on = ["timeout"]` | Only failures of these kinds are retried. |
+/// | `no_retry_on = ["invalid"]` | Failures of these kinds are not. |
+/// | `timeout = "30s"` | The longest that one attempt may take. |
+/// | `effect = "once"` | The body is never started again after it may have had its effect. |
+/// | `on_unknown = "ask"` | What happens when nobody knows whether an effect happened: `fail`, `retry` or `ask` a person. |
+/// | `cache = true` | Its results may be served to other executions that ask for the same. |
+/// | `cache_key = "v2"` | Part of what has to be the same for that. |
+/// | `cache_ttl = "24h"` | How long such an outcome may be served. |
+///
+/// Pauses between attempts survive the process.
 ///
 /// The name also stands for a type, whose `id` gives one call an invocation ID of its own, to find it by in a replay:
 ///
@@ -55,7 +72,10 @@ pub use kitaru_macros::data;
 /// The function takes `cx: &Flow`, then any number of arguments by value, and returns `Result<T>`. Arguments of type `Option` may
 /// be left out by whoever starts the flow. The documentation comment is shown beside the flow.
 ///
-/// Option: `name = "review"` (instead of the function's name).
+/// The function may be `async`: [`Pending`](crate::Pending) calls can then be awaited.
+///
+/// Options: `name = "review"` (instead of the function's name), `retries = 1` (how often the execution is retried by itself, from
+/// the call that failed), `cache = true` (whether its checkpoints' outcomes are cached unless they say otherwise).
 ///
 /// ```
 /// use kitaru::prelude::*;

@@ -79,6 +79,7 @@ fn the_manifest_lists_flows_and_checkpoints_by_name() {
                 "additionalProperties": false,
             },
             "result": { "type": "string" },
+            "options": { "retries": 0 },
         })
     );
     assert_eq!(manifest["flows"][1]["doc"], Value::Null);

@@ -40,7 +40,27 @@ fn bad_name(_cx: &Checkpoint) -> Result<()> {
     Ok(())
 }
 
-#[flow(retries = 1)]
+#[checkpoint(on_unknown = "ask")]
+fn no_effect(_cx: &Checkpoint) -> Result<()> {
+    Ok(())
+}
+
+#[checkpoint(backoff = 2.0)]
+fn no_retries(_cx: &Checkpoint) -> Result<()> {
+    Ok(())
+}
+
+#[checkpoint(effect = "once", retries = 1)]
+fn once_again(_cx: &Checkpoint) -> Result<()> {
+    Ok(())
+}
+
+#[checkpoint(timeout = "soon")]
+fn no_duration(_cx: &Checkpoint) -> Result<()> {
+    Ok(())
+}
+
+#[flow(timeout = "1s")]
 fn flow_option(_cx: &Flow) -> Result<()> {
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What artifacts an execution has: what its deciding attempts saved, and each checkpoint's output. A served call shows those of the
 //! execution in which it ran, by reference (E10).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use super::EngineError;
 use super::journals::read_journal;
@@ -123,10 +123,11 @@ pub async fn list_artifacts(store: &dyn Store, execution: ExecutionId) -> Result
                 continue;
             }
         };
-        if !origins.contains_key(&origin.execution) {
-            origins.insert(origin.execution, Origin::read(store, origin.execution).await?);
-        }
-        if let Some(Some(there)) = origins.get(&origin.execution) {
+        let there = match origins.entry(origin.execution) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(Origin::read(store, origin.execution).await?),
+        };
+        if let Some(there) = there {
             entries.extend(there.saved(origin.index).map(|row| saved_entry(index, record, row)));
         }
         entries.extend(output_entry(origin, index, record));

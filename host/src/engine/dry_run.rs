@@ -85,7 +85,7 @@ impl DryCalls {
                 let old = self.text(&expected.input).await?;
                 let new = self.text(&call.input).await?;
                 let divergence = Divergence::between(index, &expected, &call, Some((&old, &new)));
-                return Err(divergence.map_or_else(|| self.frontier(index), Stop::Diverged));
+                return Err(divergence.map_or_else(|| self.frontier(index), |divergence| Stop::Diverged(Box::new(divergence))));
             }
         };
         self.ends.extend(end.map(|end| (index, end)));

@@ -100,7 +100,7 @@ impl FlowCalls {
         let (ended, from) = match self.run.cursor.decide(index, descriptor, self.identity_seen) {
             Decision::Run { attempt, started, input } => return Ok(Decided::Run { attempt, recorded: started, input }),
             Decision::Mismatch { expected } => {
-                return Err(Stop::Diverged(self.divergence(index, &expected, descriptor).await?));
+                return Err(Stop::Diverged(Box::new(self.divergence(index, &expected, descriptor).await?)));
             }
             Decision::Recorded { end } => {
                 let clock = end.clock();

@@ -14,7 +14,7 @@ use crate::journal::{Divergence, Failure, LogLevel};
 pub enum Stop {
     /// The flow parted from its journal (E2).
     #[error("{0}")]
-    Diverged(Divergence),
+    Diverged(Box<Divergence>),
     /// The flow reached a limit of its execution.
     #[error("{0}")]
     Limit(String),

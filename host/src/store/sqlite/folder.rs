@@ -3,6 +3,7 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::errors::{self, DATABASE};
 use crate::ids::ComponentDigest;
@@ -94,6 +95,12 @@ pub(super) fn private() -> OpenOptions {
     options
 }
 
+/// The time by which the ages of files are told, which is that of whoever stamps them.
+#[expect(clippy::disallowed_methods, reason = "the file system does not know the injected clock")]
+pub(super) fn files_now() -> SystemTime {
+    SystemTime::now()
+}
+
 /// Makes the file `path` with these bytes, whole or not at all, and returns when it is on the disk. What lies there by content already stays.
 pub(super) fn write_once(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let failed = |error| errors::of_write(path, error);
@@ -103,7 +110,7 @@ pub(super) fn write_once(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         && std::fs::read(path).is_ok_and(|found| found == bytes);
     if there {
         // It is young again: nobody may remove it before the row that names it is written.
-        let touched = File::options().append(true).open(path).and_then(|file| file.set_modified(std::time::SystemTime::now()));
+        let touched = File::options().append(true).open(path).and_then(|file| file.set_modified(files_now()));
         touched.map_err(failed)?;
     } else {
         make_private(folder)?;

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::errors::{self, DbError};
-use super::{SqliteStore, blocking::blocking, columns};
+use super::{SqliteStore, blocking::blocking, columns, folder::files_now};
 use crate::ids::ExecutionId;
 use crate::store::{Status, StoreError};
 
@@ -45,7 +45,7 @@ impl SqliteStore {
     /// Removes blobs and components that no row refers to. Who writes a row writes its files first, so files that are younger than `grace`
     /// are left alone.
     pub(super) async fn sweep_files(&self, grace: Duration) -> Result<u64, StoreError> {
-        let needed = self.readers.read(|db| needed(db)).await?;
+        let needed = self.readers.read(needed).await?;
         let folders = self.folder.by_content();
         blocking(move || {
             let mut freed = 0;
@@ -70,7 +70,7 @@ fn sweep(folder: &Path, needed: &HashSet<String>, grace: Duration, freed: &mut u
             sweep(&file.path(), needed, grace, freed)?;
             continue;
         }
-        let age = found.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default();
+        let age = found.modified().ok().and_then(|at| files_now().duration_since(at).ok()).unwrap_or_default();
         let name = PathBuf::from(file.file_name()).to_string_lossy().into_owned();
         if !needed.contains(&name) && age >= grace {
             std::fs::remove_file(file.path())?;

@@ -126,3 +126,15 @@ fn raw_save_text(cx: &Flow, text: String) -> Result<Value> {
 fn saves_text(_cx: &Checkpoint, text: String) -> Result<Value> {
     Ok(answer(artifacts::save("odd", &artifacts::Value::Json(text), "output", &[])))
 }
+
+/// Submits a checkpoint from a checkpoint.
+#[flow]
+fn misplaced_submit(cx: &Flow) -> Result<Value> {
+    submits(cx)
+}
+
+#[checkpoint]
+fn submits(_cx: &Checkpoint) -> Result<Value> {
+    let options = checkpoint::Options { id: None, cache_key: None };
+    Ok(answer(checkpoint::submit("echo", r#"{"value":1}"#, &options).map(|_pending| "submitted")))
+}

@@ -108,3 +108,11 @@ fn wait_bad_schema(cx: &Flow) -> Result<Value> {
 fn wait_remote_schema(cx: &Flow, reference: String) -> Result<Value> {
     cx.wait("remote").json_schema(json!({ "$ref": reference })).ask()
 }
+
+/// Two open waits that ask for the same name.
+#[flow]
+fn same_name_twice(cx: &Flow) -> Result<Vec<u64>> {
+    let first = cx.wait("go").question("The first?").schema::<u64>().submit()?;
+    let second = cx.wait("go").question("The second?").schema::<u64>().submit()?;
+    Ok(vec![first.load()?, second.load()?])
+}
