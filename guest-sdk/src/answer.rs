@@ -218,7 +218,7 @@ impl<T> Wait<T> {
         Ok(Pending::new(handle, move |outcome| answered(&name, decode, outcome)))
     }
 
-    fn request(self) -> (wait::Request, String, fn(&str) -> Result<T>) {
+    fn request(self) -> (wait::Request, String, Decode<T>) {
         let name = self.name.clone().unwrap_or_default();
         let (deadline, default) =
             self.deadline.map_or((None, None), |(duration, default)| (Some(milliseconds(duration)), default));
@@ -245,3 +245,6 @@ fn answered<T>(name: &str, decode: fn(&str) -> Result<T>, outcome: Result<String
         Err(failure) => Err(failure.into()),
     }
 }
+
+/// Makes an answer of its JSON.
+type Decode<T> = fn(&str) -> Result<T>;

@@ -138,7 +138,7 @@ impl Flow {
 /// Whole milliseconds, rounded up: nothing ends earlier than its author asked.
 pub(crate) fn milliseconds(duration: Duration) -> u64 {
     let whole = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    whole.saturating_add(u64::from(duration.subsec_nanos() % 1_000_000 > 0))
+    whole.saturating_add(u64::from(!duration.subsec_nanos().is_multiple_of(1_000_000)))
 }
 
 /// Whole seconds, rounded up: a wait is never left earlier than its author asked.
