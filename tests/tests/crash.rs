@@ -199,6 +199,26 @@ fn e4_a_host_killed_in_a_body_runs_that_body_again_and_no_other() {
     assert_eq!(names(&checkpoint(&done, "slow_tick_2")["attempts"], "status"), ["interrupted", "completed"]);
 }
 
+/// A question that stands open hides nothing: what ran beside it when the host died runs again, before anybody answers.
+#[test]
+fn e4_work_beside_an_open_wait_is_not_forgotten() {
+    let host = Host::new();
+    let traces = Traces::new(&host);
+    let input = json!({ "path": Traces::guest_path(), "milliseconds": 700 }).to_string();
+    let flow = fixture("conformance:works_while_it_waits");
+    let running = host.spawn(host.json_command(["run", &flow, "--input", &input, &host.writable()]));
+    until("the body, beside the question", || {
+        (traces.steps().len() == 1 && !host.json(["executions", "pending-waits"]).items().is_empty()).then_some(())
+    });
+    running.kill();
+    let dead = survivor(&host).unwrap();
+    let asked = host.item(["executions", "resume", id(&dead)]);
+    assert_eq!((&asked["status"], traces.steps()), (&json!("waiting"), vec![1, 1]), "{asked:#}");
+    host.json(["executions", "resume", id(&dead)]).refused("KitaruStateError", &["Resolve pending wait input"]);
+    let done = host.item(["executions", "input", id(&dead), "--value", "true"]);
+    assert_eq!((&done["status"], &done["result"], traces.steps()), (&json!("completed"), &json!(true), vec![1, 1]));
+}
+
 /// Cuts the last record of the write-ahead log at every few bytes, as a power failure may: what was whole is kept, what is torn is not there.
 #[test]
 fn k3_a_torn_last_record_is_as_if_it_had_not_been_written() {

@@ -63,6 +63,21 @@ fn e5_on_unknown_ask_asks_a_person() {
     assert_eq!((&failed["status"], &failed["failure"]["exception_type"]), (&json!("failed"), &json!("unknown-outcome")));
 }
 
+/// An answer is about one attempt.
+#[test]
+fn e5_a_second_crash_is_asked_about_anew() {
+    let host = Host::new();
+    let traces = Traces::new(&host);
+    let exec = killed_in_the_middle(&host, "once_ask");
+    let _ = host.item(["executions", "resume", &exec]);
+    let again = host.spawn(host.json_command(["executions", "input", &exec, "--value", r#"{"action":"retry"}"#]));
+    kitaru_tests::until("the second run", || (traces.steps().len() == 2).then_some(()));
+    again.kill();
+    let asked = host.item(["executions", "resume", &exec]);
+    assert_eq!((&asked["status"], &asked["pending_wait"]["name"]), (&json!("waiting"), &json!("pays_or_asks")), "{asked:#}");
+    assert_eq!(traces.steps().len(), 2, "nobody said that it may run a third time");
+}
+
 fn cached(host: &Host, flow: &str, arguments: Value, flags: &[&str]) -> Value {
     let mut arguments = arguments;
     arguments["path"] = json!(Traces::guest_path());

@@ -242,6 +242,28 @@ fn deleted_executions_are_gone_with_what_only_they_needed() {
     assert_eq!(host.item(["executions", "input", id(&waiting), "--value", "true"])["result"], "approved");
 }
 
+#[test]
+fn what_an_open_execution_needs_is_not_deleted() {
+    let host = Host::new();
+    let asked = host.flow("wait_loop", &json!({ "times": 1 }), &[]);
+    let _ = host.item(["executions", "input", id(&asked), "--value", "1"]);
+    let source = source_of_a_waiting_replay(&host);
+    host.json(["executions", "delete", &source]).refused("KitaruStateError", &["still needs execution"]);
+    let deleted = host.item(["executions", "delete", "--keep-days", "0"]);
+    assert_eq!(deleted["deleted"], json!([id(&asked)]), "and passed over by age");
+}
+
+fn source_of_a_waiting_replay(host: &Host) -> String {
+    let release = host.item(["run", &kitaru_tests::example("release-approval"), "--arg", "topic=v1.0"]);
+    let _ = host.item(["executions", "input", id(&release), "--value", "true"]);
+    let details = r#"{"notes":"Bug fixes","major_version":2}"#;
+    let done = host.item(["executions", "input", id(&release), "--value", details]);
+    assert_eq!(done["status"], "completed");
+    let replay = host.item(["executions", "replay", id(&release), "--from", "publish", "--ask-again"]);
+    assert_eq!(replay["status"], "waiting");
+    id(&release).to_owned()
+}
+
 /// Starts a host that looks after everything, and waits until it does.
 fn serving(host: &Host) -> kitaru_tests::Running {
     let mut running = host.spawn(host.json_command(["serve"]));

@@ -172,7 +172,11 @@ pub(super) fn check_journal(id: ExecutionId, journal: &[StoredEntry]) -> Result<
         if link != record.link {
             return Err(damaged(format!("the hash chain of {id} is broken at record {}", record.seq)));
         }
-        entries.push(decode(&record.bytes).map_err(|error| damaged(format!("record {} of {id}: {error}", record.seq)))?);
+        let entry = decode(&record.bytes).map_err(|error| damaged(format!("record {} of {id}: {error}", record.seq)))?;
+        if entry.seq != record.seq {
+            return Err(damaged(format!("record {} of {id} stands where record {} belongs", entry.seq, record.seq)));
+        }
+        entries.push(entry);
     }
     History::fold(&entries).map_err(|error| damaged(format!("the journal of {id}: {error}")))?;
     Ok(entries)

@@ -59,16 +59,20 @@ impl Run {
         {
             return Ok(ended);
         }
-        let _places = self.place(index, &mut descriptor).await?;
+        let mut places = None;
         let mut failed = record.map_or(0, crate::journal::CallRecord::failed_attempts);
         if let Some(due) = record.and_then(|record| record.retry_at) {
             self.pause_until(due).await?;
         }
         loop {
             if self.engine.is_stopping() {
-                return Err(Stop::Engine(Box::new(Suspended)));
+                return Err(Stop::Engine(Box::new(Suspended::Stopping)));
+            }
+            if places.is_none() {
+                places = Some(self.place(index, &mut descriptor).await?);
             }
             let attempt = work.attempt;
+            let body = self.calls.body();
             let start =
                 EntryBody::CallStarted { call: index, attempt, descriptor: descriptor.take(), deadline: None, child: None };
             // E5: that it may have happened is known before it can happen.
@@ -87,6 +91,9 @@ impl Run {
                     self.recorder.write(Step::entry(entry), Durability::Full).await?;
                     failed += 1;
                     work.attempt = attempt.saturating_add(1);
+                    drop(body);
+                    // Others may use the place meanwhile.
+                    drop(places.take());
                     self.pause_until(retry_at).await?;
                 }
                 outcome => return self.decide_call(&work, outcome, metadata).await,
@@ -171,7 +178,7 @@ impl Run {
     async fn pause_until(&self, due: crate::clock::Timestamp) -> Result<(), Stop> {
         tokio::select! {
             () = super::timers::until(self.clock.as_ref(), due) => Ok(()),
-            () = self.engine.stopped() => Err(Stop::Engine(Box::new(Suspended))),
+            () = self.engine.stopped() => Err(Stop::Engine(Box::new(Suspended::Stopping))),
         }
     }
 }

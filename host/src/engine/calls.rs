@@ -12,7 +12,7 @@ use super::recorder::{Recorder, Step, Writing};
 use super::run::{SleepPolicy, WaitPolicy};
 use crate::clock::Timestamp;
 use crate::ids::ExecutionId;
-use crate::journal::Outcome;
+use crate::journal::{CallKind, Outcome};
 use crate::sandbox::Stop;
 use crate::store::{Durability, StatusChange};
 
@@ -68,7 +68,11 @@ struct Inner {
     unseen: BTreeSet<u32>,
     /// Of no interest to the guest any more.
     forgotten: BTreeSet<u32>,
+    /// Waits and sleeps.
+    idle: BTreeSet<u32>,
     fault: Option<Stop>,
+    /// How many submitted calls are in a body, or about to record what it came to.
+    bodies: usize,
     children: HashMap<u32, ExecutionId>,
 }
 
@@ -126,8 +130,33 @@ impl Calls {
     }
 
     /// A call is under way.
-    pub(super) fn begin(&self, index: u32) {
-        self.lock().states.insert(index, State::Busy);
+    pub(super) fn begin(&self, index: u32, kind: CallKind) {
+        let mut inner = self.lock();
+        inner.states.insert(index, State::Busy);
+        if matches!(kind, CallKind::Wait | CallKind::Sleep) {
+            inner.idle.insert(index);
+        }
+    }
+
+    /// Waits and sleeps that are under way: nobody needs their end once the flow has ended.
+    pub(super) fn idle(&self) -> Vec<u32> {
+        let inner = self.lock();
+        let open = |index: &u32| inner.states.get(index).is_some_and(|state| !matches!(state, State::Ended(_)));
+        inner.idle.iter().copied().filter(open).collect()
+    }
+
+    /// Returns when no call is about to be recorded as ended, or one could not be.
+    pub(super) async fn recorded(&self) {
+        let mut news = self.news();
+        loop {
+            news.mark_unchanged();
+            let inner = self.lock();
+            let still = inner.fault.is_some() || !inner.states.values().any(|state| matches!(state, State::Recording));
+            drop(inner);
+            if still || news.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// A call that is under way is about to be recorded as ended. False where somebody cancels it.
@@ -226,6 +255,23 @@ impl Calls {
         self.lock().fault.take()
     }
 
+    /// A body starts. It has ended, and what it came to is recorded, when the answer is dropped.
+    pub(super) fn body(&self) -> Body<'_> {
+        self.lock().bodies += 1;
+        Body(self)
+    }
+
+    /// Returns when no body runs.
+    pub(super) async fn bodies_end(&self) {
+        let mut news = self.news();
+        loop {
+            news.mark_unchanged();
+            if self.lock().bodies == 0 || news.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// A call waits for something that costs nothing: `step` is recorded with the status that follows.
     pub(super) fn park(&self, recorder: &Recorder, index: u32, parked: Parked, step: Step, durability: Durability) -> Writing {
         let mut inner = self.lock();
@@ -252,6 +298,18 @@ impl Calls {
     }
 }
 
+/// A body that runs.
+pub(super) struct Body<'a>(&'a Calls);
+
+impl Drop for Body<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.0.lock();
+        inner.bodies = inner.bodies.saturating_sub(1);
+        drop(inner);
+        self.0.tell();
+    }
+}
+
 /// When a runner that has nothing to do leaves.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Policy {
@@ -267,12 +325,17 @@ impl Inner {
         if self.parked.is_empty() {
             return StatusChange::Running;
         }
-        let wake_at = self.parked.values().filter_map(|parked| match parked {
+        StatusChange::Waiting { wake_at: self.wake_at() }
+    }
+
+    /// When the first of the parked calls ends by itself.
+    fn wake_at(&self) -> Option<Timestamp> {
+        let times = self.parked.values().filter_map(|parked| match parked {
             Parked::Wait { deadline, .. } => *deadline,
             Parked::Timer { deadline } => Some(*deadline),
             Parked::Child { .. } => None,
         });
-        StatusChange::Waiting { wake_at: wake_at.min() }
+        times.min()
     }
 
     fn patience(&self, policy: Policy) -> Look {
@@ -282,6 +345,10 @@ impl Inner {
         }
         if policy.stopping {
             return Look::Leave;
+        }
+        // What is due comes at once; whoever left now would only be called back.
+        if self.wake_at().is_some_and(|due| due <= policy.now) {
+            return Look::NotYet(None);
         }
         let windows = self.parked.values().filter_map(|parked| match parked {
             Parked::Wait { window, .. } | Parked::Child { window, .. } => Some(*window),

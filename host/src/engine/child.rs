@@ -13,7 +13,7 @@ use super::drive::{DriveOptions, boxed_drive};
 use super::recorder::Step;
 use super::run::Run;
 use super::submit::{check_input, pick_flow, spec_text};
-use super::waiting::DEFAULT_WINDOW;
+use super::waiting::{DEFAULT_WINDOW, Suspended};
 use super::{EngineError, FrozenSpec};
 use crate::ids::{CallId, ComponentDigest, ExecutionId};
 use crate::journal::{CanonicalJson, EntryBody, Failure, Outcome, Payload, Provenance};
@@ -108,15 +108,21 @@ impl Run {
                 Ok(_) | Err(EngineError::Store(StoreError::Owned { .. })) => {}
                 Err(error) => return Err(error.into()),
             }
+            // Every drive ends with news of its own; what came since is looked at below.
+            news.mark_unchanged();
             let row = self.store.execution(child).await.map_err(EngineError::from)?;
             if row.status.is_terminal() {
                 return Ok(row);
+            }
+            if self.engine.is_stopping() {
+                return Err(Stop::Engine(Box::new(Suspended::Stopping)));
             }
             let window = Instant::now() + Duration::from_secs(DEFAULT_WINDOW);
             let parked = Parked::Child { child, window };
             self.calls.park(&self.recorder, index, parked, Step::default(), Durability::Relaxed).done().await?;
             // It may have gone on between the look and the watch.
-            if !self.engine.is_ready(child).await? && news.changed().await.is_err() {
+            let answered = self.store.answered(u64::MAX).await.map_err(EngineError::from)?.contains(&child);
+            if !answered && !self.engine.is_ready(child).await? && news.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
             self.calls.unpark(&self.recorder, index, Step::default(), Durability::Relaxed).done().await?;

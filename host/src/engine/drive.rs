@@ -167,6 +167,10 @@ impl Engine {
             self.cancel_children(id).await?;
             return Ok(Stopped::Ended);
         }
+        // From here on it can have something to do besides what it waits for; whoever finds it without its runner must see that.
+        if row.status == Status::Waiting {
+            recorder.write(Step::status(StatusChange::Running), Durability::Relaxed).await?;
+        }
         let run = Arc::new(self.run(row, journal.history, recorder, options).await?);
         let recorded = run.cursor.recorded();
         (options.observer)(Event::Started { execution: id, flow: run.row.new.flow.clone(), recorded });

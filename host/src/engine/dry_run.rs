@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::EngineError;
 use super::identity::{self, Wanted};
+use super::refusal::{check_name, check_wait, too_many};
 use crate::journal::{
     CallEnd, CallKind, CallShape, CanonicalJson, Cursor, Decision, Descriptor, Divergence, Failure, Invocations, LogLevel,
     Outcome, Payload,
@@ -42,6 +43,8 @@ pub(super) struct DryCalls {
     pub(super) ends: HashMap<u32, CallEnd>,
     pub(super) shapes: HashMap<u32, String>,
     pub(super) identity_seen: bool,
+    /// The limit `calls`.
+    pub(super) calls: u32,
 }
 
 type Answer = Result<Result<String, Failure>, Stop>;
@@ -59,6 +62,9 @@ impl DryCalls {
             Ok(invocation) => invocation,
             Err(problem) => return Ok(Err(Failure::usage(problem))),
         };
+        if self.made() >= self.calls {
+            return Err(too_many(self.calls));
+        }
         let index = self.made.fetch_add(1, Ordering::AcqRel);
         let canonical = CanonicalJson::of(input);
         let input_hash = canonical.hash();
@@ -129,17 +135,23 @@ impl FlowPort for DryCalls {
                 self.make(CallKind::Checkpoint, &request.name, request.id.as_deref(), &request.input).await
             }
             Submitted::Wait(request) => {
-                if let Some(problem) = request.schema.as_ref().and_then(super::schema::problem) {
-                    return Ok(Err(Failure::usage(format!("the wait cannot be asked: {problem}"))));
-                }
-                let name = identity::name_of_wait(&request);
+                let name = match check_wait(&request) {
+                    Ok(name) => name,
+                    Err(refusal) => return refusal.answer(),
+                };
                 self.make(CallKind::Wait, &name, None, &identity::of_wait(&request)).await
             }
             Submitted::Sleep(name, milliseconds) => {
                 let name = identity::name_of_sleep(name);
+                if let Err(refusal) = check_name("sleep", &name) {
+                    return refusal.answer();
+                }
                 self.make(CallKind::Sleep, &name, None, &identity::of_sleep(milliseconds)).await
             }
             Submitted::Flow(request) => {
+                if let Err(refusal) = check_name("flow", &request.flow) {
+                    return refusal.answer();
+                }
                 let input = identity::of_child(&request, Wanted::Result);
                 self.make(CallKind::Flow, &request.flow, request.id.as_deref(), &input).await
             }
@@ -167,6 +179,9 @@ impl FlowPort for DryCalls {
     }
 
     async fn start(&mut self, request: ChildRequest) -> Answer {
+        if let Err(refusal) = check_name("flow", &request.flow) {
+            return refusal.answer();
+        }
         let input = identity::of_child(&request, Wanted::Id);
         match self.make(CallKind::Flow, &request.flow, request.id.as_deref(), &input).await? {
             Ok(index) => Ok(self.outcome(index).await?.map(|id| serde_json::from_str(&id).unwrap_or(id))),

@@ -67,7 +67,11 @@ async fn ask(run: &Arc<Run>, work: &Work) -> Result<Option<Ended>, Stop> {
     let store = run.store.as_ref();
     let mut wakeups = store.watch(run.id()).await.map_err(EngineError::from)?;
     let name = &work.call.descriptor.invocation;
+    // An answer is about one attempt: another one is asked about anew.
+    let metadata =
+        json!({ "idempotency_key": run.idempotency_key(id), "attempt": work.attempt, "unknown_outcome": true }).to_string();
     let known = store.waits(run.id()).await.map_err(EngineError::from)?.into_iter().find(|wait| wait.id == id);
+    let known = known.filter(|wait| wait.wait.metadata.as_ref() == Some(&metadata));
     let mut step = Step::default();
     if known.is_none() {
         step.wait = Some(NewWait {
@@ -78,7 +82,7 @@ async fn ask(run: &Arc<Run>, work: &Work) -> Result<Option<Ended>, Stop> {
                  Answer with its result, have it run again, or let it fail."
             )),
             schema: Some(schema().to_string()),
-            metadata: Some(json!({ "idempotency_key": run.idempotency_key(id), "unknown_outcome": true }).to_string()),
+            metadata: Some(metadata),
             deadline: None,
             default: None,
         });

@@ -88,7 +88,7 @@ pub(super) async fn run_to_stop(run: &Arc<Run>) -> Result<Stopped, EngineError> 
         Ran::Ended(failure) => failure,
         Ran::Stopped(Stop::Diverged(divergence)) => return fail_without_record(run, &tasks, divergence.to_failure()).await,
         Ran::Stopped(Stop::Limit(text)) => Failure::runtime("limit", text),
-        Ran::Stopped(Stop::Engine(error)) => return stopped(run, error),
+        Ran::Stopped(Stop::Engine(error)) => return stopped(run, error).await,
     };
     cancel_submitted(run, &tasks).await?;
     fail(run, failure, metadata()).await
@@ -107,17 +107,17 @@ async fn fail(run: &Arc<Run>, failure: Failure, metadata: Option<String>) -> Res
         history.apply(&entry).map_err(|source| EngineError::History { execution: run.id(), source })?;
         let rerun = history.to_rerun(&failure);
         // What may happen once is not repeated without a person's word.
-        let once = rerun
-            .iter()
-            .filter_map(|index| history.call(*index))
-            .any(|record| run.program.manifest().checkpoint(&record.descriptor.name).is_some_and(|info| info.options.is_once()));
+        let once =
+            rerun.iter().filter_map(|index| history.call(*index)).chain(history.forgotten(&rerun)).any(|record| {
+                run.program.manifest().checkpoint(&record.descriptor.name).is_some_and(|info| info.options.is_once())
+            });
         if !once {
             let reopened = EntryBody::Reopened { rerun: rerun.clone(), component: None, automatic: true };
             let entry = Entry { seq: history.next_seq, at: run.clock.now(), body: reopened.clone() };
             history.apply(&entry).map_err(|source| EngineError::History { execution: run.id(), source })?;
             let from_call = (!rerun.is_empty()).then(|| history.len());
             let step = Step { entries: vec![finished, reopened], ..Step::default() }
-                .with_status(StatusChange::Reopened { component: None, from_call })
+                .with_status(StatusChange::Reopened { component: None, from_call, automatic: true })
                 .with_metadata(metadata);
             run.recorder.write(step, Durability::Full).await?;
             run.tell(Event::FlowRetry { failure, retry: used + 1, retries });
@@ -131,21 +131,27 @@ async fn fail(run: &Arc<Run>, failure: Failure, metadata: Option<String>) -> Res
 
 /// Waits for checkpoints and child flows that the flow submitted and did not ask for; ends questions and sleeps.
 async fn finish_submitted(run: &Arc<Run>, tasks: &Tasks) -> Result<(), Stop> {
-    for (index, parked) in run.calls.parked() {
-        if !matches!(parked, Parked::Child { .. }) {
-            cancel_call(run, tasks, index).await?;
-        }
+    for index in run.calls.idle() {
+        cancel_call(run, tasks, index).await?;
     }
     await_all(run).await
 }
 
 /// A flow that failed ends all that it submitted.
 async fn cancel_submitted(run: &Arc<Run>, tasks: &Tasks) -> Result<(), EngineError> {
-    for index in run.calls.busy(true).into_iter().chain(run.calls.busy(false)) {
-        cancel_call(run, tasks, index).await.map_err(|stop| match stop {
+    let busy: Vec<u32> = run.calls.busy(true).into_iter().chain(run.calls.busy(false)).collect();
+    for index in &busy {
+        cancel_call(run, tasks, *index).await.map_err(|stop| match stop {
             Stop::Engine(error) => engine_error(error),
             other => EngineError::state(other.to_string()),
         })?;
+    }
+    if !busy.is_empty() {
+        // What could no longer be cancelled has its place before the flow's own end.
+        run.calls.recorded().await;
+        // A child may have been about to be created: it is, now, and ends with the others.
+        run.recorder.write(Step::default(), Durability::Relaxed).await?;
+        run.engine.cancel_children(run.id()).await?;
     }
     Ok(())
 }
@@ -165,9 +171,14 @@ async fn fail_without_record(run: &Run, tasks: &Tasks, failure: Failure) -> Resu
     Ok(Stopped::Ended)
 }
 
-fn stopped(run: &Run, error: Box<dyn std::error::Error + Send + Sync>) -> Result<Stopped, EngineError> {
+async fn stopped(run: &Run, error: Box<dyn std::error::Error + Send + Sync>) -> Result<Stopped, EngineError> {
     let error = match error.downcast::<Suspended>() {
-        Ok(_) => {
+        Ok(suspended) => {
+            run.calls.bodies_end().await;
+            if matches!(*suspended, Suspended::Stopping) {
+                // Whoever comes next has something to do, whatever else it waits for.
+                run.recorder.write(Step::status(StatusChange::Running), Durability::Full).await?;
+            }
             let parked = run.calls.parked();
             let waits = parked.iter().filter(|(_, parked)| matches!(parked, Parked::Wait { .. }));
             let waits = waits.map(|(index, _)| CallId { execution: run.id(), index: *index }).collect();

@@ -14,7 +14,7 @@ use super::events::{Event, ServedFrom};
 use super::identity::{self, Wanted};
 use super::metadata::Metadata;
 use super::recorder::Step;
-use super::refusal::{Refusal, check_name};
+use super::refusal::{Refusal, check_name, check_wait, too_many};
 use super::run::Run;
 use super::submitted::{Tasks, await_first, cancel_call};
 use super::waiting::Suspended;
@@ -77,12 +77,12 @@ impl FlowCalls {
             return Err(stop.into());
         }
         if self.run.engine.is_stopping() {
-            return Err(Stop::Engine(Box::new(Suspended)).into());
+            return Err(Stop::Engine(Box::new(Suspended::Stopping)).into());
         }
         let index = self.run.made.load(Ordering::Acquire);
         let limit = self.run.spec.limits.calls;
         if index >= limit {
-            return Err(Stop::Limit(format!("it made {limit} durable calls (limit `calls`)")).into());
+            return Err(too_many(limit).into());
         }
         let invocation = self.invocations.next(name, own_id).map_err(Refusal::usage)?;
         let canonical = CanonicalJson::of(input);
@@ -178,8 +178,8 @@ impl FlowCalls {
             self.run.spec.cache,
             cache_key.as_deref(),
         )
-        // What somebody gave is not what the flow asked for.
-        .filter(|_| given.is_none());
+        // What somebody gave is not what the flow asked for, and where a replay begins something is to happen (E10).
+        .filter(|_| given.is_none() && !self.run.cursor.is_anchor(call.index));
         let input = match given {
             Some(input) => input,
             None => self.run.text(&call.descriptor.input).await.map_err(EngineError::from)?,
@@ -195,7 +195,7 @@ impl FlowCalls {
             // It may have to ask a person, whom nobody waits for here.
             Ok(work) if work.recorded && work.options.is_once() => {
                 let run = self.run.clone();
-                self.spawn(call.index, async move { run.run_checkpoint(work).await });
+                self.spawn(call.index, CallKind::Checkpoint, async move { run.run_checkpoint(work).await });
                 let (_, ended) = self.first_of(&[call.index]).await?;
                 self.run.calls.forget(call.index);
                 ended
@@ -219,7 +219,7 @@ impl FlowCalls {
                     Ok(work) => {
                         self.issue(&work.call, work.recorded).await?;
                         let (run, work) = (self.run.clone(), Work { recorded: true, ..work });
-                        self.spawn(call.index, async move { run.run_checkpoint(work).await });
+                        self.spawn(call.index, CallKind::Checkpoint, async move { run.run_checkpoint(work).await });
                     }
                 }
                 Ok(call.index)
@@ -231,7 +231,11 @@ impl FlowCalls {
                 let call = self.describe(CallKind::Sleep, &name, None, &identity::of_sleep(milliseconds), None).await?;
                 if let Some(attempt) = self.to_run(&call).await? {
                     let (run, call, metadata) = (self.run.clone(), call.clone(), self.changed_metadata());
-                    self.spawn(call.index, async move { run.sleep(call, milliseconds, attempt, metadata).await });
+                    self.spawn(
+                        call.index,
+                        CallKind::Sleep,
+                        async move { run.sleep(call, milliseconds, attempt, metadata).await },
+                    );
                 }
                 Ok(call.index)
             }
@@ -239,7 +243,7 @@ impl FlowCalls {
                 let call = self.describe_child(&request, Wanted::Result).await?;
                 if let Some(attempt) = self.to_run(&call).await? {
                     let (run, call, metadata) = (self.run.clone(), call.clone(), self.changed_metadata());
-                    self.spawn(call.index, async move { run.run_child(call, request, attempt, metadata).await });
+                    self.spawn(call.index, CallKind::Flow, async move { run.run_child(call, request, attempt, metadata).await });
                 }
                 Ok(call.index)
             }
@@ -247,20 +251,11 @@ impl FlowCalls {
     }
 
     async fn begin_wait(&mut self, request: WaitRequest) -> Result<u32, Refusal> {
-        // A schema that no answer can be checked against would leave a wait that nobody can answer.
-        if let Some(problem) = request.schema.as_ref().and_then(super::schema::problem) {
-            return Err(Refusal::usage(format!("the wait cannot be asked: {problem}")));
-        }
-        let name = identity::name_of_wait(&request);
-        check_name("wait", &name)?;
-        let default = request.default.as_ref().zip(request.schema.as_ref());
-        if let Some(Err(problem)) = default.map(|(value, schema)| super::schema::check(schema, value)) {
-            return Err(Refusal::usage(format!("the wait's default is no answer to it: {problem}")));
-        }
+        let name = check_wait(&request)?;
         let call = self.describe(CallKind::Wait, &name, None, &identity::of_wait(&request), None).await?;
         if let Some(attempt) = self.to_run(&call).await? {
             let (run, call, metadata) = (self.run.clone(), call.clone(), self.changed_metadata());
-            self.spawn(call.index, async move { run.ask(call, request, attempt, metadata).await });
+            self.spawn(call.index, CallKind::Wait, async move { run.ask(call, request, attempt, metadata).await });
         }
         Ok(call.index)
     }
@@ -286,7 +281,7 @@ impl FlowCalls {
     }
 
     fn already(&self, index: u32, ended: Ended) {
-        self.run.calls.begin(index);
+        self.run.calls.begin(index, CallKind::Checkpoint);
         self.run.calls.settle(index, Ok(ended));
         self.run.flow_moves_on();
     }
@@ -301,8 +296,8 @@ impl FlowCalls {
         Ok(())
     }
 
-    fn spawn(&self, index: u32, ending: impl Future<Output = Result<Ended, Stop>> + Send + 'static) {
-        self.run.calls.begin(index);
+    fn spawn(&self, index: u32, kind: CallKind, ending: impl Future<Output = Result<Ended, Stop>> + Send + 'static) {
+        self.run.calls.begin(index, kind);
         let run = self.run.clone();
         let task = tokio::spawn(async move {
             let ending = ending.await;

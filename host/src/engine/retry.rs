@@ -51,7 +51,7 @@ impl Engine {
         let entry = Entry { seq: journal.history.next_seq, at: self.clock.now(), body: body.clone() };
         journal.history.apply(&entry).map_err(|source| EngineError::History { execution: id, source })?;
         let from_call = (!rerun.is_empty()).then(|| journal.history.len());
-        let step = Step::entry(body).with_status(StatusChange::Reopened { component, from_call });
+        let step = Step::entry(body).with_status(StatusChange::Reopened { component, from_call, automatic: false });
         recorder.write(step, Durability::Full).await.map(drop)
     }
 
@@ -64,6 +64,8 @@ impl Engine {
         match row.status {
             // Its time has come: nobody's answer is needed any more.
             Status::Waiting if row.wake_at.is_some_and(|due| due <= self.clock.now()) => Ok(()),
+            // Its runner died, and nobody knows what it had to do besides.
+            Status::Waiting if self.store.abandoned(u64::MAX).await?.contains(&id) => Ok(()),
             Status::Waiting => {
                 let open = self.pending_waits(id).await?;
                 if let Some(wait) = open.first() {

@@ -18,6 +18,8 @@ use crate::store::{ExecutionFilter, Page, Status, StoreError};
 
 /// How often it looks for what no timer and no wake-up tells of: executions that another process created, or whose runner died.
 const LOOK: Duration = Duration::from_millis(500);
+/// The shortest pause: what is due and still in the list is being driven, here or elsewhere.
+const HURRY: Duration = Duration::from_millis(20);
 /// Executions driven at a time. Each that computes or runs a body needs an instance; those that wait are let go of.
 const DRIVES: usize = 256;
 /// How long a sleeping execution is kept at hand before it is left to the store.
@@ -54,9 +56,9 @@ impl Engine {
             }
             // Timers are exact: the look is only for what nobody tells of.
             let now = self.clock.now();
-            let timer = self.store.next_wake().await?.map_or(LOOK, |due| due.since(now).min(LOOK));
+            let timer = self.store.next_wake().await?.map_or(LOOK, |due| due.since(now).clamp(HURRY, LOOK));
             tokio::select! {
-                () = tokio::time::sleep(timer.max(Duration::from_millis(1))) => {}
+                () = tokio::time::sleep(timer) => {}
                 () = self.stopped() => {}
                 Some(_) = drives.join_next(), if drives.len() >= DRIVES => {}
             }
@@ -74,6 +76,7 @@ impl Engine {
         ready.extend(running.iter().rev().filter(|row| row.runner.is_none()).map(|row| row.new.id));
         let answered = self.store.answered(1_000).await?;
         ready.extend(answered);
+        ready.extend(self.store.abandoned(1_000).await?);
         let mut known = HashSet::new();
         ready.retain(|id| known.insert(*id));
         ready.truncate(most);

@@ -75,7 +75,7 @@ async fn pause(run: &Run, news: &mut watch::Receiver<u64>, calls: &[u32]) -> Res
     let until = match run.calls.look(calls, run.policy()) {
         (position, Look::Ended(ended)) => return Ok(Some((position, ended))),
         (_, Look::Fault(stop)) => return Err(stop),
-        (_, Look::Leave) => return Err(Stop::Engine(Box::new(Suspended))),
+        (_, Look::Leave) => return Err(Stop::Engine(Box::new(Suspended::Parked))),
         (_, Look::NotYet(until)) => until,
     };
     let window = async {

@@ -125,6 +125,7 @@ impl Engine {
             ends: HashMap::new(),
             shapes: HashMap::new(),
             identity_seen: false,
+            calls: spec.limits.calls,
         };
         let ran = program.run_flow(FlowRun {
             name: row.new.flow.clone(),

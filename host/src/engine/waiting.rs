@@ -23,7 +23,12 @@ pub(super) const DEFAULT_WINDOW: u64 = 600;
 /// The runner leaves the execution to the store.
 #[derive(Debug, thiserror::Error)]
 #[error("the runner leaves the execution to the store")]
-pub(super) struct Suspended;
+pub(super) enum Suspended {
+    /// Everything in it waits for something that costs nothing: its status says for what.
+    Parked,
+    /// It could go on at once, and the host stops.
+    Stopping,
+}
 
 impl Run {
     /// Asks, or goes on asking, until somebody answered or the deadline passed.

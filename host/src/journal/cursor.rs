@@ -96,8 +96,10 @@ impl Cursor {
             Some(record) => Some((index, record)),
             None => plan.reused(index, call, source),
         };
-        let Some((served, record, end)) =
-            answering.and_then(|(served, record)| record.end.as_ref().map(|end| (served, record, end)))
+        let Some((served, record, end)) = answering
+            .and_then(|(served, record)| record.end.as_ref().map(|end| (served, record, end)))
+            // Nobody knows what it would have come to. Where the flow ended it, it does so again.
+            .filter(|(_, _, end)| end.provenance != Provenance::Cancelled)
         else {
             return fresh;
         };
@@ -134,6 +136,11 @@ impl Cursor {
             actual: None,
             kind: DivergenceKind::Missing,
         })
+    }
+
+    /// Whether the live part of a replay begins with this call.
+    pub fn is_anchor(&self, index: u32) -> bool {
+        self.replay.as_ref().is_some_and(|(plan, _)| plan.live_from == index)
     }
 
     /// How many calls are known before the flow runs: its own, or those of the replayed execution before the live part.

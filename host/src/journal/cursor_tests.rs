@@ -79,6 +79,9 @@ fn e9_reopening_keeps_what_ran_beside_the_culprit() {
     book.add(EntryBody::Finished { outcome: Outcome::Failure(failure.clone()), unseen: vec![3] });
     let rerun = book.history().to_rerun(&failure);
     assert_eq!(rerun, [1, 3]);
+    let names =
+        |history: History| history.forgotten(&rerun).iter().map(|record| record.descriptor.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(book.history()), ["clean_up"]);
     book.add(EntryBody::Reopened { rerun, component: None, automatic: false });
     let history = book.history();
     assert_eq!(history.len(), 4);

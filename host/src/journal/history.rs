@@ -226,10 +226,19 @@ impl History {
 
     /// Makes `rerun` unended. What the flow issued after the first of them had ended was made in a world in which it had failed, and is
     /// dropped; what it had issued before, beside it, stands.
+    /// How many calls stay if these are run again: what was issued after the first of them had ended may depend on how it ended.
+    fn kept(&self, rerun: &[u32]) -> Option<usize> {
+        let ended = self.call(*rerun.first()?)?.end.as_ref()?.seq;
+        Some(self.calls.partition_point(|record| record.issued_seq < ended))
+    }
+
+    /// The calls that are forgotten if these are run again, and that may then be made anew.
+    pub fn forgotten(&self, rerun: &[u32]) -> &[CallRecord] {
+        self.kept(rerun).and_then(|kept| self.calls.get(kept..)).unwrap_or_default()
+    }
+
     fn reopen(&mut self, rerun: &[u32]) {
-        let ended = rerun.first().and_then(|first| self.call(*first)?.end.as_ref()).map(|end| end.seq);
-        if let Some(ended) = ended {
-            let kept = self.calls.partition_point(|record| record.issued_seq < ended);
+        if let Some(kept) = self.kept(rerun) {
             let first = u32::try_from(kept).unwrap_or(u32::MAX);
             for (index, dropped) in (first..).zip(self.calls.split_off(kept)) {
                 self.by_invocation.remove(&dropped.descriptor.invocation);

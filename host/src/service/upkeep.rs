@@ -1,5 +1,6 @@
 //! Executions checked, moved, carried, removed, and looked after.
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::{FailureView, ListQuery, LocalService, ServiceError};
 use crate::clock::{Clock as _, SystemClock, Timestamp};
 use crate::engine::{Imported, Observer, Verdict, Verification};
 use crate::ids::ExecutionId;
-use crate::store::{ExecutionFilter, Page, Status};
+use crate::store::{ExecutionFilter, ExecutionRow, Page, Status};
 
 /// What came of checking one execution.
 #[derive(Clone, Debug, Serialize)]
@@ -160,7 +161,16 @@ impl LocalService {
             ..ExecutionFilter::default()
         };
         let rows = self.store().list(&filter, Page { offset: 0, limit: u64::MAX }).await?;
-        Ok(rows.into_iter().map(|row| row.new.id).collect())
+        // Not those that others still need: the sources of replays, and children whose parents have not taken their results.
+        let statuses = vec![Status::Running, Status::Waiting];
+        let open = ExecutionFilter { statuses, ..ExecutionFilter::default() };
+        let open = self.store().list(&open, Page { offset: 0, limit: u64::MAX }).await?;
+        let needed: HashSet<ExecutionId> = open.iter().filter_map(|row| row.new.original).collect();
+        let open: HashSet<ExecutionId> = open.iter().map(|row| row.new.id).collect();
+        let free = |row: &ExecutionRow| {
+            !needed.contains(&row.new.id) && row.new.parent.is_none_or(|parent| !open.contains(&parent.execution))
+        };
+        Ok(rows.into_iter().filter(free).map(|row| row.new.id).collect())
     }
 
     /// Drives whatever can go on, until [`LocalService::stop`] is called.

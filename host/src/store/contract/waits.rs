@@ -71,7 +71,7 @@ pub(crate) async fn e9_a_reopened_execution_asks_anew<P: Place>(place: P) {
     let id = CallId { execution: lease.execution, index: 3 };
     store.append(&lease, Append { wait: Some(question(3)), ..entries([0]) }).await.unwrap();
     store.resolve(id, Resolution::Aborted, at(9)).await.unwrap();
-    store.append(&lease, becomes(StatusChange::Reopened { component: None, from_call: None })).await.unwrap();
+    store.append(&lease, becomes(StatusChange::Reopened { component: None, from_call: None, automatic: false })).await.unwrap();
     let other = NewWait { name: "other".into(), question: None, ..question(3) };
     store.append(&lease, Append { wait: Some(other), at: at(20), ..entries([1]) }).await.unwrap();
     let asked = store.wait(id).await.unwrap();

@@ -95,6 +95,26 @@ impl Executions for SqliteStore {
             .await
     }
 
+    async fn abandoned(&self, limit: u64) -> Result<Vec<ExecutionId>, StoreError> {
+        let mut living = Living::new(&self.runner);
+        self.readers
+            .read(move |db| {
+                let mut statement = db.prepare_cached(
+                    "SELECT exec_id, runner FROM executions WHERE status = 'waiting' AND runner IS NOT NULL ORDER BY id LIMIT ?1",
+                )?;
+                let rows = statement.query([columns::integer(limit)])?;
+                let held = columns::collect(rows, |row| {
+                    Ok((ExecutionId::from_bytes(columns::bytes(row, "exec_id")?), row.get::<_, String>("runner")?))
+                })?;
+                Ok(held
+                    .into_iter()
+                    .filter(|(id, runner)| living.describe(*id, runner.clone()).is_none())
+                    .map(|(id, _)| id)
+                    .collect())
+            })
+            .await
+    }
+
     async fn next_wake(&self) -> Result<Option<Timestamp>, StoreError> {
         self.readers
             .read(|db| {

@@ -117,16 +117,24 @@ fn change_status(db: &Connection, key: i64, change: &StatusChange, at: Timestamp
         StatusChange::Cancelled => db
             .prepare_cached("UPDATE executions SET status = ?2, status_reason = NULL, wake_at = NULL, ended_at = ?3 WHERE id = ?1")?
             .execute(params![key, status, at.as_micros()])?,
-        StatusChange::Reopened { component, from_call } => {
+        StatusChange::Reopened { component, from_call, automatic } => {
             if let Some(call) = from_call {
                 db.prepare_cached("DELETE FROM waits WHERE execution = ?1 AND call >= ?2")?.execute(params![key, call])?;
             }
             db.prepare_cached(
                 "UPDATE executions SET status = ?2, status_reason = NULL, wake_at = NULL, ended_at = NULL, result = NULL,
-                     failure = NULL, cancel_requested = 0, component = coalesce(?3, component) WHERE id = ?1",
+                     failure = NULL, cancel_requested = cancel_requested AND ?4, component = coalesce(?3, component) WHERE id = ?1",
             )?
-            .execute(params![key, status, component.as_ref().map(ComponentDigest::as_bytes)])?
+            .execute(params![key, status, component.as_ref().map(ComponentDigest::as_bytes), automatic])?
         }
     };
+    if change.status().is_terminal() {
+        // Whoever waits for it is due, in the same transaction: nothing else would tell if this process ended now.
+        db.prepare_cached(
+            "UPDATE executions SET wake_at = ?2
+             WHERE exec_id = (SELECT parent FROM executions WHERE id = ?1) AND status = 'waiting' AND coalesce(wake_at > ?2, 1)",
+        )?
+        .execute(params![key, at.as_micros()])?;
+    }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::errors::{self, DbError};
 use super::{SqliteStore, blocking::blocking, columns, folder::files_now};
@@ -20,6 +20,20 @@ pub(super) fn delete(db: &Connection, id: ExecutionId) -> Result<(), DbError> {
     let (key, status) = found.ok_or_else(|| StoreError::not_found("execution", id))?;
     if !Status::parse(&status).is_some_and(Status::is_terminal) {
         let message = format!("Only ended executions can be deleted. Execution '{id}' is currently '{status}'.");
+        return Err(StoreError::Conflict { message }.into());
+    }
+    let needed_by: Option<Vec<u8>> = db
+        .prepare_cached(
+            "SELECT exec_id FROM executions WHERE original = ?1 AND status IN ('running', 'waiting')
+             UNION ALL
+             SELECT above.exec_id FROM executions below JOIN executions above ON above.exec_id = below.parent
+             WHERE below.id = ?2 AND above.status IN ('running', 'waiting')
+             LIMIT 1",
+        )?
+        .query_row(params![id.as_bytes(), key], |row| row.get(0))
+        .optional()?;
+    if let Some(other) = needed_by.and_then(|bytes| bytes.try_into().ok()).map(ExecutionId::from_bytes) {
+        let message = format!("Execution '{other}', which has not ended, still needs execution '{id}'.");
         return Err(StoreError::Conflict { message }.into());
     }
     for table in ["journal", "waits", "artifacts", "logs", "tags", "blob_uses"] {

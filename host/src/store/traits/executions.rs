@@ -170,6 +170,8 @@ pub trait Executions {
     async fn due(&self, now: Timestamp) -> Result<Vec<ExecutionId>, StoreError>;
     /// Executions that wait and have an answer that their journal does not have yet, at most `limit`. A runner may be about to take it.
     async fn answered(&self, limit: u64) -> Result<Vec<ExecutionId>, StoreError>;
+    /// Executions that wait, and whose runner died before it let go of them: what else they had to do is not known. At most `limit`.
+    async fn abandoned(&self, limit: u64) -> Result<Vec<ExecutionId>, StoreError>;
     /// The next moment at which an execution goes on by itself.
     async fn next_wake(&self) -> Result<Option<Timestamp>, StoreError>;
     /// Removes an ended execution with its journal, questions, artifacts and logs. What only it needed of large values and components is

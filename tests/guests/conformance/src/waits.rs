@@ -116,3 +116,11 @@ fn same_name_twice(cx: &Flow) -> Result<Vec<u64>> {
     let second = cx.wait("go").question("The second?").schema::<u64>().submit()?;
     Ok(vec![first.load()?, second.load()?])
 }
+
+/// Asks, works for a while before it needs the answer, and returns it.
+#[flow]
+fn works_while_it_waits(cx: &Flow, path: String, milliseconds: u64) -> Result<bool> {
+    let asked = cx.wait("go").question("Go on?").submit()?;
+    crate::counting::slow_tick(cx, path, 1, milliseconds)?;
+    asked.load()
+}
