@@ -150,13 +150,15 @@ impl Calls {
         let mut news = self.news();
         loop {
             news.mark_unchanged();
-            let inner = self.lock();
-            let still = inner.fault.is_some() || !inner.states.values().any(|state| matches!(state, State::Recording));
-            drop(inner);
-            if still || news.changed().await.is_err() {
+            if self.is_still() || news.changed().await.is_err() {
                 return;
             }
         }
+    }
+
+    fn is_still(&self) -> bool {
+        let inner = self.lock();
+        inner.fault.is_some() || !inner.states.values().any(|state| matches!(state, State::Recording))
     }
 
     /// A call that is under way is about to be recorded as ended. False where somebody cancels it.
