@@ -12,7 +12,7 @@ use crate::{Error, Result, executor};
 
 /// A durable call that was submitted: a checkpoint, a wait, a sleep or a child flow that is under way beside the flow.
 ///
-/// [`Pending::load`] waits for its outcome; [`select`](crate::select) waits for the first of several; in an `async` flow a `Pending` is
+/// [`Pending::load`] waits for its outcome; [`select`](crate::select()) waits for the first of several; in an `async` flow a `Pending` is
 /// a future. Whatever the order in which calls end, a re-executed flow sees the same.
 ///
 /// Dropping it ends nothing: a flow that returns well waits for the checkpoints and child flows that it submitted. Only
@@ -128,7 +128,7 @@ impl<T> fmt::Debug for Pending<T> {
     }
 }
 
-/// Any [`Pending`], whatever its outcome's type: what [`select`](crate::select) takes.
+/// Any [`Pending`], whatever its outcome's type: what [`select`](crate::select()) takes.
 pub trait AnyPending: sealed::Sealed {
     #[doc(hidden)]
     fn handle(&self) -> &calls::Pending;
