@@ -79,25 +79,13 @@ impl Run {
                     id
                 }
                 Err(failure) => {
-                    return self.end_child(index, attempt, Outcome::Failure(failure.at_call(index))).await;
+                    return Ok(self.finish_ran(index, attempt, Outcome::Failure(failure.at_call(index))).await?);
                 }
             },
         };
         self.calls.has_child(index, child);
         let row = self.await_child(index, child).await?;
-        self.end_child(index, attempt, outcome_of(index, &row)).await
-    }
-
-    async fn end_child(&self, index: u32, attempt: u32, outcome: Outcome) -> Result<Ended, Stop> {
-        let entry = EntryBody::CallEnded {
-            call: index,
-            attempt,
-            descriptor: None,
-            outcome: outcome.clone(),
-            provenance: Provenance::Ran,
-            metadata: None,
-        };
-        Ok(self.finish(index, Step::entry(entry), outcome).await?)
+        Ok(self.finish_ran(index, attempt, outcome_of(index, &row)).await?)
     }
 
     /// Drives the child until it ends, or waits while somebody else does.

@@ -12,7 +12,7 @@ use super::events::Event;
 use super::recorder::Step;
 use super::run::Run;
 use crate::ids::CallId;
-use crate::journal::{EntryBody, Failure, Outcome, Provenance};
+use crate::journal::{Failure, Outcome};
 use crate::sandbox::{OnUnknown, Stop};
 use crate::store::{Durability, NewWait, Resolution, get_text, put_bytes};
 
@@ -49,16 +49,8 @@ fn unknown(run: &Run, work: &Work) -> Failure {
 }
 
 async fn end(run: &Run, work: &Work, outcome: Outcome) -> Result<Ended, Stop> {
-    let entry = EntryBody::CallEnded {
-        call: work.call.index,
-        // The attempt in question is the last that started.
-        attempt: work.attempt.saturating_sub(1),
-        descriptor: None,
-        outcome: outcome.clone(),
-        provenance: Provenance::Ran,
-        metadata: None,
-    };
-    Ok(run.finish(work.call.index, Step::entry(entry), outcome).await?)
+    // The attempt in question is the last that started.
+    Ok(run.finish_ran(work.call.index, work.attempt.saturating_sub(1), outcome).await?)
 }
 
 /// Asks a person what happened. The question stands under the call's own ID.

@@ -14,7 +14,7 @@ use super::recorder::{Recorder, Step};
 use super::{Engine, EngineError, FrozenSpec};
 use crate::clock::Clock;
 use crate::ids::{CallId, ExecutionId};
-use crate::journal::{Cursor, Outcome, Payload};
+use crate::journal::{Cursor, EntryBody, Outcome, Payload, Provenance};
 use crate::sandbox::{FlowClock, FlowOptions, Program};
 use crate::store::{Durability, ExecutionRow, Store, StoreError, get_text};
 
@@ -99,6 +99,19 @@ impl Run {
         }
         let recorded = self.calls.unpark(&self.recorder, index, step, Durability::Full).done().await?;
         Ok(Ended { outcome, clock: recorded.at, order: recorded.seq })
+    }
+
+    /// The same for a call that happened here, is on record already, and leaves nothing but its outcome.
+    pub(super) async fn finish_ran(&self, index: u32, attempt: u32, outcome: Outcome) -> Result<Ended, EngineError> {
+        let entry = EntryBody::CallEnded {
+            call: index,
+            attempt,
+            descriptor: None,
+            outcome: outcome.clone(),
+            provenance: Provenance::Ran,
+            metadata: None,
+        };
+        self.finish(index, Step::entry(entry), outcome).await
     }
 
     /// The value of a payload that the engine wrote, as text.

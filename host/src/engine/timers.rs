@@ -8,7 +8,7 @@ use super::calls::{Ended, Parked};
 use super::recorder::Step;
 use super::run::Run;
 use crate::clock::{Clock, Timestamp};
-use crate::journal::{EntryBody, Outcome, Payload, Provenance};
+use crate::journal::{EntryBody, Outcome, Payload};
 use crate::sandbox::Stop;
 use crate::store::Durability;
 
@@ -50,14 +50,6 @@ impl Run {
         self.calls.park(&self.recorder, index, Parked::Timer { deadline }, step, durability).done().await?;
         until(self.clock.as_ref(), deadline).await;
         let outcome = Outcome::Success(Payload::Inline(b"null".to_vec()));
-        let entry = EntryBody::CallEnded {
-            call: index,
-            attempt,
-            descriptor: None,
-            outcome: outcome.clone(),
-            provenance: Provenance::Ran,
-            metadata: None,
-        };
-        Ok(self.finish(index, Step::entry(entry), outcome).await?)
+        Ok(self.finish_ran(index, attempt, outcome).await?)
     }
 }

@@ -13,7 +13,7 @@ use super::recorder::Step;
 use super::run::Run;
 use super::{Engine, EngineError, schema, timers};
 use crate::ids::CallId;
-use crate::journal::{EntryBody, Failure, Outcome, Provenance};
+use crate::journal::{EntryBody, Failure, Outcome};
 use crate::sandbox::{Stop, WaitRequest};
 use crate::store::{Durability, NewWait, Resolution, StoreError, WaitRow, get_text, put_bytes};
 
@@ -88,15 +88,7 @@ impl Run {
             }
             resolution = self.store.wait(id).await.map_err(EngineError::from)?.resolution;
         };
-        let entry = EntryBody::CallEnded {
-            call: call.index,
-            attempt,
-            descriptor: None,
-            outcome: outcome.clone(),
-            provenance: Provenance::Ran,
-            metadata: None,
-        };
-        let ended = self.finish(call.index, Step::entry(entry), outcome).await?;
+        let ended = self.finish_ran(call.index, attempt, outcome).await?;
         self.tell(Event::Answered { id });
         Ok(ended)
     }
