@@ -78,6 +78,23 @@ fn e5_a_second_crash_is_asked_about_anew() {
     assert_eq!(traces.steps().len(), 2, "nobody said that it may run a third time");
 }
 
+/// A flow that fails ends what runs beside it, wherever that is.
+#[test]
+fn e5_a_retry_does_not_repeat_what_the_flows_failure_ended() {
+    let host = Host::new();
+    let traces = Traces::new(&host);
+    let blocker = host.file("blocker", "");
+    let arguments = json!({ "path": Traces::guest_path(), "milliseconds": 1500, "blocker": "out/blocker" });
+    let exec = host.try_flow("once_beside", &arguments, &[&host.writable()]).failed_execution();
+    let failed = host.get(&exec);
+    assert_eq!(names(&checkpoint(&failed, "pays")["attempts"], "status"), ["cancelled"], "{failed:#}");
+    std::fs::remove_file(blocker).unwrap();
+    let done = host.item(["executions", "retry", &exec]);
+    let result = done["result"].as_str().unwrap();
+    assert!(result.starts_with("unknown: the flow failed while `pays` ran"), "{result}");
+    assert_eq!(traces.steps().iter().filter(|step| **step == 1).count(), 1, "it was not paid twice");
+}
+
 fn cached(host: &Host, flow: &str, arguments: Value, flags: &[&str]) -> Value {
     let mut arguments = arguments;
     arguments["path"] = json!(Traces::guest_path());

@@ -84,6 +84,26 @@ fn e9_failures_that_the_flow_caught_stay_as_recorded() {
     assert_eq!(Traces::new(&host).steps(), [1, 10, 2, 2]);
 }
 
+/// What the flow did before it learnt of the failure cannot depend on it, even where it came after.
+#[test]
+fn e9_what_was_done_before_the_failure_was_learnt_stands() {
+    let host = Host::new();
+    let blocker = host.file("blocker", "");
+    let arguments = json!({ "path": Traces::guest_path(), "blocker": "out/blocker" });
+    let exec = host.try_flow("learns_late", &arguments, &[&host.writable()]).failed_execution();
+    let steps = || {
+        let mut steps = Traces::new(&host).steps();
+        steps.sort_unstable();
+        steps
+    };
+    assert_eq!(steps(), [1, 2, 3], "step 1 had failed long before step 3 was called");
+    std::fs::remove_file(blocker).unwrap();
+    let done = host.item(["executions", "retry", &exec]);
+    assert_eq!((&done["status"], &done["result"]), (&json!("completed"), &json!(10)));
+    assert_eq!(steps(), [1, 1, 2, 3, 4]);
+    assert_eq!(host.json(["executions", "verify", &exec]).items()[0]["holds"], true);
+}
+
 #[test]
 fn e9_a_fixed_version_takes_over() {
     let host = Host::new();

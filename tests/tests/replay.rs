@@ -286,3 +286,40 @@ fn e10_a_failed_replay_is_retried_with_its_plan() {
     assert_eq!(done["result"], 100 + 2 + 3, "the override still stands");
     assert_eq!(done["original_exec_id"], failed.as_str());
 }
+
+#[test]
+fn a_cohort_is_what_can_be_replayed_together() {
+    let host = Host::new();
+    let count = |steps: u64| {
+        let arguments = json!({ "path": Traces::guest_path(), "steps": steps });
+        id(&host.flow("count", &arguments, &[&host.writable()])).to_owned()
+    };
+    let (one, two, three) = (count(1), count(2), count(3));
+    let failed = host.try_flow("count", &json!({ "path": Traces::guest_path(), "steps": 2 }), &[]).failed_execution();
+    let _ = host.flow("no_calls", &json!({}), &[]);
+    let cohort = |flags: &[&str]| {
+        let reply = host.json([&["executions", "cohort", "--flow", "count"], flags].concat());
+        let found = reply.items();
+        names(&Value::Array(found), "exec_id").into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(cohort(&[]), [three.clone(), two.clone(), one.clone()]);
+    assert_eq!(cohort(&["--at", "tick_2"]), [three.clone(), two.clone()], "the others have no such call");
+    assert_eq!(cohort(&["--at", "tick_2", "--order-by", "started_at", "--limit", "1"]), [two.as_str()]);
+    assert_eq!(cohort(&["--include-failed"]), [failed.clone(), three.clone(), two.clone(), one.clone()]);
+    assert_eq!(
+        cohort(&["--include-failed", "--at", "tick"]),
+        [failed.clone(), one.clone()],
+        "where that is the name of one call"
+    );
+    assert_eq!(cohort(&["--max-scan", "1"]), [three.as_str()], "only completed ones are looked at");
+    assert_eq!(cohort(&["--at", "nothing"]), [] as [String; 0]);
+    // The answer is a list of IDs for a batch.
+    let answer = host.json(["executions", "cohort", "--flow", "count", "--at", "tick_2"]).ok();
+    let file = host.file("cohort.json", &answer.stdout);
+    let batch = host.json(["executions", "replay", "--ids-file", &file, "--from", "tick_2", "--wait"]).ok();
+    let batch: Value = serde_json::from_str(&batch.stdout).unwrap();
+    assert_eq!(batch["item"]["summary"]["completed"], 2, "{batch:#}");
+    host.json(["executions", "cohort"]).refused("KitaruUsageError", &["--flow"]);
+    assert_eq!(cohort(&["--status", "failed"]), [failed]);
+    host.json(["executions", "cohort", "--flow", "count", "--status", "running"]).refused("KitaruUsageError", &["--status"]);
+}

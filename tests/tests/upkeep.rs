@@ -1,9 +1,8 @@
 //! Executions checked, moved to other code, compared, counted, carried to another machine, removed, and looked after.
 
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use kitaru_tests::{Host, Reply, Traces, checkpoint, fixture, names, until};
+use kitaru_tests::{Host, fixture, names};
 use serde_json::{Value, json};
 
 fn id(execution: &Value) -> &str {
@@ -262,67 +261,4 @@ fn source_of_a_waiting_replay(host: &Host) -> String {
     let replay = host.item(["executions", "replay", id(&release), "--from", "publish", "--ask-again"]);
     assert_eq!(replay["status"], "waiting");
     id(&release).to_owned()
-}
-
-/// Starts a host that looks after everything, and waits until it does.
-fn serving(host: &Host) -> kitaru_tests::Running {
-    let mut running = host.spawn(host.json_command(["serve"]));
-    let _ = running.read_until(|line| line["event"] == "ready");
-    running
-}
-
-#[test]
-fn e8_a_serving_host_drives_what_is_submitted_answered_and_due() {
-    let host = Host::new();
-    let traces = Traces::new(&host);
-    let server = serving(&host);
-    // Answered elsewhere, by a process that does not stay.
-    let asked = host.flow("wait_bool", &json!({}), &[]);
-    let store = rusqlite::Connection::open(host.database()).unwrap();
-    let answered = host.item(["executions", "input", id(&asked), "--value", "true"]);
-    drop(store);
-    assert_eq!(answered["exec_id"], asked["exec_id"]);
-    until("the answer's end", || (host.get(id(&asked))["status"] == "completed").then_some(()));
-    // Left behind by a host that died.
-    let input = json!({ "path": Traces::guest_path(), "steps": 2, "milliseconds": 700 }).to_string();
-    let running = host.spawn(host.json_command(["run", &fixture("conformance:count_slow"), "--input", &input, &host.writable()]));
-    until("a body", || (!traces.steps().is_empty()).then_some(()));
-    running.kill();
-    let orphan = host.json(["executions", "list", "--flow", "count_slow"]).items()[0].clone();
-    until("the orphan's end", || (host.get(id(&orphan))["result"] == 3).then_some(()));
-    // Asleep, with nobody there.
-    let input = json!({ "path": Traces::guest_path(), "milliseconds": 1500 }).to_string();
-    let running = host.spawn(host.json_command(["run", &fixture("conformance:sleeps"), "--input", &input, &host.writable()]));
-    until("the sleep", || {
-        let found = host.json(["executions", "list", "--flow", "sleeps", "--status", "waiting"]).items();
-        (!found.is_empty()).then_some(())
-    });
-    running.kill();
-    let sleeper = host.json(["executions", "list", "--flow", "sleeps"]).items()[0].clone();
-    until("the sleeper's end", || (host.get(id(&sleeper))["status"] == "completed").then_some(()));
-    server.kill();
-}
-
-#[test]
-fn a_graceful_stop_lets_bodies_come_to_their_end() {
-    let host = Host::new();
-    let traces = Traces::new(&host);
-    let input = json!({ "path": Traces::guest_path(), "steps": 3, "milliseconds": 1500 }).to_string();
-    let words = ["run", &fixture("conformance:count_slow"), "--input", &input, &host.writable()];
-    let running = host.spawn(host.json_command(words));
-    until("a body", || (!traces.steps().is_empty()).then_some(()));
-    running.kill();
-    let exec = host.json(["executions", "list"]).items()[0].clone();
-    let server = serving(&host);
-    until("the body again", || (traces.steps().len() == 2).then_some(()));
-    let stopped = Command::new("kill").args(["-TERM", &server.id().to_string()]).stdout(Stdio::null()).status().unwrap();
-    assert!(stopped.success());
-    let reply: Reply = server.finish();
-    assert_eq!(reply.code, Some(0), "{reply:?}");
-    let left = host.get(id(&exec));
-    assert_eq!(left["runner"], Value::Null);
-    assert_eq!(checkpoint(&left, "slow_tick")["status"], "completed", "it came to its end: {left:#}");
-    assert_eq!(traces.steps(), [1, 1], "and no other began");
-    assert_eq!(host.item(["executions", "resume", id(&exec)])["result"], 6);
-    assert_eq!(traces.steps(), [1, 1, 2, 3]);
 }

@@ -13,9 +13,9 @@ use super::progress::Progress;
 use super::prompt::{self, Answer, Keyboard};
 use super::signals::asked_to_end;
 use super::terminal::{lines, one_line, shell_word};
-use crate::engine::{DriveOptions, Event, Observer, SleepPolicy, WaitPolicy};
+use crate::engine::{DriveOptions, Driven, Event, Observer, SleepPolicy, WaitPolicy};
 use crate::ids::ExecutionId;
-use crate::service::{CheckpointView, ExecutionView, PendingWaitView, Service};
+use crate::service::{CheckpointView, ExecutionView, PendingWaitView, Service, ServiceError};
 
 /// How a command drives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub(super) enum Attach {
     /// Asks at a terminal like [`Attach::Person`], and does not stay through a long sleep: somebody answered, and did not come to drive.
     Answer,
 }
+
+/// How long bodies may take to their end when the process is asked to end.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// Why driving in the foreground ended.
 enum Ended {
@@ -78,7 +81,7 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
                         tokio::select! {
                             biased;
                             driven = &mut driving => { driven?; break Ended::Driven; }
-                            () = asked_to_end() => break Ended::Interrupted,
+                            () = asked_to_end() => break drain(context, service, driving).await?,
                             answer = converse(service, keyboard, &pending, &mut events) => {
                                 if answer? == Answer::Leave {
                                     break Ended::Left;
@@ -88,7 +91,7 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
                     }
                 }
                 driven = &mut driving => { driven?; break Ended::Driven; }
-                () = asked_to_end() => break Ended::Interrupted,
+                () = asked_to_end() => break drain(context, service, driving).await?,
             }
         }
     };
@@ -99,12 +102,36 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
         progress.finish();
     }
     match ended {
-        Ended::Driven => Ok(()),
-        Ended::Left => Ok(()),
+        Ended::Driven | Ended::Left => Ok(()),
+        // It came to its end all the same.
+        Ended::Interrupted if service.get(id).await?.summary.ended_at.is_some() => Ok(()),
         Ended::Interrupted => Err(CliError::new(format!("interrupted; execution {id} keeps everything that it has done"))
             .hint(format!("go on with: kitaru-host executions resume {id}"))
             .with("exec_id", id.to_string())),
     }
+}
+
+/// Lets bodies that run come to their end, so that they need not run again, until somebody asks a second time.
+async fn drain(
+    context: &Context,
+    service: &dyn Service,
+    driving: impl Future<Output = Result<Driven, ServiceError>>,
+) -> Result<Ended, CliError> {
+    service.stop();
+    tokio::pin!(driving);
+    let said = async {
+        // Mostly there is nothing to wait for, and nothing to say.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        context.output.say("Stopping: what runs comes to its end first; Ctrl-C again ends it at once, and it runs again later");
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        biased;
+        driven = &mut driving => driven.map(drop)?,
+        () = said => {}
+        () = asked_to_end() => {}
+    }
+    Ok(Ended::Interrupted)
 }
 
 /// Asks one question to its end. An answer given elsewhere ends it too.

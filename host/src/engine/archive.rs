@@ -178,7 +178,7 @@ pub(super) fn check_journal(id: ExecutionId, journal: &[StoredEntry]) -> Result<
         }
         entries.push(entry);
     }
-    History::fold(&entries).map_err(|error| damaged(format!("the journal of {id}: {error}")))?;
+    History::fold(entries.iter().cloned()).map_err(|error| damaged(format!("the journal of {id}: {error}")))?;
     Ok(entries)
 }
 

@@ -104,11 +104,22 @@ pub(super) fn saved_id(call: CallId, ordinal: u32) -> String {
 /// When the execution does not exist or its journal cannot be read.
 pub async fn list_artifacts(store: &dyn Store, execution: ExecutionId) -> Result<Vec<ArtifactEntry>, EngineError> {
     store.execution(execution).await?;
-    let journal = read_journal(store, execution).await?;
-    let own = store.artifacts(execution).await?;
+    artifacts_of(store, execution, &read_journal(store, execution).await?.history).await
+}
+
+/// The same for an execution whose journal was read already.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn artifacts_of(
+    store: &dyn Store,
+    execution: ExecutionId,
+    history: &History,
+) -> Result<Vec<ArtifactEntry>, EngineError> {
+    let own = Saved::read(store, execution).await?;
     let mut origins: HashMap<ExecutionId, Option<Origin>> = HashMap::new();
     let mut entries = Vec::new();
-    for (index, record) in (0_u32..).zip(journal.history.calls()) {
+    for (index, record) in (0_u32..).zip(history.calls()) {
         // What an attempt saved counts once it has decided its call.
         let Some(end) = record.end.as_ref().filter(|_| record.descriptor.kind == CallKind::Checkpoint) else { continue };
         let origin = match end.provenance {
@@ -116,9 +127,7 @@ pub async fn list_artifacts(store: &dyn Store, execution: ExecutionId) -> Result
                 CallId { execution: source, index: call }
             }
             _ => {
-                let attempt = record.attempts.last().map_or(0, |attempt| attempt.number);
-                let saved = own.iter().filter(|row| row.call == index && row.attempt == attempt);
-                entries.extend(saved.map(|row| saved_entry(index, record, row)));
+                entries.extend(own.by(index, record).map(|row| saved_entry(index, record, row)));
                 entries.extend(output_entry(CallId { execution, index }, index, record));
                 continue;
             }
@@ -135,17 +144,36 @@ pub async fn list_artifacts(store: &dyn Store, execution: ExecutionId) -> Result
     Ok(entries)
 }
 
+/// What the checkpoints of an execution saved, by call.
+struct Saved(HashMap<u32, Vec<ArtifactRow>>);
+
+impl Saved {
+    async fn read(store: &dyn Store, execution: ExecutionId) -> Result<Self, EngineError> {
+        let mut saved: HashMap<u32, Vec<ArtifactRow>> = HashMap::new();
+        for row in store.artifacts(execution).await? {
+            saved.entry(row.call).or_default().push(row);
+        }
+        Ok(Self(saved))
+    }
+
+    /// What the attempt saved that decided this call.
+    fn by(&self, call: u32, record: &CallRecord) -> impl Iterator<Item = &ArtifactRow> {
+        let attempt = record.attempts.last().map(|attempt| attempt.number);
+        self.0.get(&call).into_iter().flatten().filter(move |row| Some(row.attempt) == attempt)
+    }
+}
+
 /// The execution in which a served call ran.
 struct Origin {
     history: History,
-    rows: Vec<ArtifactRow>,
+    saved: Saved,
 }
 
 impl Origin {
     /// None where it was deleted, or its journal cannot be read: the served outcome stands all the same.
     async fn read(store: &dyn Store, execution: ExecutionId) -> Result<Option<Self>, EngineError> {
         match read_journal(store, execution).await {
-            Ok(journal) => Ok(Some(Self { history: journal.history, rows: store.artifacts(execution).await? })),
+            Ok(journal) => Ok(Some(Self { history: journal.history, saved: Saved::read(store, execution).await? })),
             Err(EngineError::Store(StoreError::NotFound { .. }) | EngineError::Record { .. } | EngineError::History { .. }) => {
                 Ok(None)
             }
@@ -155,8 +183,7 @@ impl Origin {
 
     /// What the attempt saved that decided this call.
     fn saved(&self, call: u32) -> impl Iterator<Item = &ArtifactRow> {
-        let attempt = self.history.call(call).and_then(|record| record.attempts.last()).map(|attempt| attempt.number);
-        self.rows.iter().filter(move |row| row.call == call && Some(row.attempt) == attempt)
+        self.history.call(call).into_iter().flat_map(move |record| self.saved.by(call, record))
     }
 }
 

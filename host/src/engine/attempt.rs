@@ -70,6 +70,10 @@ impl Run {
             }
             if places.is_none() {
                 places = Some(self.place(index, &mut descriptor).await?);
+                // It may have waited for its place while the host was told to stop.
+                if self.engine.is_stopping() {
+                    return Err(Stop::Engine(Box::new(Suspended::Stopping)));
+                }
             }
             let attempt = work.attempt;
             let body = self.calls.body();

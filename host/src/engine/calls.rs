@@ -1,20 +1,19 @@
-//! The durable calls of one drive that were submitted: which are under way, which have ended, what the flow waits for, and when a runner
-//! that has nothing to do leaves the execution to the store (E7, E8).
+//! The durable calls of one drive that were submitted: which are under way, which have ended, and what the flow waits for
+//! (E7, E8).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::patience::{Parked, ParkedCalls, Patience, Policy};
 use super::recorder::{Recorder, Step, Writing};
-use super::run::{SleepPolicy, WaitPolicy};
 use crate::clock::Timestamp;
 use crate::ids::ExecutionId;
 use crate::journal::{CallKind, Outcome};
 use crate::sandbox::Stop;
-use crate::store::{Durability, StatusChange};
+use crate::store::Durability;
 
 /// How a call ended.
 #[derive(Clone, Debug)]
@@ -24,30 +23,6 @@ pub(super) struct Ended {
     pub(super) clock: Timestamp,
     /// Its place in the order in which calls ended.
     pub(super) order: u64,
-}
-
-/// What a call waits for that costs nothing.
-#[derive(Clone, Debug)]
-pub(super) enum Parked {
-    /// A person or another program.
-    Wait {
-        /// The end of the runner's polling window.
-        window: Instant,
-        /// When the wait ends by itself.
-        deadline: Option<Timestamp>,
-    },
-    /// A time.
-    Timer {
-        /// Which.
-        deadline: Timestamp,
-    },
-    /// A child flow that waits itself.
-    Child {
-        /// Which.
-        child: ExecutionId,
-        /// The end of the runner's polling window.
-        window: Instant,
-    },
 }
 
 enum State {
@@ -63,9 +38,11 @@ enum State {
 #[derive(Default)]
 struct Inner {
     states: HashMap<u32, State>,
-    parked: BTreeMap<u32, Parked>,
+    parked: ParkedCalls,
     /// Ended in a failure that the flow has not asked for.
     unseen: BTreeSet<u32>,
+    /// Ended in a failure that the flow was told of, and how many calls it had made by then.
+    learnt: HashMap<u32, u32>,
     /// Of no interest to the guest any more.
     forgotten: BTreeSet<u32>,
     /// Waits and sleeps.
@@ -74,6 +51,24 @@ struct Inner {
     /// How many submitted calls are in a body, or about to record what it came to.
     bodies: usize,
     children: HashMap<u32, ExecutionId>,
+    /// How often a call ended or went on, and how often it had when the runner was told to leave.
+    moves: u64,
+    moves_at_leave: Option<u64>,
+    /// How many of `states` have not ended.
+    under_way: usize,
+}
+
+impl Inner {
+    fn set(&mut self, index: u32, state: State) {
+        let ended = matches!(state, State::Ended(_));
+        let before = self.states.insert(index, state);
+        let was_under_way = before.is_some_and(|state| !matches!(state, State::Ended(_)));
+        match (was_under_way, ended) {
+            (false, false) => self.under_way += 1,
+            (true, true) => self.under_way = self.under_way.saturating_sub(1),
+            _ => {}
+        }
+    }
 }
 
 /// What stands between the flow and a call's outcome.
@@ -126,13 +121,13 @@ impl Calls {
 
     /// How many calls are under way.
     pub(super) fn under_way(&self) -> usize {
-        self.lock().states.values().filter(|state| !matches!(state, State::Ended(_))).count()
+        self.lock().under_way
     }
 
     /// A call is under way.
     pub(super) fn begin(&self, index: u32, kind: CallKind) {
         let mut inner = self.lock();
-        inner.states.insert(index, State::Busy);
+        inner.set(index, State::Busy);
         if matches!(kind, CallKind::Wait | CallKind::Sleep) {
             inner.idle.insert(index);
         }
@@ -193,10 +188,9 @@ impl Calls {
                 if matches!(ended.outcome, Outcome::Failure(_)) {
                     inner.unseen.insert(index);
                 }
+                inner.set(index, State::Ended(ended));
                 if inner.forgotten.remove(&index) {
                     inner.states.remove(&index);
-                } else {
-                    inner.states.insert(index, State::Ended(ended));
                 }
             }
             Err(stop) => {
@@ -230,12 +224,41 @@ impl Calls {
         if let Some((position, ended)) = ended.min_by_key(|(_, ended)| ended.order) {
             return (position, Look::Ended(ended.clone()));
         }
-        (0, inner.patience(policy))
+        // What is parked has not ended; the rest of what has not ended runs.
+        if inner.under_way > inner.parked.len() {
+            return (0, Look::NotYet(None));
+        }
+        match inner.parked.patience(policy) {
+            Patience::Stay(until) => (0, Look::NotYet(until)),
+            Patience::Leave => {
+                inner.moves_at_leave = Some(inner.moves);
+                (0, Look::Leave)
+            }
+        }
     }
 
-    /// The flow knows how this call ended.
+    /// Whether a call ended, or went on, after the runner was told to leave.
+    pub(super) fn moved_since_leave(&self) -> bool {
+        let inner = self.lock();
+        inner.moves_at_leave.is_some_and(|moves| moves != inner.moves)
+    }
+
+    /// The flow knows how this call ended, or no longer wants to.
     pub(super) fn seen(&self, index: u32) {
         self.lock().unseen.remove(&index);
+    }
+
+    /// The flow learns that this call failed, having made so many.
+    pub(super) fn learnt(&self, index: u32, made: u32) {
+        self.lock().learnt.entry(index).or_insert(made);
+    }
+
+    /// How many calls the flow had made when it learnt of the failure that it returns: that of the call which the failure names, or of its
+    /// last call (E9).
+    pub(super) fn learnt_after(&self, named: Option<u32>, made: u32) -> Option<u32> {
+        let inner = self.lock();
+        let learnt = |index: u32| inner.learnt.get(&index).copied();
+        named.and_then(learnt).or_else(|| made.checked_sub(1).and_then(learnt))
     }
 
     /// Failed calls that the flow never asked about.
@@ -247,7 +270,7 @@ impl Calls {
     pub(super) fn busy(&self, parked: bool) -> Vec<u32> {
         let inner = self.lock();
         let busy = inner.states.iter().filter(|(_, state)| !matches!(state, State::Ended(_))).map(|(index, _)| *index);
-        let mut busy: Vec<u32> = busy.filter(|index| inner.parked.contains_key(index) == parked).collect();
+        let mut busy: Vec<u32> = busy.filter(|index| inner.parked.contains(*index) == parked).collect();
         busy.sort_unstable();
         busy
     }
@@ -278,7 +301,7 @@ impl Calls {
     pub(super) fn park(&self, recorder: &Recorder, index: u32, parked: Parked, step: Step, durability: Durability) -> Writing {
         let mut inner = self.lock();
         inner.parked.insert(index, parked);
-        let writing = recorder.hand_over(step.with_status(inner.status()), durability);
+        let writing = recorder.hand_over(step.with_status(inner.parked.status()), durability);
         drop(inner);
         self.tell();
         writing
@@ -287,7 +310,8 @@ impl Calls {
     /// A parked call goes on: `step` is recorded with the status that follows.
     pub(super) fn unpark(&self, recorder: &Recorder, index: u32, step: Step, durability: Durability) -> Writing {
         let mut inner = self.lock();
-        let step = if inner.parked.remove(&index).is_some() { step.with_status(inner.status()) } else { step };
+        inner.moves += 1;
+        let step = if inner.parked.remove(index) { step.with_status(inner.parked.status()) } else { step };
         let writing = recorder.hand_over(step, durability);
         drop(inner);
         self.tell();
@@ -295,7 +319,7 @@ impl Calls {
     }
 
     /// What the execution waits for.
-    pub(super) fn parked(&self) -> BTreeMap<u32, Parked> {
+    pub(super) fn parked(&self) -> ParkedCalls {
         self.lock().parked.clone()
     }
 }
@@ -309,72 +333,5 @@ impl Drop for Body<'_> {
         inner.bodies = inner.bodies.saturating_sub(1);
         drop(inner);
         self.0.tell();
-    }
-}
-
-/// When a runner that has nothing to do leaves.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Policy {
-    pub(super) wait: WaitPolicy,
-    pub(super) sleep: SleepPolicy,
-    pub(super) stopping: bool,
-    pub(super) now: Timestamp,
-}
-
-impl Inner {
-    /// The status of an execution with these parked calls.
-    fn status(&self) -> StatusChange {
-        if self.parked.is_empty() {
-            return StatusChange::Running;
-        }
-        StatusChange::Waiting { wake_at: self.wake_at() }
-    }
-
-    /// When the first of the parked calls ends by itself.
-    fn wake_at(&self) -> Option<Timestamp> {
-        let times = self.parked.values().filter_map(|parked| match parked {
-            Parked::Wait { deadline, .. } => *deadline,
-            Parked::Timer { deadline } => Some(*deadline),
-            Parked::Child { .. } => None,
-        });
-        times.min()
-    }
-
-    fn patience(&self, policy: Policy) -> Look {
-        let runs = |(index, state): (&u32, &State)| !matches!(state, State::Ended(_)) && !self.parked.contains_key(index);
-        if self.states.iter().any(runs) {
-            return Look::NotYet(None);
-        }
-        if policy.stopping {
-            return Look::Leave;
-        }
-        // What is due comes at once; whoever left now would only be called back.
-        if self.wake_at().is_some_and(|due| due <= policy.now) {
-            return Look::NotYet(None);
-        }
-        let windows = self.parked.values().filter_map(|parked| match parked {
-            Parked::Wait { window, .. } | Parked::Child { window, .. } => Some(*window),
-            Parked::Timer { .. } => None,
-        });
-        match (windows.max(), policy.wait) {
-            (Some(_), WaitPolicy::Stay) => Look::NotYet(None),
-            (Some(_), WaitPolicy::Return) => Look::Leave,
-            (Some(window), WaitPolicy::Window) if window <= Instant::now() => Look::Leave,
-            (Some(window), WaitPolicy::Window) => Look::NotYet(Some(window)),
-            (None, _) => match policy.sleep {
-                SleepPolicy::Stay => Look::NotYet(None),
-                SleepPolicy::Leave { longer_than } if self.nearest(policy.now) > longer_than => Look::Leave,
-                SleepPolicy::Leave { .. } => Look::NotYet(None),
-            },
-        }
-    }
-
-    /// How long until the first timer.
-    fn nearest(&self, now: Timestamp) -> Duration {
-        let deadlines = self.parked.values().filter_map(|parked| match parked {
-            Parked::Timer { deadline } => Some(deadline.since(now)),
-            _ => None,
-        });
-        deadlines.min().unwrap_or_default()
     }
 }

@@ -31,9 +31,8 @@ impl Engine {
                 Ok(guard) => {
                     let ended = self.end(&guard).await;
                     guard.release().await?;
-                    ended?;
                     self.store.wake(id).await?;
-                    return self.cancel_children(id).await;
+                    return ended;
                 }
                 Err(EngineError::Store(StoreError::Owned { .. })) => {}
                 Err(error) => return Err(error),
@@ -72,6 +71,8 @@ impl Engine {
         if self.store.execution(guard.lease().execution).await?.status.is_terminal() {
             return Ok(());
         }
+        // They end first: whoever dies in between asks again.
+        self.cancel_children(guard.lease().execution).await?;
         // No entry is added, so it does not matter where the journal stands.
         let recorder = guard.recorder(self, 0, [0; 32]);
         recorder.write(Step::status(StatusChange::Cancelled), Durability::Full).await.map(drop)

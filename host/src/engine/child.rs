@@ -8,10 +8,12 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::attempt::Call;
-use super::calls::{Ended, Parked};
+use super::calls::Ended;
 use super::drive::{DriveOptions, boxed_drive};
+use super::patience::Parked;
 use super::recorder::Step;
-use super::run::Run;
+use super::run::{Run, SleepPolicy};
+use super::scheduler::DOZE;
 use super::submit::{check_input, pick_flow, spec_text};
 use super::waiting::{DEFAULT_WINDOW, Suspended};
 use super::{EngineError, FrozenSpec};
@@ -52,7 +54,13 @@ impl Run {
         if let Some(id) = id {
             let (engine, observer) = (self.engine.clone(), self.options.observer.clone());
             // Whoever looks after executions drives it on if this process ends first.
-            tokio::spawn(boxed_drive(engine, id, DriveOptions { observer, ..DriveOptions::default() }));
+            tokio::spawn(async move {
+                let Ok(_place) = engine.free_children().acquire_owned().await else { return };
+                let sleep = SleepPolicy::Leave { longer_than: DOZE };
+                if let Err(error) = boxed_drive(engine, id, DriveOptions { observer, sleep, ..DriveOptions::default() }).await {
+                    tracing::warn!(execution = %id, error = &error as &dyn std::error::Error, "a child could not be driven on");
+                }
+            });
         }
         Ok(ended)
     }
@@ -68,10 +76,20 @@ impl Run {
         let index = call.index;
         let started = self.cursor.own().call(index).filter(|record| record.has_started()).and_then(|record| record.child);
         let child = match started {
-            Some(child) => child,
+            Some(child) => match self.store.execution(child).await {
+                Ok(_) => child,
+                // While this one had diverged, nobody needed it.
+                Err(StoreError::NotFound { .. }) => {
+                    let failure = Failure::runtime("not-found", format!("child execution `{child}` was deleted"));
+                    return Ok(self.finish_ran(index, attempt, Outcome::Failure(failure.at_call(index))).await?);
+                }
+                Err(error) => return Err(EngineError::from(error).into()),
+            },
             None => match self.new_child(&call, request, Bond::Attached).await? {
                 Ok(child) => {
                     let id = child.id;
+                    // Before it can be there: whoever cancels the call must find it.
+                    self.calls.has_child(index, id);
                     let start =
                         EntryBody::CallStarted { call: index, attempt, descriptor: None, deadline: None, child: Some(id) };
                     let step = Step { child: Some(child), ..Step::entry(start) }.with_metadata(metadata);
@@ -91,11 +109,16 @@ impl Run {
     /// Drives the child until it ends, or waits while somebody else does.
     async fn await_child(self: &Arc<Self>, index: u32, child: ExecutionId) -> Result<ExecutionRow, Stop> {
         let mut news = self.store.watch(child).await.map_err(EngineError::from)?;
+        // One window for the call (E8), however often its child goes on meanwhile.
+        let window = Instant::now() + Duration::from_secs(DEFAULT_WINDOW);
         loop {
+            // A graceful stop waits for it as for a body.
+            let body = self.calls.body();
             match boxed_drive(self.engine.clone(), child, self.options.clone()).await {
                 Ok(_) | Err(EngineError::Store(StoreError::Owned { .. })) => {}
                 Err(error) => return Err(error.into()),
             }
+            drop(body);
             // Every drive ends with news of its own; what came since is looked at below.
             news.mark_unchanged();
             let row = self.store.execution(child).await.map_err(EngineError::from)?;
@@ -105,11 +128,10 @@ impl Run {
             if self.engine.is_stopping() {
                 return Err(Stop::Engine(Box::new(Suspended::Stopping)));
             }
-            let window = Instant::now() + Duration::from_secs(DEFAULT_WINDOW);
             let parked = Parked::Child { child, window };
             self.calls.park(&self.recorder, index, parked, Step::default(), Durability::Relaxed).done().await?;
             // It may have gone on between the look and the watch.
-            let answered = self.store.answered(u64::MAX).await.map_err(EngineError::from)?.contains(&child);
+            let answered = self.store.is_answered(child).await.map_err(EngineError::from)?;
             if !answered && !self.engine.is_ready(child).await? && news.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -142,13 +164,15 @@ impl Run {
             }
             program => program?,
         };
-        let checked = pick_flow(program.manifest(), Some(&request.flow)).and_then(|flow| check_input(flow, &request.input));
-        if let Err(error) = checked {
-            return Ok(Err(Failure::usage(error.to_string())));
-        }
+        let checked = pick_flow(program.manifest(), Some(&request.flow))
+            .and_then(|flow| check_input(flow, &request.input).map(|()| flow.options));
+        let flow_defaults = match checked {
+            Ok(options) => options,
+            Err(error) => return Ok(Err(Failure::usage(error.to_string()))),
+        };
         // What an operator granted to one component is not another's.
         let grants = if component == own { self.spec.grants.clone() } else { Grants::default() };
-        let spec = FrozenSpec { grants, retries: None, ..self.spec.clone() };
+        let spec = FrozenSpec { grants, retries: None, flow_defaults, ..self.spec.clone() };
         let id = self.engine.ids.execution();
         let now = self.clock.now();
         let input = CanonicalJson::of(&request.input).into_string().into_bytes();

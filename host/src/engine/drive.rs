@@ -72,7 +72,7 @@ impl Engine {
             let stopped = self.drive_leased(&guard, &options).await;
             // Whoever follows looks at the status, which is written; giving the lease back clears away what an ended execution needs no more.
             let woken = self.store.wake(id).await;
-            let released = guard.release().await;
+            let released = if stopped.is_ok() { guard.release().await } else { guard.abandon().await };
             let stopped = stopped?;
             released?;
             woken?;
@@ -163,8 +163,9 @@ impl Engine {
         };
         let recorder = guard.recorder(self, journal.history.next_seq, journal.link);
         if row.cancel_requested {
-            recorder.write(Step::status(StatusChange::Cancelled), Durability::Full).await?;
+            // They end first: whoever dies in between is asked again.
             self.cancel_children(id).await?;
+            recorder.write(Step::status(StatusChange::Cancelled), Durability::Full).await?;
             return Ok(Stopped::Ended);
         }
         // From here on it can have something to do besides what it waits for; whoever finds it without its runner must see that.
@@ -193,7 +194,7 @@ impl Engine {
             source,
         })?;
         let program = self.stored_program(row.new.component).await?;
-        let replay = self.replay_source(&row).await?;
+        let replay = self.replay_source(&row, &history).await?;
         let logs = LogWriter::start(self.store.clone());
         let recorded = history.len();
         let lines = LogLines::of_flow(logs.clone(), self.clock.clone(), options.observer.clone(), id, recorded);
@@ -219,16 +220,36 @@ impl Engine {
         })
     }
 
-    /// The plan and the source's history as it was planned with, for an execution that replays another.
-    pub(super) async fn replay_source(&self, row: &ExecutionRow) -> Result<Option<(ReplayPlan, History)>, EngineError> {
+    /// The plan and the source's history as it was planned with, for an execution that replays another and has done so much itself.
+    ///
+    /// # Errors
+    /// When the source was deleted, and is still needed.
+    pub(super) async fn replay_source(
+        &self,
+        row: &ExecutionRow,
+        own: &History,
+    ) -> Result<Option<(ReplayPlan, History)>, EngineError> {
         let Some(text) = &row.new.replay_plan else { return Ok(None) };
         let plan: ReplayPlan = serde_json::from_str(text).map_err(|source| EngineError::StoredJson {
             what: "replay plan",
             execution: row.new.id,
             source,
         })?;
-        let source = read_journal_until(self.store.as_ref(), plan.source, plan.source_records).await?;
-        Ok(Some((plan, source.history)))
+        let source = match read_journal_until(self.store.as_ref(), plan.source, plan.source_records).await {
+            Ok(journal) => journal.history,
+            Err(EngineError::Store(StoreError::NotFound { .. })) => {
+                // What was served from it is in the execution's own journal.
+                if own.len() < plan.live_from || plan.reuse_unchanged || !plan.skip.is_empty() {
+                    return Err(EngineError::State {
+                        message: format!("execution '{}' replays execution '{}', which was deleted", row.new.id, plan.source),
+                        hint: Some("replay another execution, or run the flow anew".into()),
+                    });
+                }
+                History::default()
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Some((plan, source)))
     }
 
     /// A journal that cannot be read ends its execution, and nothing else (E13). It is left as it is.

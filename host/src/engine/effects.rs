@@ -6,13 +6,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::attempt::Work;
-use super::calls::{Ended, Parked};
+use super::attempt::{Call, Work};
+use super::calls::Ended;
 use super::events::Event;
+use super::patience::Parked;
 use super::recorder::Step;
 use super::run::Run;
 use crate::ids::CallId;
-use crate::journal::{Failure, Outcome};
+use crate::journal::{AttemptStatus, Failure, Outcome};
 use crate::sandbox::{OnUnknown, Stop};
 use crate::store::{Durability, NewWait, Resolution, get_text, put_bytes};
 
@@ -42,10 +43,20 @@ pub(super) async fn settle_unknown(run: &Arc<Run>, work: &Work) -> Result<Option
 fn unknown(run: &Run, work: &Work) -> Failure {
     let call = CallId { execution: run.id(), index: work.call.index };
     let name = &work.call.descriptor.invocation;
-    let message = format!("the host died while `{name}` ran: nobody knows whether it happened, and it may happen only once");
+    let message =
+        format!("{} while `{name}` ran: nobody knows whether it happened, and it may happen only once", how(run, &work.call));
     Failure::runtime("unknown-outcome", message)
         .at_call(work.call.index)
         .with_details(&json!({ "idempotency_key": run.idempotency_key(call) }))
+}
+
+/// How the attempt in question came to no end.
+fn how(run: &Run, call: &Call) -> &'static str {
+    let last = run.cursor.own().call(call.index).and_then(|record| record.attempts.last());
+    match last.map(|attempt| &attempt.status) {
+        Some(AttemptStatus::Cancelled) => "the flow failed",
+        _ => "the host died",
+    }
 }
 
 async fn end(run: &Run, work: &Work, outcome: Outcome) -> Result<Ended, Stop> {
@@ -70,8 +81,9 @@ async fn ask(run: &Arc<Run>, work: &Work) -> Result<Option<Ended>, Stop> {
             call: work.call.index,
             name: name.clone(),
             question: Some(format!(
-                "The host died while `{name}` ran, and it may happen only once. Did it happen? \
-                 Answer with its result, have it run again, or let it fail."
+                "`{name}` may happen only once, and {} while it ran. Did it happen? \
+                 Answer with its result, have it run again, or let it fail.",
+                how(run, &work.call)
             )),
             schema: Some(schema().to_string()),
             metadata: Some(metadata),

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::EngineError;
-use super::calls::Parked;
 use super::events::Event;
 use super::flow_port::FlowCalls;
 use super::journals::read_journal;
 use super::recorder::Step;
 use super::run::Run;
-use super::submitted::{Tasks, await_all, cancel_call};
+use super::submitted::{Canceller, Tasks, await_all, cancel_call};
 use super::waiting::Suspended;
 use crate::ids::{CallId, ExecutionId};
 use crate::journal::{Entry, EntryBody, Failure, Outcome};
@@ -59,12 +58,11 @@ pub(super) async fn run_to_stop(run: &Arc<Run>) -> Result<Stopped, EngineError> 
         // Dropping the flow drops its running checkpoint with it.
         cancelled = cancellation(run) => {
             cancelled?;
-            let children = run.calls.busy(true).into_iter().chain(run.calls.busy(false));
-            for index in children.collect::<Vec<_>>() {
-                tasks.stop(index).await;
-            }
-            run.recorder.write(Step::status(StatusChange::Cancelled), Durability::Full).await?;
+            tasks.stop_all().await;
+            // A child may have been about to be created: it is there now. They end first: whoever dies in between is asked again.
+            run.recorder.write(Step::default(), Durability::Relaxed).await?;
             run.engine.cancel_children(run.id()).await?;
+            run.recorder.write(Step::status(StatusChange::Cancelled), Durability::Full).await?;
             return Ok(Stopped::Ended);
         }
     };
@@ -75,7 +73,8 @@ pub(super) async fn run_to_stop(run: &Arc<Run>) -> Result<Stopped, EngineError> 
             Some(failure) => return fail_without_record(run, &tasks, failure).await,
             None => {
                 let result = put_bytes(run.store.as_ref(), result.into_bytes()).await?;
-                let finished = EntryBody::Finished { outcome: Outcome::Success(result.clone()), unseen: Vec::new() };
+                let finished =
+                    EntryBody::Finished { outcome: Outcome::Success(result.clone()), unseen: Vec::new(), learnt_after: None };
                 let step = Step::entry(finished).with_status(StatusChange::Completed { result }).with_metadata(metadata());
                 run.recorder.write(step, Durability::Full).await?;
                 return Ok(Stopped::Ended);
@@ -88,7 +87,7 @@ pub(super) async fn run_to_stop(run: &Arc<Run>) -> Result<Stopped, EngineError> 
         Ran::Ended(failure) => failure,
         Ran::Stopped(Stop::Diverged(divergence)) => return fail_without_record(run, &tasks, divergence.to_failure()).await,
         Ran::Stopped(Stop::Limit(text)) => Failure::runtime("limit", text),
-        Ran::Stopped(Stop::Engine(error)) => return stopped(run, error).await,
+        Ran::Stopped(Stop::Engine(error)) => return stopped(run, &tasks, error).await,
     };
     cancel_submitted(run, &tasks).await?;
     fail(run, failure, metadata()).await
@@ -97,14 +96,15 @@ pub(super) async fn run_to_stop(run: &Arc<Run>) -> Result<Stopped, EngineError> 
 /// Records the flow's failure; and where it has retries left, that it runs again (E9).
 async fn fail(run: &Arc<Run>, failure: Failure, metadata: Option<String>) -> Result<Stopped, EngineError> {
     let unseen = run.calls.unseen();
-    let finished = EntryBody::Finished { outcome: Outcome::Failure(failure.clone()), unseen };
+    let learnt_after = run.calls.learnt_after(failure.call_index, run.made.load(Ordering::Acquire));
+    let finished = EntryBody::Finished { outcome: Outcome::Failure(failure.clone()), unseen, learnt_after };
     let retries = run.spec.retries.unwrap_or(run.flow_options.retries);
     let used = run.cursor.own().automatic_retries;
     if failure.retryable && used < retries {
         // As the journal has it, with what this run added.
         let mut history = read_journal(run.store.as_ref(), run.id()).await?.history;
         let entry = Entry { seq: history.next_seq, at: run.clock.now(), body: finished.clone() };
-        history.apply(&entry).map_err(|source| EngineError::History { execution: run.id(), source })?;
+        history.apply(entry).map_err(|source| EngineError::History { execution: run.id(), source })?;
         let rerun = history.to_rerun(&failure);
         // What may happen once is not repeated without a person's word.
         let once =
@@ -114,7 +114,7 @@ async fn fail(run: &Arc<Run>, failure: Failure, metadata: Option<String>) -> Res
         if !once {
             let reopened = EntryBody::Reopened { rerun: rerun.clone(), component: None, automatic: true };
             let entry = Entry { seq: history.next_seq, at: run.clock.now(), body: reopened.clone() };
-            history.apply(&entry).map_err(|source| EngineError::History { execution: run.id(), source })?;
+            history.apply(entry).map_err(|source| EngineError::History { execution: run.id(), source })?;
             let from_call = (!rerun.is_empty()).then(|| history.len());
             let step = Step { entries: vec![finished, reopened], ..Step::default() }
                 .with_status(StatusChange::Reopened { component: None, from_call, automatic: true })
@@ -132,7 +132,7 @@ async fn fail(run: &Arc<Run>, failure: Failure, metadata: Option<String>) -> Res
 /// Waits for checkpoints and child flows that the flow submitted and did not ask for; ends questions and sleeps.
 async fn finish_submitted(run: &Arc<Run>, tasks: &Tasks) -> Result<(), Stop> {
     for index in run.calls.idle() {
-        cancel_call(run, tasks, index).await?;
+        cancel_call(run, tasks, index, Canceller::End).await?;
     }
     await_all(run).await
 }
@@ -141,7 +141,7 @@ async fn finish_submitted(run: &Arc<Run>, tasks: &Tasks) -> Result<(), Stop> {
 async fn cancel_submitted(run: &Arc<Run>, tasks: &Tasks) -> Result<(), EngineError> {
     let busy: Vec<u32> = run.calls.busy(true).into_iter().chain(run.calls.busy(false)).collect();
     for index in &busy {
-        cancel_call(run, tasks, *index).await.map_err(|stop| match stop {
+        cancel_call(run, tasks, *index, Canceller::End).await.map_err(|stop| match stop {
             Stop::Engine(error) => engine_error(error),
             other => EngineError::state(other.to_string()),
         })?;
@@ -161,32 +161,31 @@ fn missing(run: &Run) -> Option<Failure> {
     run.cursor.missing(run.made.load(Ordering::Acquire)).map(|divergence| divergence.to_failure())
 }
 
-/// A divergence ends the execution and leaves its journal as it was (E2).
+/// A divergence ends the execution and leaves its journal as it was (E2). Its children are left as they are too: with the right code it goes on
+/// where it was, and takes them up again.
 async fn fail_without_record(run: &Run, tasks: &Tasks, failure: Failure) -> Result<Stopped, EngineError> {
-    for index in run.calls.busy(true).into_iter().chain(run.calls.busy(false)) {
-        tasks.stop(index).await;
-    }
+    tasks.stop_all().await;
     run.recorder.write(Step::status(StatusChange::Failed { failure }), Durability::Full).await?;
-    run.engine.cancel_children(run.id()).await?;
     Ok(Stopped::Ended)
 }
 
-async fn stopped(run: &Run, error: Box<dyn std::error::Error + Send + Sync>) -> Result<Stopped, EngineError> {
+async fn stopped(run: &Run, tasks: &Tasks, error: Box<dyn std::error::Error + Send + Sync>) -> Result<Stopped, EngineError> {
     let error = match error.downcast::<Suspended>() {
         Ok(suspended) => {
             run.calls.bodies_end().await;
+            // From here on nothing happens any more that the status would have to tell of.
+            tasks.stop_all().await;
+            run.recorder.write(Step::default(), Durability::Relaxed).await?;
             if matches!(*suspended, Suspended::Stopping) {
                 // Whoever comes next has something to do, whatever else it waits for.
                 run.recorder.write(Step::status(StatusChange::Running), Durability::Full).await?;
+            } else if run.calls.moved_since_leave() {
+                // What it waited for came while the runner was leaving.
+                return Ok(Stopped::Again);
             }
             let parked = run.calls.parked();
-            let waits = parked.iter().filter(|(_, parked)| matches!(parked, Parked::Wait { .. }));
-            let waits = waits.map(|(index, _)| CallId { execution: run.id(), index: *index }).collect();
-            let children = parked.values().filter_map(|parked| match parked {
-                Parked::Child { child, .. } => Some(*child),
-                _ => None,
-            });
-            return Ok(Stopped::Left { waits, children: children.collect() });
+            let waits = parked.waits().map(|index| CallId { execution: run.id(), index }).collect();
+            return Ok(Stopped::Left { waits, children: parked.children().collect() });
         }
         Err(error) => error,
     };

@@ -16,7 +16,7 @@ use super::metadata::Metadata;
 use super::recorder::Step;
 use super::refusal::{Refusal, check_name, check_wait, too_many};
 use super::run::Run;
-use super::submitted::{Tasks, await_first, cancel_call};
+use super::submitted::{Canceller, Tasks, await_first, await_place, cancel_call};
 use super::waiting::Suspended;
 use crate::journal::{
     CallKind, CanonicalJson, Decision, Descriptor, Divergence, EntryBody, Failure, Invocations, Outcome, Provenance,
@@ -27,7 +27,8 @@ use crate::store::{Durability, put_bytes};
 /// What the guest gets for a durable call.
 pub(super) type Answer = Result<Result<String, Failure>, Stop>;
 
-/// Calls under way at a time. Each has a task and its input in memory.
+/// Calls under way at a time, each with a task and its input in memory. The next one waits for one of them to end: a refusal would depend
+/// on how quick they are, and the flow must not see that.
 const UNDER_WAY: usize = 10_000;
 
 /// The durable calls of one run of a flow body.
@@ -154,7 +155,10 @@ impl FlowCalls {
         self.run.flow_moves_on();
         match ended.outcome {
             Outcome::Success(payload) => Ok(Ok(self.run.text(&payload).await?)),
-            Outcome::Failure(failure) => Ok(Err(failure)),
+            Outcome::Failure(failure) => {
+                self.run.calls.learnt(index, self.made());
+                Ok(Err(failure))
+            }
         }
     }
 
@@ -207,10 +211,7 @@ impl FlowCalls {
     }
 
     async fn begin(&mut self, submitted: Submitted) -> Result<u32, Refusal> {
-        if self.run.calls.under_way() >= UNDER_WAY {
-            let message = format!("{UNDER_WAY} calls are under way, and no more can be");
-            return Err(Refusal::Failure(Failure::runtime("limit", message)));
-        }
+        await_place(&self.run, UNDER_WAY).await?;
         match submitted {
             Submitted::Checkpoint(request) => {
                 let (call, work) = self.prepare(request).await?;
@@ -333,7 +334,10 @@ impl FlowPort for FlowCalls {
     }
 
     async fn cancel(&mut self, call: u32) -> Result<(), Stop> {
-        cancel_call(&self.run, &self.tasks, call).await
+        cancel_call(&self.run, &self.tasks, call, Canceller::Flow).await?;
+        // However it ended: the flow no longer needs it, and a retry (E9) has no reason to run it again.
+        self.run.calls.seen(call);
+        Ok(())
     }
 
     fn forget(&mut self, call: u32) {

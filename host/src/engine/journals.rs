@@ -2,15 +2,16 @@
 
 use super::EngineError;
 use crate::ids::ExecutionId;
-use crate::journal::{Entry, History, decode};
+use crate::journal::{History, decode};
 use crate::store::Store;
+
+/// Records read at a time.
+pub(super) const PAGE: u64 = 512;
 
 /// A journal, read.
 #[derive(Debug)]
 pub struct JournalRead {
-    /// Its entries.
-    pub entries: Vec<Entry>,
-    /// What they fold into.
+    /// What its entries fold into.
     pub history: History,
     /// The last link of the hash chain.
     pub link: [u8; 32],
@@ -33,14 +34,19 @@ pub(super) async fn read_journal_until(
     execution: ExecutionId,
     records: u64,
 ) -> Result<JournalRead, EngineError> {
-    let mut stored = store.entries(execution, 0).await?;
-    stored.retain(|record| record.seq < records);
-    let mut entries = Vec::with_capacity(stored.len());
-    let mut link = [0; 32];
-    for record in stored {
-        entries.push(decode(&record.bytes).map_err(|source| EngineError::Record { execution, seq: record.seq, source })?);
-        link = record.link;
+    let mut read = JournalRead { history: History::default(), link: [0; 32] };
+    loop {
+        // A page at a time: its bytes are not kept beside what they fold into.
+        let left = records.saturating_sub(read.history.next_seq).min(PAGE);
+        let page = if left == 0 { Vec::new() } else { store.entries(execution, read.history.next_seq, left).await? };
+        let is_last = (page.len() as u64) < PAGE;
+        for record in page {
+            let entry = decode(&record.bytes).map_err(|source| EngineError::Record { execution, seq: record.seq, source })?;
+            read.history.apply(entry).map_err(|source| EngineError::History { execution, source })?;
+            read.link = record.link;
+        }
+        if is_last {
+            return Ok(read);
+        }
     }
-    let history = History::fold(&entries).map_err(|source| EngineError::History { execution, source })?;
-    Ok(JournalRead { entries, history, link })
 }

@@ -36,11 +36,20 @@ impl LeaseGuard {
         recorder
     }
 
-    /// Gives the lease back.
-    pub(super) async fn release(mut self) -> Result<(), EngineError> {
+    /// Gives the lease back. The execution's status says what it waits for.
+    pub(super) async fn release(self) -> Result<(), EngineError> {
+        self.give_back(How::Settled).await
+    }
+
+    /// Gives the lease back after something went wrong in the middle.
+    pub(super) async fn abandon(self) -> Result<(), EngineError> {
+        self.give_back(How::CutOff).await
+    }
+
+    async fn give_back(mut self, how: How) -> Result<(), EngineError> {
         self.held = false;
         let recorders = std::mem::take(&mut *self.recorders.lock().unwrap_or_else(PoisonError::into_inner));
-        give_back(&self.engine, &self.lease, recorders).await
+        give_back(&self.engine, &self.lease, recorders, how).await
     }
 }
 
@@ -51,14 +60,25 @@ impl Drop for LeaseGuard {
             let (engine, lease) = (self.engine.clone(), self.lease.clone());
             let recorders = std::mem::take(&mut *self.recorders.lock().unwrap_or_else(PoisonError::into_inner));
             // Not waited for: a lease that is not given back is found to be a dead runner's.
-            runtime.spawn(async move { give_back(&engine, &lease, recorders).await });
+            runtime.spawn(async move { give_back(&engine, &lease, recorders, How::CutOff).await });
         }
     }
 }
 
-async fn give_back(engine: &Engine, lease: &Lease, recorders: Vec<RecorderTask>) -> Result<(), EngineError> {
+/// How a drive ended.
+#[derive(Clone, Copy, Debug)]
+enum How {
+    Settled,
+    CutOff,
+}
+
+async fn give_back(engine: &Engine, lease: &Lease, recorders: Vec<RecorderTask>, how: How) -> Result<(), EngineError> {
     for recorder in recorders {
         let _ = recorder.await;
     }
-    Ok(engine.store.release(lease).await?)
+    match how {
+        How::Settled => engine.store.release(lease).await?,
+        How::CutOff => engine.store.abandon(lease).await?,
+    }
+    Ok(())
 }

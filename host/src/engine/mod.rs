@@ -26,6 +26,7 @@ mod journals;
 mod lease;
 mod log_lines;
 mod metadata;
+mod patience;
 mod recorder;
 mod refusal;
 mod replay;
@@ -45,7 +46,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use archive::TransferError;
-pub use artifacts::{ArtifactEntry, SaveType, list_artifacts};
+pub use artifacts::{ArtifactEntry, SaveType, artifacts_of, list_artifacts};
 pub use drive::{DriveOptions, Driven};
 pub use error::EngineError;
 pub use events::{Event, Observer, ServedFrom, silent};
@@ -78,6 +79,9 @@ impl Default for EngineSettings {
     }
 }
 
+/// Child flows that nobody waits for, driven at a time. The others wait for their turn in the store.
+const FREE_CHILDREN: usize = 64;
+
 /// The engine of one process over one store. Clones are the same engine.
 #[derive(Clone)]
 pub struct Engine {
@@ -88,6 +92,8 @@ pub struct Engine {
     programs: Arc<Mutex<HashMap<ComponentDigest, Arc<Program>>>>,
     /// Places for bodies of all executions.
     bodies: Arc<Semaphore>,
+    /// Places for drives of child flows that nobody waits for.
+    free_children: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
 }
 
@@ -107,7 +113,9 @@ impl Engine {
         settings: EngineSettings,
     ) -> Self {
         let bodies = Arc::new(Semaphore::new(settings.parallel.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { store, sandbox, clock, ids, programs: Arc::default(), bodies, stopping: watch::Sender::new(false) }
+        let free_children = Arc::new(Semaphore::new(FREE_CHILDREN));
+        let stopping = watch::Sender::new(false);
+        Self { store, sandbox, clock, ids, programs: Arc::default(), bodies, free_children, stopping }
     }
 
     /// Begins a graceful stop: no body starts any more, those that run come to their end, and then every drive leaves its execution to the
@@ -130,6 +138,16 @@ impl Engine {
 
     fn bodies(&self) -> Arc<Semaphore> {
         self.bodies.clone()
+    }
+
+    fn free_children(&self) -> Arc<Semaphore> {
+        self.free_children.clone()
+    }
+
+    /// Returns when no child flow is driven that nobody waits for.
+    async fn free_children_end(&self) {
+        let all = u32::try_from(FREE_CHILDREN).unwrap_or(u32::MAX);
+        let _ = self.free_children.acquire_many(all).await;
     }
 
     fn fraction(&self) -> f64 {

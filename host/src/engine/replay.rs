@@ -77,6 +77,7 @@ impl Engine {
         spec.grants.extend(order.grants);
         self.sandbox.check_grants(&spec.grants)?;
         spec.limits = order.limits.over(spec.limits);
+        spec.flow_defaults = flow.options;
 
         let id = self.ids.execution();
         let plan = serde_json::to_string(&plan).map_err(|error| EngineError::StoredJson {

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use super::calls::{Calls, Ended, Policy};
+use super::calls::{Calls, Ended};
 use super::drive::DriveOptions;
 use super::events::Event;
 use super::log_lines::{LogLines, LogWriter};
+use super::patience::Policy;
 use super::recorder::{Recorder, Step};
 use super::{Engine, EngineError, FrozenSpec};
 use crate::clock::Clock;

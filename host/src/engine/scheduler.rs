@@ -3,9 +3,9 @@
 //! Nothing here decides anything about an execution: it finds those that could go on and nobody drives, and drives them. Two hosts may do
 //! so at once; leases see to it that each execution has one runner (E12).
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
@@ -22,53 +22,69 @@ const LOOK: Duration = Duration::from_millis(500);
 const HURRY: Duration = Duration::from_millis(20);
 /// Executions driven at a time. Each that computes or runs a body needs an instance; those that wait are let go of.
 const DRIVES: usize = 256;
+/// How long an execution that could not be driven is left alone, and the store that could not be read.
+const REST: Duration = Duration::from_secs(5);
 /// How long a sleeping execution is kept at hand before it is left to the store.
-const DOZE: Duration = Duration::from_secs(30);
+pub(super) const DOZE: Duration = Duration::from_secs(30);
 
 impl Engine {
     /// Drives whatever can go on, until [`Engine::stop`] is called; then every drive comes to its next stop. `observer` is told what happens.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When the store cannot be read at all.
     pub async fn look_after(&self, observer: Observer) -> Result<(), EngineError> {
-        let busy: Arc<Mutex<HashSet<ExecutionId>>> = Arc::default();
+        // A store that cannot be read when the host starts is somebody's mistake; later it is a bad moment.
+        self.store.next_wake().await?;
+        let held = Held::default();
         let mut drives = JoinSet::new();
         while !self.is_stopping() {
             while drives.try_join_next().is_some() {}
-            for id in self.ready(DRIVES.saturating_sub(drives.len())).await? {
-                if !busy.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
-                    continue;
+            let pause = match self.look(&held, &mut drives, &observer).await {
+                Ok(pause) => pause,
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "the store could not be looked through");
+                    REST
                 }
-                let (engine, busy) = (self.clone(), busy.clone());
-                let sleep = SleepPolicy::Leave { longer_than: DOZE };
-                let options = DriveOptions { wait: WaitPolicy::Return, sleep, observer: observer.clone() };
-                drives.spawn(async move {
-                    match boxed_drive(engine, id, options).await {
-                        Ok(_) | Err(EngineError::Store(StoreError::Owned { .. } | StoreError::NotFound { .. })) => {}
-                        Err(error) => {
-                            tracing::error!(execution = %id, error = &error as &dyn std::error::Error, "an execution could not be driven");
-                            // Whatever it is, it is tried again, and not at once.
-                            tokio::time::sleep(Duration::from_secs(5)).await;
-                        }
-                    }
-                    busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-                });
-            }
-            // Timers are exact: the look is only for what nobody tells of.
-            let now = self.clock.now();
-            let timer = self.store.next_wake().await?.map_or(LOOK, |due| due.since(now).clamp(HURRY, LOOK));
+            };
             tokio::select! {
-                () = tokio::time::sleep(timer) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = self.stopped() => {}
                 Some(_) = drives.join_next(), if drives.len() >= DRIVES => {}
             }
         }
         while drives.join_next().await.is_some() {}
+        self.free_children_end().await;
         Ok(())
     }
 
-    /// Executions that could go on and that nobody drives.
-    async fn ready(&self, most: usize) -> Result<Vec<ExecutionId>, EngineError> {
+    /// Drives what can go on and nobody drives; how long until the next look.
+    async fn look(&self, held: &Held, drives: &mut JoinSet<()>, observer: &Observer) -> Result<Duration, EngineError> {
+        let mut ready = self.ready().await?;
+        ready.retain(|id| !held.has(*id));
+        ready.truncate(DRIVES.saturating_sub(drives.len()));
+        for id in ready {
+            held.take(id);
+            let (engine, held) = (self.clone(), held.clone());
+            let sleep = SleepPolicy::Leave { longer_than: DOZE };
+            let options = DriveOptions { wait: WaitPolicy::Return, sleep, observer: observer.clone() };
+            drives.spawn(async move {
+                match boxed_drive(engine, id, options).await {
+                    Ok(_) | Err(EngineError::Store(StoreError::Owned { .. } | StoreError::NotFound { .. })) => held.give_back(id),
+                    Err(error) => {
+                        tracing::error!(execution = %id, error = &error as &dyn std::error::Error, "an execution could not be driven");
+                        held.rest(id);
+                    }
+                }
+            });
+        }
+        // Timers are exact: the look is only for what nobody tells of.
+        let now = self.clock.now();
+        let least = if held.rests() { LOOK } else { HURRY };
+        Ok(self.store.next_wake().await?.map_or(LOOK, |due| due.since(now).clamp(least, LOOK)))
+    }
+
+    /// Executions that could go on.
+    async fn ready(&self) -> Result<Vec<ExecutionId>, EngineError> {
         let mut ready = self.store.due(self.clock.now()).await?;
         let page = Page { offset: 0, limit: 1_000 };
         let of = |status| ExecutionFilter { statuses: vec![status], ..ExecutionFilter::default() };
@@ -79,7 +95,42 @@ impl Engine {
         ready.extend(self.store.abandoned(1_000).await?);
         let mut known = HashSet::new();
         ready.retain(|id| known.insert(*id));
-        ready.truncate(most);
         Ok(ready)
+    }
+}
+
+/// Executions that are not to be driven now: they are, or could not be just now and are left alone until this moment.
+#[derive(Clone, Default)]
+struct Held(Arc<Mutex<HashMap<ExecutionId, Option<Instant>>>>);
+
+impl Held {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ExecutionId, Option<Instant>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has(&self, id: ExecutionId) -> bool {
+        let mut held = self.lock();
+        if held.get(&id).is_some_and(|until| until.is_some_and(|until| until <= Instant::now())) {
+            held.remove(&id);
+        }
+        held.contains_key(&id)
+    }
+
+    fn take(&self, id: ExecutionId) {
+        self.lock().insert(id, None);
+    }
+
+    fn give_back(&self, id: ExecutionId) {
+        self.lock().remove(&id);
+    }
+
+    /// Whatever it is, it is tried again, and not at once.
+    fn rest(&self, id: ExecutionId) {
+        self.lock().insert(id, Some(Instant::now() + REST));
+    }
+
+    /// Whether some of them could not be driven just now.
+    fn rests(&self) -> bool {
+        self.lock().values().any(Option::is_some)
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sandbox::{Grants, Limits};
+use crate::sandbox::{FlowOptions, Grants, Limits};
 
 /// Frozen when the execution is created; recovery and retry use it whatever is configured by then.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,11 +21,15 @@ pub struct FrozenSpec {
     /// How often the flow is tried again, whatever it says itself.
     #[serde(default)]
     pub retries: Option<u32>,
+    /// What the flow said itself when the execution was created; for people.
+    #[serde(default)]
+    pub flow_defaults: FlowOptions,
 }
 
 impl FrozenSpec {
     /// The spec of a new execution.
     pub fn new(grants: Grants, limits: Limits) -> Self {
-        Self { version: 1, host_version: env!("CARGO_PKG_VERSION").to_owned(), grants, limits, cache: None, retries: None }
+        let host_version = env!("CARGO_PKG_VERSION").to_owned();
+        Self { version: 1, host_version, grants, limits, cache: None, retries: None, flow_defaults: FlowOptions::default() }
     }
 }

@@ -33,6 +33,7 @@ impl Engine {
         let flow = pick_flow(program.manifest(), submission.flow.as_deref())?;
         check_input(flow, &submission.input)?;
         self.sandbox.check_grants(&submission.spec.grants)?;
+        let spec = FrozenSpec { flow_defaults: flow.options, ..submission.spec };
         let component = self.store.put_component(&submission.component).await?;
         let id = self.ids.execution();
         let now = self.clock.now();
@@ -50,7 +51,7 @@ impl Engine {
             depth: 0,
             tags: check_tags(submission.tags)?,
             replay_plan: None,
-            frozen_spec: spec_text(id, &submission.spec)?,
+            frozen_spec: spec_text(id, &spec)?,
         };
         self.store.create(execution).await?;
         Ok(id)

@@ -22,8 +22,22 @@ pub(super) struct Tasks(Mutex<HashMap<u32, JoinHandle<()>>>);
 impl Tasks {
     pub(super) fn add(&self, index: u32, task: JoinHandle<()>) {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.retain(|_, task| !task.is_finished());
+        // Only where the list would grow, so that each is looked at a few times and not at every call.
+        if tasks.len() == tasks.capacity() {
+            tasks.retain(|_, task| !task.is_finished());
+        }
         tasks.insert(index, task);
+    }
+
+    /// Stops all tasks, and returns when they are still.
+    pub(super) async fn stop_all(&self) {
+        let tasks = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks.values() {
+            task.abort();
+        }
+        for (_, task) in tasks {
+            let _ = task.await;
+        }
     }
 
     /// Stops the task of a call, and returns when it is still.
@@ -70,6 +84,18 @@ pub(super) async fn await_all(run: &Run) -> Result<(), Stop> {
     }
 }
 
+/// Returns when fewer than `most` submitted calls are under way; or the runner leaves.
+pub(super) async fn await_place(run: &Run, most: usize) -> Result<(), Stop> {
+    let mut news = run.calls.news();
+    loop {
+        news.mark_unchanged();
+        if run.calls.under_way() < most {
+            return Ok(());
+        }
+        pause(run, &mut news, &[]).await?;
+    }
+}
+
 /// The first of `calls` that has ended; otherwise something happened since, or the runner leaves.
 async fn pause(run: &Run, news: &mut watch::Receiver<u64>, calls: &[u32]) -> Result<Option<(usize, Ended)>, Stop> {
     let until = match run.calls.look(calls, run.policy()) {
@@ -93,14 +119,26 @@ async fn pause(run: &Run, news: &mut watch::Receiver<u64>, calls: &[u32]) -> Res
     Ok(None)
 }
 
+/// Who ends a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Canceller {
+    /// The flow, which goes on.
+    Flow,
+    /// The end of the flow.
+    End,
+}
+
 /// Ends a call that is under way, and records that.
-pub(super) async fn cancel_call(run: &Arc<Run>, tasks: &Tasks, index: u32) -> Result<(), Stop> {
+pub(super) async fn cancel_call(run: &Arc<Run>, tasks: &Tasks, index: u32, by: Canceller) -> Result<(), Stop> {
     if !run.calls.begin_cancelling(index) {
         // It is being recorded as ended, if it has not ended: that is a matter of moments.
         return Ok(());
     }
     tasks.stop(index).await;
-    if let Some(child) = run.calls.child(index) {
+    // A child flow of before, or one that this run has created, or was about to: then it is there once all of that is written.
+    let child = run.calls.child(index).or_else(|| run.cursor.own().call(index).and_then(|record| record.child));
+    if let Some(child) = child {
+        run.recorder.write(Step::default(), Durability::Relaxed).await?;
         run.engine.cancel_quietly(child).await?;
     }
     let id = CallId { execution: run.id(), index };
@@ -110,15 +148,15 @@ pub(super) async fn cancel_call(run: &Arc<Run>, tasks: &Tasks, index: u32) -> Re
         Err(error) => return Err(error.into()),
     }
     let outcome = Outcome::Failure(Failure::runtime("cancelled", "the flow ended the call").at_call(index));
-    let entry = EntryBody::CallEnded {
-        call: index,
-        attempt: 0,
-        descriptor: None,
-        outcome: outcome.clone(),
-        provenance: Provenance::Cancelled,
-        metadata: None,
+    let (provenance, durability) = match by {
+        // E3: the flow goes on knowing it.
+        Canceller::Flow => (Provenance::Withdrawn, Durability::Full),
+        // The flow's own end comes right after it, and is synced.
+        Canceller::End => (Provenance::Cancelled, Durability::Relaxed),
     };
-    let writing = run.calls.unpark(&run.recorder, index, Step::entry(entry), Durability::Relaxed);
+    let entry =
+        EntryBody::CallEnded { call: index, attempt: 0, descriptor: None, outcome: outcome.clone(), provenance, metadata: None };
+    let writing = run.calls.unpark(&run.recorder, index, Step::entry(entry), durability);
     let recorded = writing.done().await?;
     run.calls.settle(index, Ok(Ended { outcome, clock: recorded.at, order: recorded.seq }));
     Ok(())

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempt::Call;
-use super::calls::{Ended, Parked};
+use super::calls::Ended;
+use super::patience::Parked;
 use super::recorder::Step;
 use super::run::Run;
 use crate::clock::{Clock, Timestamp};

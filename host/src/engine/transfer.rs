@@ -11,10 +11,9 @@ use super::archive::{
     ExportedExecution, FORMAT, Header, TransferError, add, check_journal, damaged, exported_artifact, exported_log,
     exported_wait, imported_artifact, imported_log, imported_wait, incomplete, pack, payloads, read_archive, unpack,
 };
-use super::journals::read_journal;
 use super::{Engine, EngineError};
 use crate::ids::{CallId, ComponentDigest, ExecutionId};
-use crate::journal::{Payload, PayloadHash};
+use crate::journal::{Payload, PayloadHash, decode};
 use crate::store::{ExecutionRow, ImportedExecution, LogFilter, NewExecution, Status, StoreError};
 
 /// What an import brought.
@@ -47,8 +46,11 @@ impl Engine {
             };
             left.extend(row.new.original);
             components.insert(row.new.component.to_string());
-            let journal = self.store.entries(id, 0).await?;
-            let entries = read_journal(self.store.as_ref(), id).await?.entries;
+            let journal = self.store.entries(id, 0, u64::MAX).await?;
+            let decoded = journal.iter().map(|record| {
+                decode(&record.bytes).map_err(|source| EngineError::Record { execution: id, seq: record.seq, source })
+            });
+            let entries = decoded.collect::<Result<Vec<_>, _>>()?;
             let exported = self.exported(&row).await?;
             for payload in payloads(&exported, &entries) {
                 if let Payload::Blob { hash, .. } = payload {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::dry_run::{DryCalls, Frontier, Silent};
-use super::journals::read_journal;
+use super::journals::{PAGE, read_journal};
 use super::lease::LeaseGuard;
 use super::recorder::Step;
 use super::submit::pick_flow;
@@ -77,17 +77,20 @@ impl Engine {
 
     /// How many records there are, and the first whose link is not that of its bytes.
     async fn check_chain(&self, id: ExecutionId) -> Result<(u64, Option<u64>), EngineError> {
-        let entries = self.store.entries(id, 0).await?;
-        let mut link = [0; 32];
-        let mut broken = None;
-        for (expected, entry) in (0_u64..).zip(&entries) {
-            link = chain(&link, &entry.bytes);
-            if entry.seq != expected || entry.link != link {
-                broken = Some(expected);
-                break;
+        let (mut link, mut records, mut broken) = ([0; 32], 0, None);
+        loop {
+            let page = self.store.entries(id, records, PAGE).await?;
+            for entry in &page {
+                link = chain(&link, &entry.bytes);
+                if broken.is_none() && (entry.seq != records || entry.link != link) {
+                    broken = Some(records);
+                }
+                records = entry.seq.saturating_add(1);
+            }
+            if (page.len() as u64) < PAGE {
+                return Ok((records, broken));
             }
         }
-        Ok((entries.len() as u64, broken))
     }
 
     async fn re_execute(
@@ -112,7 +115,11 @@ impl Engine {
             execution: id,
             source,
         })?;
-        let cursor = Arc::new(Cursor::new(history, self.replay_source(row).await?));
+        let replay = match self.replay_source(row, &history).await {
+            Err(EngineError::State { message, .. }) => return Ok(Verdict::Unknown(message)),
+            replay => replay?,
+        };
+        let cursor = Arc::new(Cursor::new(history, replay));
         let clock = FlowClock::new(row.new.flow_epoch);
         let calls = DryCalls {
             store: self.store.clone(),
@@ -137,8 +144,11 @@ impl Engine {
             limits: spec.limits,
         });
         let ran = ran.await;
-        // Calls that the journal has and the flow did not make, however it ended.
-        let missing = cursor.missing(made.load(Ordering::Acquire)).map(|divergence| divergence.to_failure());
+        // Calls that the journal has and the flow did not make, however it ended. Where it waits, it has yet to make those of its source.
+        let made = made.load(Ordering::Acquire);
+        let waits = matches!(&ran, Ran::Stopped(Stop::Engine(_)));
+        let missing = if waits { cursor.missing_of_own(made) } else { cursor.missing(made) };
+        let missing = missing.map(|divergence| divergence.to_failure());
         let verdict = match (ran, missing) {
             (Ran::Stopped(Stop::Diverged(divergence)), _) => Verdict::Diverges(divergence.to_failure()),
             (_, Some(missing)) => Verdict::Diverges(missing),

@@ -7,8 +7,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::attempt::Call;
-use super::calls::{Ended, Parked};
+use super::calls::Ended;
 use super::events::Event;
+use super::patience::Parked;
 use super::recorder::Step;
 use super::run::Run;
 use super::{Engine, EngineError, schema, timers};

@@ -1,7 +1,8 @@
 //! Serve or run (E1): the decision about each durable call, and about the end of the flow.
 
 use super::{
-    CallEnd, CallKind, CallShape, Descriptor, Divergence, DivergenceKind, Given, History, Outcome, Provenance, ReplayPlan,
+    CallEnd, CallKind, CallRecord, CallShape, Descriptor, Divergence, DivergenceKind, Given, History, Outcome, Provenance,
+    ReplayPlan,
 };
 use crate::clock::Timestamp;
 
@@ -98,7 +99,7 @@ impl Cursor {
         };
         let Some((served, record, end)) = answering
             .and_then(|(served, record)| record.end.as_ref().map(|end| (served, record, end)))
-            // Nobody knows what it would have come to. Where the flow ended it, it does so again.
+            // Nobody knows what it would have come to. Where the flow's own end ended it, it does so again.
             .filter(|(_, _, end)| end.provenance != Provenance::Cancelled)
         else {
             return fresh;
@@ -129,13 +130,13 @@ impl Cursor {
         let record = own.or_else(|| {
             let (plan, source) = self.replay.as_ref()?;
             (made < plan.live_from).then(|| source.call(made)).flatten()
-        })?;
-        Some(Divergence {
-            index: made,
-            expected: CallShape::from(&record.descriptor),
-            actual: None,
-            kind: DivergenceKind::Missing,
-        })
+        });
+        record.map(|record| missing_at(made, record))
+    }
+
+    /// Checks that a flow that waits after `made` calls made every one of this execution's own: it may yet make the others.
+    pub fn missing_of_own(&self, made: u32) -> Option<Divergence> {
+        self.own.call(made).map(|record| missing_at(made, record))
     }
 
     /// Whether the live part of a replay begins with this call.
@@ -154,6 +155,10 @@ impl Cursor {
     }
 }
 
+fn missing_at(index: u32, record: &CallRecord) -> Divergence {
+    Divergence { index, expected: CallShape::from(&record.descriptor), actual: None, kind: DivergenceKind::Missing }
+}
+
 fn same(recorded: &Descriptor, call: &Descriptor, any_input: bool) -> bool {
     recorded.kind == call.kind
         && recorded.name == call.name
@@ -164,3 +169,7 @@ fn same(recorded: &Descriptor, call: &Descriptor, any_input: bool) -> bool {
 #[cfg(test)]
 #[path = "cursor_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "model_tests.rs"]
+mod model;

@@ -51,7 +51,7 @@ fn e9_reopening_runs_the_culprit_again_and_forgets_what_followed_it() {
     book.ran(0, checkpoint("a"), success("1")).ran(1, checkpoint("b"), failed()).ran(2, checkpoint("clean_up"), success("null"));
     let failure = Failure { call_index: Some(1), ..Failure::user("error", "no") };
     assert_eq!(book.history().to_rerun(&failure), [1]);
-    book.add(EntryBody::Finished { outcome: Outcome::Failure(failure), unseen: vec![] });
+    book.add(EntryBody::Finished { outcome: Outcome::Failure(failure), unseen: vec![], learnt_after: Some(2) });
     book.add(EntryBody::Reopened { rerun: vec![1], component: None, automatic: false });
     let history = book.history();
     assert_eq!((history.len(), history.finished.clone()), (2, None));
@@ -76,7 +76,7 @@ fn e9_reopening_keeps_what_ran_beside_the_culprit() {
     book.end(2, 1, success("3")).end(1, 1, failed()).end(3, 1, failed()).end(0, 1, success("1"));
     book.ran(4, checkpoint("clean_up"), success("null"));
     let failure = Failure { call_index: Some(1), ..Failure::user("error", "no") };
-    book.add(EntryBody::Finished { outcome: Outcome::Failure(failure.clone()), unseen: vec![3] });
+    book.add(EntryBody::Finished { outcome: Outcome::Failure(failure.clone()), unseen: vec![3], learnt_after: Some(4) });
     let rerun = book.history().to_rerun(&failure);
     assert_eq!(rerun, [1, 3]);
     let names =
@@ -88,6 +88,47 @@ fn e9_reopening_keeps_what_ran_beside_the_culprit() {
     let ended: Vec<bool> = history.calls().iter().map(|record| record.end.is_some()).collect();
     assert_eq!(ended, [true, false, true, false]);
     assert_eq!(history.by_invocation(CallKind::Checkpoint, "clean_up"), None);
+}
+
+/// E9: what the flow made before it learnt of the failure stands, though the call had failed before that was made.
+#[test]
+fn e9_reopening_cuts_where_the_flow_learnt_of_the_failure() {
+    let mut book = Book::default();
+    book.add(EntryBody::CallIssued { call: 0, descriptor: checkpoint("a") });
+    book.start(0, 1, None).end(0, 1, failed());
+    book.ran(1, checkpoint("b"), success("1")).ran(2, checkpoint("c"), success("2"));
+    let failure = Failure { call_index: Some(0), ..Failure::user("error", "no") };
+    book.add(EntryBody::Finished { outcome: Outcome::Failure(failure), unseen: vec![], learnt_after: Some(2) });
+    book.add(EntryBody::Reopened { rerun: vec![0], component: None, automatic: false });
+    let history = book.history();
+    assert_eq!(history.len(), 2);
+    let ended: Vec<bool> = history.calls().iter().map(|record| record.end.is_some()).collect();
+    assert_eq!(ended, [false, true]);
+}
+
+/// E5, E9: how far a body got that its flow ended, nobody knows; that of one that ended by itself, everybody does.
+#[test]
+fn e5_a_cancelled_attempt_stays_unknown_when_its_call_is_reopened() {
+    let mut book = Book::default();
+    book.add(EntryBody::CallIssued { call: 0, descriptor: checkpoint("a") }).start(0, 1, None);
+    book.ran(1, checkpoint("b"), failed());
+    book.add(EntryBody::CallEnded {
+        call: 0,
+        attempt: 0,
+        descriptor: None,
+        outcome: failed(),
+        provenance: crate::journal::Provenance::Cancelled,
+        metadata: None,
+    });
+    let failure = Failure { call_index: Some(1), ..Failure::user("error", "no") };
+    book.add(EntryBody::Finished { outcome: Outcome::Failure(failure.clone()), unseen: vec![0], learnt_after: Some(2) });
+    let rerun = book.history().to_rerun(&failure);
+    assert_eq!(rerun, [1, 0]);
+    book.add(EntryBody::Reopened { rerun, component: None, automatic: false });
+    let history = book.history();
+    let interrupted: Vec<bool> = history.calls().iter().map(crate::journal::CallRecord::was_interrupted).collect();
+    assert_eq!(interrupted, [true, false]);
+    assert_eq!(history.calls()[0].attempts[0].status, crate::journal::AttemptStatus::Cancelled);
 }
 
 #[test]
@@ -106,13 +147,13 @@ fn e9_a_failure_that_names_no_call_is_the_last_ones_if_that_failed() {
 fn e13_entries_that_do_not_follow_are_named() {
     let mut book = Book::default();
     book.start(0, 1, Some(checkpoint("a"))).end(0, 1, success("1")).end(0, 1, success("2"));
-    assert_eq!(History::fold(&book.0).unwrap_err().seq, 2);
+    assert_eq!(History::fold(book.0.clone()).unwrap_err().seq, 2);
     let mut gap = three().0;
     gap.remove(3);
-    assert_eq!(History::fold(&gap).unwrap_err().seq, 4);
+    assert_eq!(History::fold(gap).unwrap_err().seq, 4);
     let mut early = Book::default();
     early.end(1, 1, success("1"));
-    assert_eq!(History::fold(&early.0).unwrap_err().seq, 0);
+    assert_eq!(History::fold(early.0).unwrap_err().seq, 0);
 }
 
 proptest! {
@@ -128,7 +169,7 @@ proptest! {
             book.ran(index as u32, descriptor.clone(), success(&index.to_string()));
         }
         let cut = cut.min(book.0.len());
-        let history = History::fold(&book.0[..cut]).unwrap();
+        let history = History::fold(book.0[..cut].to_vec()).unwrap();
         let cursor = Cursor::new(history, None);
         for (index, descriptor) in calls.iter().enumerate() {
             let decision = cursor.decide(index as u32, descriptor, false);

@@ -171,8 +171,10 @@ pub enum Provenance {
         /// The call there.
         call: u32,
     },
-    /// The flow ended the call, or ended while it was under way.
+    /// The flow ended while the call was under way. What it would have come to, nobody knows.
     Cancelled,
+    /// The flow itself ended the call, and went on knowing that.
+    Withdrawn,
 }
 
 /// One record of the journal, which is only ever appended to.
@@ -236,8 +238,11 @@ pub enum EntryBody {
         outcome: Outcome,
         /// Calls that had ended in a failure which the flow never asked for.
         unseen: Vec<u32>,
+        /// How many calls the flow had made when it learnt of the failure that it ended with, where that was a call's: those do not depend
+        /// on it (E9).
+        learnt_after: Option<u32>,
     },
-    /// A failed execution was reopened (E9). `rerun` run again; calls issued after the first of them had ended no longer count.
+    /// A failed execution was reopened (E9). `rerun` run again; calls that the flow made knowing the failure no longer count.
     Reopened {
         /// The call whose failure the flow returned, then failed calls that the flow never asked about.
         rerun: Vec<u32>,

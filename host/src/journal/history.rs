@@ -17,6 +17,8 @@ pub enum AttemptStatus {
     Failed(Failure),
     /// Its runner died; another attempt followed (E4).
     Interrupted,
+    /// The flow ended the call while it ran. How far it got, nobody knows.
+    Cancelled,
 }
 
 /// One attempt of a call.
@@ -95,10 +97,10 @@ impl CallRecord {
         self.attempts.len() > self.attempts_before_reopening
     }
 
-    /// Whether an attempt started, since the call was last reopened, of which nobody knows how it ended.
+    /// Whether nobody knows how far its last attempt got: its runner died, or the flow that is run again now had ended it (E5).
     pub fn was_interrupted(&self) -> bool {
-        self.attempts.len() > self.attempts_before_reopening
-            && self.attempts.last().is_some_and(|attempt| attempt.status == AttemptStatus::Running)
+        let last = self.attempts.last().map(|attempt| &attempt.status);
+        matches!(last, Some(AttemptStatus::Running | AttemptStatus::Cancelled))
     }
 
     /// Failed attempts since the call was last reopened. Those that a dying host interrupted (E4) do not count.
@@ -129,6 +131,8 @@ pub struct History {
     pub finished: Option<Outcome>,
     /// Calls whose failure the flow had not asked for when it ended.
     unseen: Vec<u32>,
+    /// How many calls the flow had made when it learnt of the failure that it ended with.
+    learnt_after: Option<u32>,
     /// For each time that calls were dropped, the first index that was: another call may stand there now.
     reopened_at: Vec<u32>,
     /// By index, how often a call that stood there was dropped, and the attempts that those had made, so that no number is used twice.
@@ -144,7 +148,7 @@ impl History {
     ///
     /// # Errors
     /// When an entry does not follow from those before it: its position is named and nothing is guessed (E13).
-    pub fn fold<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Result<Self, HistoryError> {
+    pub fn fold(entries: impl IntoIterator<Item = Entry>) -> Result<Self, HistoryError> {
         let mut history = Self::default();
         for entry in entries {
             history.apply(entry)?;
@@ -156,67 +160,66 @@ impl History {
     ///
     /// # Errors
     /// As [`History::fold`].
-    pub fn apply(&mut self, entry: &Entry) -> Result<(), HistoryError> {
-        let problem = |problem: String| HistoryError { seq: entry.seq, problem };
-        if entry.seq != self.next_seq {
+    pub fn apply(&mut self, entry: Entry) -> Result<(), HistoryError> {
+        let Entry { seq, at, body } = entry;
+        let problem = |problem: String| HistoryError { seq, problem };
+        if seq != self.next_seq {
             return Err(problem(format!("is where entry {} belongs", self.next_seq)));
         }
-        match &entry.body {
+        match body {
             EntryBody::CallIssued { call, descriptor } => {
                 let known = self.len();
-                self.record(*call, Some(descriptor), entry).map_err(problem)?;
-                if *call < known {
+                self.record(call, Some(descriptor), seq, at).map_err(problem)?;
+                if call < known {
                     return Err(problem(format!("issues call {call} a second time")));
                 }
             }
             EntryBody::CallStarted { call, attempt, descriptor, deadline, child } => {
-                let record = self.record(*call, descriptor.as_ref(), entry).map_err(problem)?;
+                let record = self.record(call, descriptor, seq, at).map_err(problem)?;
                 if record.end.is_some() {
                     return Err(problem(format!("starts call {call}, which has ended")));
                 }
                 if let Some(last) = record.attempts.last_mut().filter(|last| last.status == AttemptStatus::Running) {
                     last.status = AttemptStatus::Interrupted;
                 }
-                (record.deadline, record.child, record.retry_at) = (*deadline, *child, None);
+                (record.deadline, record.child, record.retry_at) = (deadline, child, None);
                 record.attempts.push(Attempt {
-                    number: *attempt,
-                    started_at: entry.at,
+                    number: attempt,
+                    started_at: at,
                     ended_at: None,
                     status: AttemptStatus::Running,
                     metadata: None,
                 });
             }
             EntryBody::AttemptFailed { call, attempt, failure, metadata, retry_at } => {
-                let record = self.record(*call, None, entry).map_err(problem)?;
-                record.retry_at = Some(*retry_at);
-                end_attempt(record, *attempt, AttemptStatus::Failed(failure.clone()), entry.at, metadata.as_ref());
+                let record = self.record(call, None, seq, at).map_err(problem)?;
+                record.retry_at = Some(retry_at);
+                end_attempt(record, attempt, AttemptStatus::Failed(failure), at, metadata.as_ref());
             }
             EntryBody::CallEnded { call, attempt, descriptor, outcome, provenance, metadata } => {
-                let record = self.record(*call, descriptor.as_ref(), entry).map_err(problem)?;
+                let record = self.record(call, descriptor, seq, at).map_err(problem)?;
                 if record.end.is_some() {
                     return Err(problem(format!("ends call {call} a second time")));
                 }
-                let status = match outcome {
+                let status = match &outcome {
                     Outcome::Success(_) => AttemptStatus::Completed,
                     Outcome::Failure(failure) => AttemptStatus::Failed(failure.clone()),
                 };
-                end_attempt(record, *attempt, status, entry.at, metadata.as_ref());
-                record.end = Some(CallEnd {
-                    outcome: outcome.clone(),
-                    provenance: provenance.clone(),
-                    at: entry.at,
-                    seq: entry.seq,
-                    metadata: metadata.clone(),
-                });
+                end_attempt(record, attempt, status, at, metadata.as_ref());
+                if matches!(provenance, Provenance::Cancelled | Provenance::Withdrawn)
+                    && let Some(running) = record.attempts.last_mut().filter(|last| last.status == AttemptStatus::Running)
+                {
+                    (running.status, running.ended_at) = (AttemptStatus::Cancelled, Some(at));
+                }
+                record.end = Some(CallEnd { outcome, provenance, at, seq, metadata });
             }
-            EntryBody::Finished { outcome, unseen } => {
-                self.finished = Some(outcome.clone());
-                self.unseen.clone_from(unseen);
+            EntryBody::Finished { outcome, unseen, learnt_after } => {
+                (self.finished, self.unseen, self.learnt_after) = (Some(outcome), unseen, learnt_after);
             }
             EntryBody::Reopened { rerun, component: _, automatic } => {
                 self.finished = None;
-                self.automatic_retries = if *automatic { self.automatic_retries.saturating_add(1) } else { 0 };
-                self.reopen(rerun);
+                self.automatic_retries = if automatic { self.automatic_retries.saturating_add(1) } else { 0 };
+                self.reopen(&rerun);
             }
             EntryBody::Upgraded { component: _ } => {}
         }
@@ -224,12 +227,12 @@ impl History {
         Ok(())
     }
 
-    /// Makes `rerun` unended. What the flow issued after the first of them had ended was made in a world in which it had failed, and is
-    /// dropped; what it had issued before, beside it, stands.
-    /// How many calls stay if these are run again: what was issued after the first of them had ended may depend on how it ended.
+    /// How many calls stay if these are run again. What the flow made after it had learnt of the failure that it ended with may depend on
+    /// it, and what it made before cannot: not even where the call had failed by then. Of the others it never knew.
     fn kept(&self, rerun: &[u32]) -> Option<usize> {
-        let ended = self.call(*rerun.first()?)?.end.as_ref()?.seq;
-        Some(self.calls.partition_point(|record| record.issued_seq < ended))
+        rerun.first()?;
+        let learnt_after = self.learnt_after.and_then(|made| usize::try_from(made).ok());
+        Some(learnt_after.unwrap_or(usize::MAX).min(self.calls.len()))
     }
 
     /// The calls that are forgotten if these are run again, and that may then be made anew.
@@ -237,6 +240,7 @@ impl History {
         self.kept(rerun).and_then(|kept| self.calls.get(kept..)).unwrap_or_default()
     }
 
+    /// Makes `rerun` unended, and drops what was made knowing the failure.
     fn reopen(&mut self, rerun: &[u32]) {
         if let Some(kept) = self.kept(rerun) {
             let first = u32::try_from(kept).unwrap_or(u32::MAX);
@@ -273,19 +277,19 @@ impl History {
         std::iter::once(culprit).chain(beside).collect()
     }
 
-    fn record(&mut self, call: u32, descriptor: Option<&Descriptor>, entry: &Entry) -> Result<&mut CallRecord, String> {
+    fn record(&mut self, call: u32, descriptor: Option<Descriptor>, seq: u64, at: Timestamp) -> Result<&mut CallRecord, String> {
         let position = usize::try_from(call).unwrap_or(usize::MAX);
         if position == self.calls.len() {
             let descriptor = descriptor.ok_or_else(|| format!("is the first of call {call} and does not say what was called"))?;
             self.by_invocation.insert(descriptor.invocation.clone(), call);
             let spent_attempts = self.spent.get(&call).map_or(0, |(_, attempts)| *attempts);
             self.calls.push(CallRecord {
-                descriptor: descriptor.clone(),
-                started_at: entry.at,
+                descriptor,
+                started_at: at,
                 attempts: Vec::new(),
                 end: None,
                 attempts_before_reopening: 0,
-                issued_seq: entry.seq,
+                issued_seq: seq,
                 deadline: None,
                 child: None,
                 retry_at: None,

@@ -66,7 +66,7 @@ impl Book {
     }
 
     pub(super) fn history(&self) -> History {
-        History::fold(&self.0).unwrap()
+        History::fold(self.0.clone()).unwrap()
     }
 }
 

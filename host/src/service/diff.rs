@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{LocalService, Service as _, ServiceError};
-use crate::engine::{ArtifactEntry, list_artifacts, read_journal};
+use crate::engine::{ArtifactEntry, artifacts_of, read_journal};
 use crate::ids::{CallId, ExecutionId};
 use crate::journal::{CallKind, CallRecord, History, Outcome, Payload, PayloadHash, ReplayPlan};
 use crate::store::{ExecutionFilter, ExecutionRow, Page, Store};
@@ -98,7 +98,7 @@ impl Side {
     async fn read(store: &dyn Store, id: ExecutionId) -> Result<Self, ServiceError> {
         let row = store.execution(id).await?;
         let history = read_journal(store, id).await?.history;
-        let artifacts = list_artifacts(store, id).await?;
+        let artifacts = artifacts_of(store, id, &history).await?;
         Ok(Self { row, history, artifacts })
     }
 

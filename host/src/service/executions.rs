@@ -6,9 +6,9 @@ use super::{
     ArtifactQuery, ArtifactRef, ArtifactValueView, AttemptView, CheckpointView, ExecutionSummary, ExecutionView, FailureView,
     JournalCall, ListQuery, Listing, ServiceError, StoreView, WaitView, resolve, waits,
 };
-use crate::engine::{ArtifactEntry, Engine, EngineError, SaveType, list_artifacts, read_journal};
+use crate::engine::{ArtifactEntry, Engine, EngineError, SaveType, artifacts_of, list_artifacts, read_journal};
 use crate::ids::{CallId, ExecutionId};
-use crate::journal::{Attempt, AttemptStatus, CallKind, CallRecord, History, Outcome, Payload, Provenance};
+use crate::journal::{Attempt, AttemptStatus, CallEnd, CallKind, CallRecord, History, Origin, Outcome, Payload, Provenance};
 use crate::store::{ExecutionFilter, ExecutionRow, Page, Resolution, Status, get_bytes};
 
 pub(super) async fn list(engine: &Engine, query: &ListQuery) -> Result<Listing<ExecutionSummary>, ServiceError> {
@@ -17,14 +17,7 @@ pub(super) async fn list(engine: &Engine, query: &ListQuery) -> Result<Listing<E
     let last = rows.last().map(|row| row.position);
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
-        // One damaged journal must not hide the others (E13).
-        let history = match read_journal(engine.store().as_ref(), row.new.id).await {
-            Ok(journal) => journal.history,
-            Err(EngineError::Record { .. } | EngineError::History { .. }) => History::default(),
-            Err(error) => return Err(error.into()),
-        };
-        let artifacts = if history.is_empty() { 0 } else { list_artifacts(engine.store().as_ref(), row.new.id).await?.len() };
-        items.push(summary_of(engine, &row, &history, artifacts).await?);
+        items.push(in_brief(engine, &row).await?.0);
     }
     let full = items.len() as u64 == query.limit;
     let total = engine.store().count(&ExecutionFilter { before: None, ..filter }).await?;
@@ -56,6 +49,18 @@ pub(super) async fn latest(engine: &Engine, query: &ListQuery) -> Result<Executi
         return Err(ServiceError::Lookup(format!("No executions found{suffix}.")));
     };
     get(engine, row.new.id).await
+}
+
+/// An execution in brief, and its calls.
+pub(super) async fn in_brief(engine: &Engine, row: &ExecutionRow) -> Result<(ExecutionSummary, History), ServiceError> {
+    // One damaged journal must not hide other executions (E13).
+    let history = match read_journal(engine.store().as_ref(), row.new.id).await {
+        Ok(journal) => journal.history,
+        Err(EngineError::Record { .. } | EngineError::History { .. }) => History::default(),
+        Err(error) => return Err(error.into()),
+    };
+    let artifacts = if history.is_empty() { 0 } else { artifacts_of(engine.store().as_ref(), row.new.id, &history).await?.len() };
+    Ok((summary_of(engine, row, &history, artifacts).await?, history))
 }
 
 async fn summary_of(
@@ -106,7 +111,7 @@ pub(super) async fn get(engine: &Engine, id: ExecutionId) -> Result<ExecutionVie
     let row = engine.execution(id).await?;
     let store = engine.store().as_ref();
     let history = read_journal(store, id).await?.history;
-    let entries = list_artifacts(store, id).await?;
+    let entries = artifacts_of(store, id, &history).await?;
     let summary = summary_of(engine, &row, &history, entries.len()).await?;
     let checkpoints = (0_u32..)
         .zip(history.calls())
@@ -134,12 +139,26 @@ pub(super) async fn get(engine: &Engine, id: ExecutionId) -> Result<ExecutionVie
         has_result: row.result.is_some(),
         result,
         runner: row.runner.clone(),
-        frozen_execution_spec: object(Some(&row.new.frozen_spec)),
+        frozen_execution_spec: frozen_spec(object(Some(&row.new.frozen_spec))),
         replay: row.new.replay_plan.as_ref().and_then(|plan| serde_json::from_str(plan).ok()),
         checkpoints,
         waits: wait_views,
         artifacts: entries.iter().map(artifact_ref).collect(),
     })
+}
+
+/// The configuration in Kitaru's shape, with ours beside it.
+fn frozen_spec(mut spec: Value) -> Value {
+    if let Value::Object(spec) = &mut spec {
+        let own = ["cache", "retries"].map(|key| (key.to_owned(), spec.remove(key).unwrap_or_default()));
+        let mut resolved = spec.get("flow_defaults").and_then(Value::as_object).cloned().unwrap_or_default();
+        resolved.extend(own.into_iter().filter(|(_, value)| !value.is_null()));
+        spec.insert("resolved_execution".into(), Value::Object(resolved));
+        // There is no server to connect to, and nobody registers models yet.
+        spec.insert("connection".into(), Value::Object(Map::new()));
+        spec.insert("model_registry".into(), Value::Null);
+    }
+    spec
 }
 
 async fn value(engine: &Engine, payload: &Payload) -> Result<Value, ServiceError> {
@@ -185,24 +204,37 @@ fn provenance(record: &CallRecord) -> (&'static str, Option<String>, bool) {
         Some(Provenance::Cached { source, call }) => {
             ("cached", Some(CallId { execution: *source, index: *call }.to_string()), false)
         }
-        Some(Provenance::Ran | Provenance::Cancelled) | None => ("ran", None, false),
+        Some(Provenance::Ran | Provenance::Cancelled | Provenance::Withdrawn) | None => ("ran", None, false),
     }
 }
 
 fn call_status(record: &CallRecord, execution: Status) -> &'static str {
-    match record.end.as_ref().map(|end| (&end.outcome, &end.provenance)) {
-        Some((_, Provenance::Cancelled)) => "cancelled",
-        Some((Outcome::Success(_), _)) => "completed",
-        Some((Outcome::Failure(_), _)) => "failed",
+    match record.end.as_ref() {
+        Some(end) if was_cancelled(end) => "cancelled",
+        Some(CallEnd { outcome: Outcome::Success(_), .. }) => "completed",
+        Some(CallEnd { outcome: Outcome::Failure(_), .. }) => "failed",
         None if execution.is_terminal() => "cancelled",
         None => "running",
     }
 }
 
 fn failure_of(record: &CallRecord) -> Option<FailureView> {
-    match record.end.as_ref().map(|end| (&end.outcome, &end.provenance)) {
-        Some((Outcome::Failure(failure), provenance)) if *provenance != Provenance::Cancelled => Some(failure.into()),
+    match record.end.as_ref() {
+        Some(CallEnd { outcome: Outcome::Failure(failure), .. }) if !record.end.as_ref().is_some_and(was_cancelled) => {
+            Some(failure.into())
+        }
         _ => None,
+    }
+}
+
+/// Whether the flow ended the call, here or in the execution from which that was served.
+fn was_cancelled(end: &CallEnd) -> bool {
+    match (&end.provenance, &end.outcome) {
+        (Provenance::Cancelled | Provenance::Withdrawn, _) => true,
+        (Provenance::Served { .. }, Outcome::Failure(failure)) => {
+            failure.kind == "cancelled" && failure.origin == Origin::Runtime
+        }
+        _ => false,
     }
 }
 
@@ -213,6 +245,7 @@ fn attempt_view(call: CallId, attempt: &Attempt, execution: Status) -> AttemptVi
         AttemptStatus::Completed => ("completed", None),
         AttemptStatus::Failed(failure) => ("failed", Some(failure.into())),
         AttemptStatus::Interrupted => ("interrupted", None),
+        AttemptStatus::Cancelled => ("cancelled", None),
     };
     AttemptView {
         attempt_id: format!("{call}:{}", attempt.number),

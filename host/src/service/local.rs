@@ -61,6 +61,10 @@ impl Service for LocalService {
         Ok(self.engine.drive(id, options).await?)
     }
 
+    fn stop(&self) {
+        self.engine.stop();
+    }
+
     async fn list(&self, query: &ListQuery) -> Result<Listing<ExecutionSummary>, ServiceError> {
         executions::list(&self.engine, query).await
     }

@@ -3,6 +3,7 @@
 //! [`Service`] is what a surface sees. [`LocalService`] implements it in process, over the engine and its store.
 
 mod batch;
+mod cohort;
 mod components;
 mod diff;
 mod error;
@@ -20,6 +21,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 pub use batch::{ReplayLeft, ReplayResult, ReplaySubmission};
+pub use cohort::CohortQuery;
 pub use diff::{AppliedOverride, ArtifactDiff, CheckpointDiff, ExecutionDiff};
 pub use error::ServiceError;
 pub use local::LocalService;
@@ -130,6 +132,8 @@ pub trait Service: Send + Sync {
     async fn submit(&self, submission: Submission) -> Result<ExecutionId, ServiceError>;
     /// Drives an execution to its next stop.
     async fn drive(&self, id: ExecutionId, options: DriveOptions) -> Result<Driven, ServiceError>;
+    /// Begins a graceful stop: bodies that run come to their end, and every drive leaves its execution to the store.
+    fn stop(&self);
     /// Executions, newest first.
     async fn list(&self, query: &ListQuery) -> Result<Listing<ExecutionSummary>, ServiceError>;
     /// One execution, whole.

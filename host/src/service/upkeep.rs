@@ -173,16 +173,11 @@ impl LocalService {
         Ok(rows.into_iter().filter(free).map(|row| row.new.id).collect())
     }
 
-    /// Drives whatever can go on, until [`LocalService::stop`] is called.
+    /// Drives whatever can go on, until [`Service::stop`] is called.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn look_after(&self, observer: Observer) -> Result<(), ServiceError> {
         Ok(self.engine().look_after(observer).await?)
-    }
-
-    /// Begins a graceful stop: bodies that run come to their end, and every drive leaves its execution to the store.
-    pub fn stop(&self) {
-        self.engine().stop();
     }
 }

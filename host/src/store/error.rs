@@ -41,6 +41,15 @@ pub enum StoreError {
     /// No space left.
     #[error("the disk is full")]
     DiskFull,
+    /// The disk refused to read or write.
+    #[error("the disk failed under `{path}`")]
+    DiskError {
+        /// Which file.
+        path: PathBuf,
+        /// What it said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The data folder cannot be written.
     #[error("`{path}` is read-only")]
     ReadOnly {
@@ -94,6 +103,11 @@ impl StoreError {
             Self::Locked => Some("another program holds the database; try again, or look for a backup or sync tool".into()),
             Self::DiskFull => Some(
                 "free some space; nothing was lost, and executions go on with `kitaru-host executions resume <execution>`".into(),
+            ),
+            Self::DiskError { .. } => Some(
+                "look at the system's log and at limits on file sizes; nothing was lost, and once the disk works executions go on with \
+                 `kitaru-host executions resume <execution>`"
+                    .into(),
             ),
             Self::ReadOnly { .. } => Some("choose another data folder with KITARU_HOME, or mend its permissions".into()),
             Self::NewerFormat { .. } => Some("use the newer kitaru-host, or another data folder with KITARU_HOME".into()),

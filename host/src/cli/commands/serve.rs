@@ -11,6 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::signals;
 use crate::engine::{Event, Observer};
+use crate::service::Service as _;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeCommand {

@@ -45,7 +45,11 @@ impl HostPending for HostState {
     async fn cancel(&mut self, call: Resource<PendingCall>) -> wasmtime::Result<()> {
         let index = self.pending.get(&call)?.index;
         let Port::Flow(port) = &mut self.port else { return Ok(()) };
-        Ok(port.cancel(index).await?)
+        let stretch = Stretch::new(port.made());
+        let cancelled = port.cancel(index).await;
+        let made = port.made();
+        self.flow_goes_on(stretch, made);
+        Ok(cancelled?)
     }
 
     async fn drop(&mut self, call: Resource<PendingCall>) -> wasmtime::Result<()> {

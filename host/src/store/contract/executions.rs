@@ -148,7 +148,7 @@ pub(crate) async fn unknown_executions_are_not_found<P: Place>(place: P) {
     assert!(is_not_found(store.execution(id).await));
     assert!(is_not_found(store.claim(id).await));
     assert!(is_not_found(store.claim(id).await), "a failed claim is not kept");
-    assert!(is_not_found(store.entries(id, 0).await));
+    assert!(is_not_found(store.entries(id, 0, u64::MAX).await));
     assert!(is_not_found(store.waits(id).await));
     assert!(is_not_found(store.wait(CallId { execution: id, index: 0 }).await));
     assert!(is_not_found(store.artifacts(id).await));

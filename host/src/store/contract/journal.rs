@@ -12,7 +12,7 @@ use crate::store::{
 };
 
 async fn positions(store: &impl Journal, lease: &Lease) -> Vec<u64> {
-    store.entries(lease.execution, 0).await.unwrap().into_iter().map(|entry| entry.seq).collect()
+    store.entries(lease.execution, 0, u64::MAX).await.unwrap().into_iter().map(|entry| entry.seq).collect()
 }
 
 pub(crate) async fn entries_read_back_in_order<P: Place>(place: P) {
@@ -20,15 +20,17 @@ pub(crate) async fn entries_read_back_in_order<P: Place>(place: P) {
     let lease = claimed(&store).await;
     store.append(&lease, entries([0, 1, 2])).await.unwrap();
     store.append(&lease, Append { durability: Durability::Relaxed, ..entries([3]) }).await.unwrap();
-    let read = store.entries(lease.execution, 0).await.unwrap();
+    let read = store.entries(lease.execution, 0, u64::MAX).await.unwrap();
     for (read, seq) in read.iter().zip(0..) {
         let written = entry(seq);
         assert_eq!((read.seq, &read.bytes, read.link), (written.seq, &written.bytes, written.link));
     }
     assert_eq!(read.len(), 4);
-    let rest: Vec<u64> = store.entries(lease.execution, 2).await.unwrap().iter().map(|entry| entry.seq).collect();
+    let rest: Vec<u64> = store.entries(lease.execution, 2, u64::MAX).await.unwrap().iter().map(|entry| entry.seq).collect();
     assert_eq!(rest, [2, 3]);
-    assert!(store.entries(lease.execution, 4).await.unwrap().is_empty());
+    let page: Vec<u64> = store.entries(lease.execution, 1, 2).await.unwrap().iter().map(|entry| entry.seq).collect();
+    assert_eq!(page, [1, 2]);
+    assert!(store.entries(lease.execution, 4, u64::MAX).await.unwrap().is_empty());
 }
 
 pub(crate) async fn e13_an_append_must_continue_the_journal<P: Place>(place: P) {
@@ -70,7 +72,7 @@ pub(crate) async fn e3_concurrent_appends_are_all_there<P: Place>(place: P) {
                     let durability = if (seq + task) % 3 == 0 { Durability::Relaxed } else { Durability::Full };
                     store.append(&lease, Append { durability, ..entries([seq]) }).await.unwrap();
                     // What was answered is seen at once.
-                    assert_eq!(store.entries(lease.execution, seq).await.unwrap().len(), 1);
+                    assert_eq!(store.entries(lease.execution, seq, u64::MAX).await.unwrap().len(), 1);
                 }
                 lease
             })
@@ -149,7 +151,7 @@ pub(crate) async fn interleaved_journals_keep_their_order<P: Place>(place: P) {
                     *next += many;
                 }
                 for (lease, next) in journals {
-                    let read = store.entries(lease.execution, 0).await.unwrap();
+                    let read = store.entries(lease.execution, 0, u64::MAX).await.unwrap();
                     prop_assert_eq!(read.len() as u64, next);
                     for (read, seq) in read.into_iter().zip(0..) {
                         prop_assert_eq!((read.seq, read.bytes), (seq, entry(seq).bytes));

@@ -81,6 +81,7 @@ fn of_sqlite(error: rusqlite::Error, folder: &Path) -> StoreError {
         (None, _) if matches!(error, rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::InvalidColumnType(..)) => {
             damaged(format!("a record in {}", database(folder)), error)
         }
+        (Some(ErrorCode::SystemIoFailure), _) => StoreError::DiskError { path: folder.join(DATABASE), source: Box::new(error) },
         (Some(ErrorCode::CannotOpen), _) => cannot_open(error, folder),
         _ => StoreError::Backend(Box::new(error)),
     }

@@ -95,6 +95,18 @@ impl Executions for SqliteStore {
             .await
     }
 
+    async fn is_answered(&self, id: ExecutionId) -> Result<bool, StoreError> {
+        self.readers
+            .read(move |db| {
+                let mut statement = db.prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM executions JOIN waits ON waits.execution = executions.id
+                         WHERE exec_id = ?1 AND status = 'waiting' AND waits.resolved_at >= executions.waiting_since)",
+                )?;
+                Ok(statement.query_row([id.as_bytes()], |row| row.get(0))?)
+            })
+            .await
+    }
+
     async fn abandoned(&self, limit: u64) -> Result<Vec<ExecutionId>, StoreError> {
         let mut living = Living::new(&self.runner);
         self.readers
@@ -269,6 +281,8 @@ fn execution(row: &Row<'_>, living: &mut Living) -> Result<ExecutionRow, DbError
     let status: String = row.get("status")?;
     let status = Status::parse(&status).ok_or_else(|| errors::malformed(format!("the status of execution `{id}`")))?;
     let runner: Option<String> = row.get("runner")?;
+    let held = runner.is_some();
+    let runner = runner.and_then(|runner| living.describe(id, runner));
     Ok(ExecutionRow {
         new: NewExecution {
             id,
@@ -296,7 +310,8 @@ fn execution(row: &Row<'_>, living: &mut Living) -> Result<ExecutionRow, DbError
         metadata: row.get("metadata")?,
         cancel_requested: row.get("cancel_requested")?,
         epoch: columns::count(row, "epoch")?,
-        runner: runner.and_then(|runner| living.describe(id, runner)),
+        abandoned: held && runner.is_none(),
+        runner,
     })
 }
 

@@ -22,13 +22,14 @@ impl Journal for SqliteStore {
         self.writer.append(append.durability, appends, move |db| step(db, fence.check(db)?, execution, &append)).await
     }
 
-    async fn entries(&self, execution: ExecutionId, from: u64) -> Result<Vec<StoredEntry>, StoreError> {
+    async fn entries(&self, execution: ExecutionId, from: u64, limit: u64) -> Result<Vec<StoredEntry>, StoreError> {
         self.readers
             .read(move |db| {
                 let key = columns::execution_key(db, execution)?;
-                let mut statement =
-                    db.prepare_cached("SELECT seq, bytes, link FROM journal WHERE execution = ?1 AND seq >= ?2 ORDER BY seq")?;
-                columns::collect(statement.query([key, columns::integer(from)])?, |row| {
+                let mut statement = db.prepare_cached(
+                    "SELECT seq, bytes, link FROM journal WHERE execution = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3",
+                )?;
+                columns::collect(statement.query([key, columns::integer(from), columns::integer(limit)])?, |row| {
                     let seq = columns::count(row, "seq")?;
                     let link: Vec<u8> = row.get("link")?;
                     let link = link

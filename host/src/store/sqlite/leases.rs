@@ -28,6 +28,20 @@ impl Leases for SqliteStore {
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        let released = "UPDATE executions SET runner = NULL WHERE exec_id = ?1 AND epoch = ?2 AND runner = ?3 RETURNING status";
+        self.give_back(lease, released).await
+    }
+
+    async fn abandon(&self, lease: &Lease) -> Result<(), StoreError> {
+        let abandoned = "UPDATE executions SET runner = NULL, wake_at = iif(status = 'waiting', NULL, wake_at),
+                             status = iif(status = 'waiting', 'running', status)
+                         WHERE exec_id = ?1 AND epoch = ?2 AND runner = ?3 RETURNING status";
+        self.give_back(lease, abandoned).await
+    }
+}
+
+impl SqliteStore {
+    async fn give_back(&self, lease: &Lease, update: &'static str) -> Result<(), StoreError> {
         // Also if the write fails or is not waited for: this process no longer drives it, and its next claim takes it.
         let _end = Runner::end_of_drive(&self.runner, lease);
         let Some(me) = self.runner.id() else { return Ok(()) };
@@ -36,9 +50,7 @@ impl Leases for SqliteStore {
             .writer
             .write(Durability::Relaxed, move |db| {
                 let status: Option<String> = db
-                    .prepare_cached(
-                        "UPDATE executions SET runner = NULL WHERE exec_id = ?1 AND epoch = ?2 AND runner = ?3 RETURNING status",
-                    )?
+                    .prepare_cached(update)?
                     .query_row(params![execution.as_bytes(), columns::integer(epoch), &*me], |row| row.get(0))
                     .optional()?;
                 Ok(status.is_some_and(|status| Status::parse(&status).is_some_and(Status::is_terminal)))

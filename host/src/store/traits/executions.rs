@@ -114,6 +114,8 @@ pub struct ExecutionRow {
     pub epoch: u64,
     /// The live runner that drives it, for people.
     pub runner: Option<String>,
+    /// Its runner died before it let go of it: what else it had to do is not known.
+    pub abandoned: bool,
 }
 
 /// Which executions to list. Everything that is given must hold.
@@ -170,6 +172,8 @@ pub trait Executions {
     async fn due(&self, now: Timestamp) -> Result<Vec<ExecutionId>, StoreError>;
     /// Executions that wait and have an answer that their journal does not have yet, at most `limit`. A runner may be about to take it.
     async fn answered(&self, limit: u64) -> Result<Vec<ExecutionId>, StoreError>;
+    /// Whether one execution waits and has an answer that its journal does not have yet.
+    async fn is_answered(&self, id: ExecutionId) -> Result<bool, StoreError>;
     /// Executions that wait, and whose runner died before it let go of them: what else they had to do is not known. At most `limit`.
     async fn abandoned(&self, limit: u64) -> Result<Vec<ExecutionId>, StoreError>;
     /// The next moment at which an execution goes on by itself.

@@ -110,6 +110,6 @@ pub trait Journal {
     /// # Errors
     /// [`StoreError::LeaseLost`] when another runner took over: nothing was written (E12).
     async fn append(&self, lease: &Lease, append: Append) -> Result<(), StoreError>;
-    /// The records from position `from` on, in order.
-    async fn entries(&self, execution: ExecutionId, from: u64) -> Result<Vec<StoredEntry>, StoreError>;
+    /// The records from position `from` on, in order, at most `limit`.
+    async fn entries(&self, execution: ExecutionId, from: u64, limit: u64) -> Result<Vec<StoredEntry>, StoreError>;
 }

@@ -25,6 +25,9 @@ pub trait Leases {
     async fn claim(&self, execution: ExecutionId) -> Result<Lease, StoreError>;
     /// Gives the lease back. A lease that was lost is given back without complaint.
     async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
+    /// Gives the lease back after a drive that was cut off: an execution that waits then counts as running with no runner, because nobody
+    /// knows what it had to do besides what it waits for.
+    async fn abandon(&self, lease: &Lease) -> Result<(), StoreError>;
 }
 
 /// Wake-ups across tasks and processes. A wake-up carries no news: whoever is woken looks at the store.

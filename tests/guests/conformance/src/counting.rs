@@ -36,7 +36,7 @@ fn flaky_tick(cx: &Checkpoint, path: String, step: u64, succeed_on: u32) -> Resu
 }
 
 #[checkpoint]
-fn blocked_tick(cx: &Checkpoint, path: String, step: u64, blocker: String) -> Result<u64> {
+pub(crate) fn blocked_tick(cx: &Checkpoint, path: String, step: u64, blocker: String) -> Result<u64> {
     trace(cx, &path, step)?;
     if std::fs::exists(&blocker)? {
         return Err(err!("step {step} is blocked").kind("blocked").retryable(false));

@@ -48,6 +48,18 @@ fn once_ask(cx: &Flow, path: String, milliseconds: u64) -> Result<String> {
     pays_or_asks(cx, path, milliseconds)
 }
 
+/// Pays beside a step that fails while the file `blocker` exists: what became of the payment.
+#[flow]
+fn once_beside(cx: &Flow, path: String, milliseconds: u64, blocker: String) -> Result<String> {
+    let payment = pays::submit(cx, path.clone(), milliseconds)?;
+    crate::counting::slow_tick(cx, path.clone(), 3, 300)?;
+    crate::counting::blocked_tick(cx, path, 2, blocker)?;
+    match payment.load() {
+        Err(Error::UnknownOutcome(failure)) => Ok(format!("unknown: {}", failure.message)),
+        outcome => outcome,
+    }
+}
+
 #[checkpoint(cache = true)]
 fn cached(cx: &Checkpoint, path: String, value: u64) -> Result<u64> {
     trace(cx, &path, value)?;

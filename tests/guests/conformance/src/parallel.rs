@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kitaru::prelude::*;
 
-use crate::counting::{slow_tick, tick};
+use crate::counting::{blocked_tick, slow_tick, tick};
 
 #[checkpoint]
 fn pair(_cx: &Checkpoint, left: u64, right: String) -> Result<String> {
@@ -65,6 +65,15 @@ fn fails_beside(cx: &Flow, path: String, milliseconds: u64) -> Result<()> {
     let _left = slow_tick::submit(cx, path.clone(), 1, milliseconds)?;
     tick(cx, path, 2)?;
     bail!("the flow gives up")
+}
+
+/// Step 1 fails while the file `blocker` exists; the flow asks for it only after steps 2, which is slow, and 3 are done.
+#[flow]
+fn learns_late(cx: &Flow, path: String, blocker: String) -> Result<u64> {
+    let blocked = blocked_tick::submit(cx, path.clone(), 1, blocker)?;
+    let between = slow_tick(cx, path.clone(), 2, 300)? + tick(cx, path.clone(), 3)?;
+    let sum = between + blocked.load()?;
+    Ok(sum + tick(cx, path, 4)?)
 }
 
 /// Submits a step and cancels it: the kind of its failure.

@@ -1,5 +1,6 @@
 //! `executions …`: one file per verb or family of verbs.
 
+mod cohort;
 mod compare;
 mod get;
 mod input;
@@ -48,6 +49,7 @@ pub(crate) enum ExecutionsCommand {
     Journal(get::JournalCommand),
     Diff(compare::DiffCommand),
     DiffMatrix(compare::DiffMatrixCommand),
+    Cohort(cohort::CohortCommand),
     Verify(upkeep::VerifyCommand),
     Upgrade(upkeep::UpgradeCommand),
     Statistics(compare::StatisticsCommand),
@@ -89,6 +91,7 @@ impl ExecutionsCommand {
             Self::Journal(_) => "executions.journal",
             Self::Diff(_) => "executions.diff",
             Self::DiffMatrix(_) => "executions.diff-matrix",
+            Self::Cohort(_) => "executions.cohort",
             Self::Verify(_) => "executions.verify",
             Self::Upgrade(_) => "executions.upgrade",
             Self::Statistics(_) => "executions.statistics",
@@ -114,6 +117,7 @@ impl ExecutionsCommand {
             Self::Journal(command) => command.run(context).await,
             Self::Diff(command) => command.run(context).await,
             Self::DiffMatrix(command) => command.run(context).await,
+            Self::Cohort(command) => command.run(context).await,
             Self::Verify(command) => command.run(context).await,
             Self::Upgrade(command) => command.run(context).await,
             Self::Statistics(command) => command.run(context).await,

@@ -119,7 +119,7 @@ CREATE TABLE logs (
 ) STRICT;
 
 -- Recognises a line that a re-executed prefix logs again (`log`, E11).
-CREATE UNIQUE INDEX logs_by_position ON logs (execution, call, attempt, ordinal);
+CREATE UNIQUE INDEX logs_by_position ON logs (execution, call, source, attempt, ordinal);
 -- An execution's lines in the order in which they came, from any line on, or the last ones (`logs`). The key is at the index's end.
 CREATE INDEX logs_by_execution ON logs (execution);
 

@@ -36,7 +36,7 @@ fn wal(folder: &Path) -> (std::fs::File, u64) {
 /// It opens with so many records, takes more, and keeps them.
 async fn goes_on(folder: &Path, execution: ExecutionId, records: u64) {
     let store = SqliteStore::open(folder).unwrap();
-    let found = store.entries(execution, 0).await.unwrap();
+    let found = store.entries(execution, 0, u64::MAX).await.unwrap();
     assert_eq!(found.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (0..records).collect::<Vec<_>>());
     assert!(found.iter().all(|entry| entry.bytes == [b'r'; 300]));
     let lease = store.claim(execution).await.unwrap();
@@ -82,6 +82,6 @@ async fn e13_without_its_log_the_database_is_whole_but_older() {
     let (folder, execution) = killed(20).await;
     std::fs::remove_file(folder.path().join("kitaru.db-wal")).unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
-    assert!(matches!(store.entries(execution, 0).await, Err(crate::store::StoreError::NotFound { .. })));
+    assert!(matches!(store.entries(execution, 0, u64::MAX).await, Err(crate::store::StoreError::NotFound { .. })));
     claimed(&store).await;
 }

@@ -122,7 +122,7 @@ async fn e13_a_damaged_page_is_an_error_and_not_a_panic() {
     std::fs::write(&path, bytes).unwrap();
     // The first pages (the schema) are whole, so it opens; the records are not.
     let found = match SqliteStore::open(folder.path()) {
-        Ok(store) => store.entries(lease.execution, 0).await.map(|_| ()),
+        Ok(store) => store.entries(lease.execution, 0, u64::MAX).await.map(|_| ()),
         Err(error) => Err(error),
     };
     assert!(matches!(found, Err(StoreError::Damaged { .. })), "{found:?}");

@@ -48,5 +48,5 @@ pub(super) fn record(seq: u64, size: usize, durability: Durability) -> Append {
 }
 
 pub(super) async fn length(store: &SqliteStore, execution: ExecutionId) -> usize {
-    store.entries(execution, 0).await.unwrap().len()
+    store.entries(execution, 0, u64::MAX).await.unwrap().len()
 }

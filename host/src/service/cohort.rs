@@ -1,0 +1,53 @@
+//! Cohorts: executions of one flow that can be replayed together, from the same checkpoint.
+
+use super::{ExecutionSummary, ListQuery, LocalService, ServiceError, executions};
+use crate::journal::{ReplayPlan, ReplayRequest};
+use crate::store::{Page, Status};
+
+/// Which executions to find.
+#[derive(Clone, Debug)]
+pub struct CohortQuery {
+    /// Status, flow, labels, times. Its cursor and limit do not count.
+    pub filter: ListQuery,
+    /// Only those that can be replayed from here: a checkpoint's name or invocation ID.
+    pub at: Option<String>,
+    /// Failed ones too, and not only completed ones, where the filter names no status.
+    pub include_failed: bool,
+    /// How many to look at, the newest first.
+    pub max_scan: u64,
+    /// How many to give at most.
+    pub limit: usize,
+    /// The oldest of those that were found come first.
+    pub oldest_first: bool,
+}
+
+impl LocalService {
+    /// Executions to replay together.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn cohort(&self, query: &CohortQuery) -> Result<Vec<ExecutionSummary>, ServiceError> {
+        let mut filter = executions::filter(&query.filter);
+        if filter.statuses.is_empty() {
+            filter.statuses = vec![Status::Completed];
+            filter.statuses.extend(query.include_failed.then_some(Status::Failed));
+        }
+        let rows = self.store().list(&filter, Page { offset: 0, limit: query.max_scan }).await?;
+        let mut found = Vec::new();
+        for row in rows {
+            if found.len() == query.limit && !query.oldest_first {
+                break;
+            }
+            let (summary, history) = executions::in_brief(self.engine(), &row).await?;
+            let request = ReplayRequest { from: query.at.clone(), ..ReplayRequest::default() };
+            if query.at.is_none() || ReplayPlan::new(row.new.id, &history, &request).is_ok() {
+                found.push(summary);
+            }
+        }
+        if query.oldest_first {
+            found.reverse();
+            found.truncate(query.limit);
+        }
+        Ok(found)
+    }
+}
