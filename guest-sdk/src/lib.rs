@@ -1,9 +1,9 @@
 //! Write durable flows in Rust that `kitaru-host` runs as WebAssembly components.
 //!
-//! A *flow* is an ordinary function that calls *checkpoints*, waits for people and returns a result. Every checkpoint call and
-//! every wait is recorded by the host. After a crash, or after an answer that took a month, the flow runs again from the top and
-//! is served the recorded outcomes, so that it continues where it was. A checkpoint body runs in an instance of its own and only
-//! ever touches what it was granted.
+//! A *flow* is an ordinary function that calls *checkpoints*, waits for people, sleeps, calls other flows and returns a result.
+//! These are its durable calls, and the host records each of them. After a crash, or after an answer that took a month, the flow
+//! runs again from the top and is served the recorded outcomes, so that it continues where it was. A checkpoint body runs in an
+//! instance of its own and only ever touches what it was granted.
 //!
 //! ```
 //! use kitaru::prelude::*;
@@ -31,9 +31,58 @@
 //!
 //! # What runs where
 //!
-//! The scope is in the type of the first parameter. A [`Flow`] calls checkpoints and waits; a [`Checkpoint`] saves artifacts and
-//! touches the world. What does not belong in a scope does not compile. Both offer what [`Scope`] lists: logging, progress, the
-//! execution's ID.
+//! The scope is in the type of the first parameter. A [`Flow`] calls checkpoints and other flows, waits and sleeps; a
+//! [`Checkpoint`] saves artifacts and touches the world. What does not belong in a scope does not compile. Both offer what
+//! [`Scope`] lists: logging, progress, the execution's ID.
+//!
+//! # Durable calls
+//!
+//! | In a flow | |
+//! |---|---|
+//! | `draft(cx, topic)?` | Calls a checkpoint and gives its value. |
+//! | `draft::submit(cx, topic)?` | Runs it beside the flow: a [`Pending`], to load, select among or await. |
+//! | `draft::map(cx, topics)?` | One call for each item, beside each other: a [`PendingAll`]. |
+//! | `compare::product(cx, left, right)?` | One call for each combination. |
+//! | `draft::id("second_opinion").call(cx, topic)?` | Gives the call an ID to find it by in a replay. |
+//! | `cx.wait("approve").ask()?` | Asks a person: [`Flow::wait`], with a schema, a deadline, a default. |
+//! | `cx.sleep(duration)?`, `cx.timer(duration)?` | Goes on when the time has passed: [`Flow::sleep`], [`Flow::timer`]. |
+//! | `review_flow::call(cx, topic)?`, `submit`, `start` | Starts a flow as an execution of its own. |
+//! | `cx.child("review").component(digest).call()?` | The same by name, also of another component: [`Flow::child`]. |
+//! | `kitaru::select(&[&a, &b])?` | Says which of several calls ended first: [`select`](crate::select()). |
+//!
+//! Retries with their pauses, timeouts, effects that happen at most once and caching are options of
+//! [`#[checkpoint]`](macro@checkpoint); a flow that is tried again by itself is one of [`#[flow]`](macro@flow). A flow may be
+//! `async`.
+//!
+//! ```no_run
+//! use kitaru::prelude::*;
+//! use std::time::Duration;
+//!
+//! /// Fetches one page.
+//! #[checkpoint(retries = 3, timeout = "30s")]
+//! fn fetch(cx: &Checkpoint, page: u32) -> Result<String> {
+//!     Ok(format!("page {page}"))
+//! }
+//!
+//! /// Sends the text. A crash never makes it do so twice.
+//! #[checkpoint(effect = "once")]
+//! fn send(cx: &Checkpoint, text: String) -> Result<()> {
+//!     cx.info(format!("sending {} bytes", text.len()));
+//!     Ok(())
+//! }
+//!
+//! #[flow]
+//! fn newsletter(cx: &Flow, pages: u32) -> Result<bool> {
+//!     let text = fetch::map(cx, 1..=pages)?.load()?.join("\n"); // beside each other
+//!     let day = Duration::from_secs(86_400);
+//!     let approved = cx.wait("approve").question("Send it?").or_after(day, false)?.ask()?;
+//!     if approved {
+//!         send(cx, text)?;
+//!     }
+//!     Ok(approved)
+//! }
+//! # fn main() {}
+//! ```
 //!
 //! # Values
 //!

@@ -31,6 +31,8 @@ fn kitaru_host_build_and_plain_cargo_make_components_that_run() {
     let plain = host.item(["inspect", &example("hello")]);
     let built = compile(&host, repository(), &["build", "examples/hello"]).item();
     assert_eq!((&built["package"], &built["flows"]), (&json!("hello"), &json!(["hello"])));
+    let keys: Vec<&String> = built.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["component", "package", "digest", "size_bytes", "flows"]);
     assert_eq!(built["digest"], plain["digest"], "the same compiler, profile and sources");
     let component = built["component"].as_str().unwrap();
     let execution = host.item(["run", component, "--arg", "name=World"]);

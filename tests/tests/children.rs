@@ -72,6 +72,17 @@ fn cancelling_a_parent_cancels_its_child() {
 }
 
 #[test]
+fn a_cancelled_call_of_a_child_leaves_no_child_behind() {
+    for _ in 0..5 {
+        let host = Host::new();
+        let done = traced(&host, "parent_changes_its_mind", json!({})).item();
+        assert_eq!((&done["status"], &done["result"]), (&json!("completed"), &json!(1)));
+        let children = host.json(["executions", "list", "--parent", id(&done)]).items();
+        assert!(children.iter().all(|child| child["status"] == "cancelled"), "{children:#?}");
+    }
+}
+
+#[test]
 fn a_child_that_goes_its_own_way_has_no_parent() {
     let host = Host::new();
     let done = traced(&host, "parent_lets_go", json!({})).item();

@@ -153,6 +153,17 @@ fn x8_following_a_failing_run_ends_with_the_command_that_retries_it() {
 }
 
 #[test]
+fn following_begins_with_the_last_lines_that_are_asked_for() {
+    let host = Host::new();
+    let done = host.flow("log_volume", &json!({ "lines": 5, "bytes": 10 }), &[]);
+    let lines = |flags: &[&str]| {
+        let reply = host.json([&["executions", "logs", id(&done)], flags].concat());
+        reply.json_lines().iter().filter(|line| line["event"] == "log").count()
+    };
+    assert_eq!((lines(&["--follow", "--limit", "2"]), lines(&["--follow"])), (2, 5));
+}
+
+#[test]
 fn x9_following_a_run_shows_every_line_once() {
     let host = Host::new();
     let waiting = host.flow("log_wait", &json!({}), &[]);

@@ -139,6 +139,20 @@ fn e11_what_a_re_executed_prefix_logs_again_appears_once() {
     assert_eq!(done["metadata"], json!({ "stage": "after" }));
 }
 
+#[test]
+fn e11_a_retry_loses_no_line() {
+    let host = Host::new();
+    let blocker = host.file("blocker", "");
+    let arguments = json!({ "blocker": "out/blocker" });
+    let exec = host.try_flow("log_retry", &arguments, &[&host.writable()]).failed_execution();
+    std::fs::remove_file(blocker).unwrap();
+    let _ = host.item(["executions", "retry", &exec]);
+    let lines = host.json(["executions", "logs", &exec]).items();
+    let count = |message: &str| lines.iter().filter(|line| line["message"] == message).count();
+    let flow = ["flow 1", "flow 2", "flow 3", "flow 4"].map(count);
+    assert_eq!((flow, count("second checkpoint"), count("checkpoint info")), ([1; 4], 1, 2), "{lines:#?}");
+}
+
 /// A runner that lost its lease can write nothing. The lease is taken over as by a host that believes it dead.
 #[test]
 fn e12_a_runner_whose_lease_was_taken_stops_and_writes_nothing() {

@@ -109,6 +109,21 @@ fn a_failed_flow_ends_what_still_runs() {
     assert_eq!(checkpoint(&host.get(&failed), "slow_tick")["status"], "cancelled");
 }
 
+/// What the flow itself cancelled before the anchor stays cancelled: nothing before the anchor runs.
+#[test]
+fn e10_a_replay_serves_a_call_that_its_flow_had_cancelled() {
+    let host = Host::new();
+    let traces = Traces::new(&host);
+    let done = traced(&host, "cancelled_then", json!({ "milliseconds": 20_000 }), &[]).item();
+    assert_eq!(checkpoint(&done, "slow_tick")["status"], "cancelled");
+    let before = traces.steps();
+    let replay = host.item(["executions", "replay", done["exec_id"].as_str().unwrap(), "--from", "tick_2"]);
+    assert_eq!(replay["result"], done["result"]);
+    assert_eq!(names(&replay["checkpoints"], "status"), ["cancelled", "completed", "completed"]);
+    assert_eq!(traces.steps()[before.len()..], [3], "only the anchor ran");
+    assert_eq!(host.json(["executions", "verify", replay["exec_id"].as_str().unwrap()]).items()[0]["holds"], true);
+}
+
 #[test]
 fn a_cancelled_execution_ends_what_still_runs() {
     let host = Host::new();

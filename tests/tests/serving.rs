@@ -103,6 +103,39 @@ fn a_run_that_is_stopped_lets_its_body_come_to_its_end() {
     assert_eq!(Traces::new(&host).steps(), [1, 2, 3], "nothing ran twice");
 }
 
+/// What it had to do beside its question is not forgotten.
+#[test]
+fn a_run_that_is_cut_off_beside_a_question_can_be_driven_on() {
+    let host = Host::new();
+    let traces = Traces::new(&host);
+    let input = json!({ "path": Traces::guest_path(), "milliseconds": 1500 }).to_string();
+    let target = fixture("conformance:works_while_it_waits");
+    let running = host.spawn(host.json_command(["run", &target, "--input", &input, &host.writable(), "--wait"]));
+    until("the work", || (!traces.steps().is_empty()).then_some(()));
+    until("the question", || (!host.json(["executions", "pending-waits"]).items().is_empty()).then_some(()));
+    let exec = id(&host.json(["executions", "list"]).items()[0]).to_owned();
+    ask_to_end(&running);
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    ask_to_end(&running);
+    let _ = running.finish();
+    let left = host.get(&exec);
+    assert_eq!((&left["status"], &left["runner"]), (&json!("running"), &Value::Null), "{left:#}");
+    let _ = host.item(["executions", "resume", &exec]);
+    assert_eq!(checkpoint(&host.get(&exec), "slow_tick")["status"], "completed");
+    assert_eq!(host.item(["executions", "input", &exec, "--value", "true"])["status"], "completed");
+}
+
+/// Whoever is quicker drives it; both commands end with its result.
+#[test]
+fn a_run_beside_a_serving_host_ends_with_its_result() {
+    let host = Host::new();
+    let server = serving(&host);
+    for _ in 0..10 {
+        assert_eq!(host.flow("sequence", &json!({ "steps": 3 }), &[])["result"], 6);
+    }
+    server.kill();
+}
+
 #[test]
 fn a_run_that_is_stopped_twice_ends_at_once() {
     let host = Host::new();

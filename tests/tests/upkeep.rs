@@ -195,6 +195,54 @@ fn an_export_is_read_on_another_machine_and_replayed_there() {
     assert_eq!((again["executions"].as_array().unwrap().len(), again["known"].as_array().unwrap().len()), (0, 4));
 }
 
+/// What somebody granted elsewhere, nobody granted here.
+#[test]
+fn an_import_brings_no_grants() {
+    let (here, there) = (Host::new(), Host::new());
+    let blocker = here.file("blocker", "");
+    let arguments = json!({ "path": "out/traces", "blocker": "out/blocker" });
+    let failed = here.try_flow("count_blocked", &arguments, &[&here.writable(), "--max-memory=300"]).failed_execution();
+    std::fs::remove_file(blocker).unwrap();
+    let file = here.path("export.tar");
+    let _ = here.item(["executions", "export", &failed, "--to", &file]);
+    let imported = there.item(["executions", "import", &file]);
+    assert_eq!(imported["narrowed"], json!([failed]));
+    let spec = there.get(&failed)["frozen_execution_spec"].clone();
+    assert_eq!((&spec["grants"]["write"], &spec["limits"]["memory_mib"]), (&json!([]), &json!(256)));
+    let refused = there.json(["executions", "retry", &failed]);
+    assert_eq!(refused.error()["failure_kind"], "capability", "{refused:?}");
+    // From somebody whom one trusts.
+    let trusting = Host::new();
+    let imported = trusting.item(["executions", "import", &file, "--with-grants"]);
+    assert_eq!(imported["narrowed"], json!([]));
+    assert_eq!(trusting.item(["executions", "retry", &failed])["result"], 6);
+}
+
+#[test]
+fn a_replay_goes_on_when_its_source_is_gone() {
+    let host = Host::new();
+    let blocker = host.file("blocker", "");
+    let arguments = json!({ "path": "out/traces", "blocker": "out/blocker" });
+    let source = host.try_flow("count_blocked", &arguments, &[&host.writable()]).failed_execution();
+    let replay = host.json(["executions", "replay", &source, "--from", "blocked_tick"]).failed_execution();
+    let _ = host.item(["executions", "delete", &source]);
+    assert_eq!(host.json(["executions", "verify", &replay]).items()[0]["holds"], true);
+    std::fs::remove_file(blocker).unwrap();
+    assert_eq!(host.item(["executions", "retry", &replay])["result"], 6, "what it was served is in its own journal");
+}
+
+/// What a waiting replay has yet to be served is no difference.
+#[test]
+fn e15_a_replay_that_waits_before_its_anchor_holds() {
+    let host = Host::new();
+    let source = host.flow("count_wait", &json!({ "path": "out/traces" }), &[&host.writable()]);
+    let source = host.item(["executions", "input", id(&source), "--value", "true"]);
+    let replay = host.item(["executions", "replay", id(&source), "--from", "tick_2", "--ask-again"]);
+    assert_eq!(replay["status"], "waiting");
+    let verified = host.json(["executions", "verify", id(&replay)]).items();
+    assert_eq!(verified[0]["holds"], true, "{verified:#?}");
+}
+
 #[test]
 fn a_damaged_export_adds_nothing() {
     let (here, there) = (Host::new(), Host::new());
@@ -234,9 +282,10 @@ fn deleted_executions_are_gone_with_what_only_they_needed() {
     host.json(["executions", "get", id(&one)]).refused("KitaruRuntimeError", &["was not found"]);
     assert_eq!(host.get(id(&two))["result"], two["result"], "another's values stay");
     let kept = host.item(["executions", "delete", "--keep-days", "1"]);
-    assert_eq!(kept["deleted"], json!([]), "nothing is that old");
+    assert_eq!(kept["executions"], json!([]), "nothing is that old");
     let rest = host.item(["executions", "delete", "--keep-days", "0", "--flow", "echo_value"]);
-    assert_eq!(rest["deleted"], json!([id(&two)]));
+    assert_eq!((&rest["executions"], &rest["deleted"]), (&json!([id(&two)]), &json!(true)));
+    host.json(["executions", "delete", id(&waiting), "--flow", "x"]).refused("KitaruUsageError", &["--keep-days"]);
     host.json(["executions", "delete"]).refused("KitaruUsageError", &["--keep-days"]);
     assert_eq!(host.item(["executions", "input", id(&waiting), "--value", "true"])["result"], "approved");
 }
@@ -249,7 +298,13 @@ fn what_an_open_execution_needs_is_not_deleted() {
     let source = source_of_a_waiting_replay(&host);
     host.json(["executions", "delete", &source]).refused("KitaruStateError", &["still needs execution"]);
     let deleted = host.item(["executions", "delete", "--keep-days", "0"]);
-    assert_eq!(deleted["deleted"], json!([id(&asked)]), "and passed over by age");
+    assert_eq!(deleted["executions"], json!([id(&asked)]), "and passed over by age");
+    // Named beside another one, it does not keep that from it.
+    let gone = host.flow("no_calls", &json!({}), &[]);
+    let reply = host.json(["executions", "delete", &source, id(&gone)]);
+    let both: Value = serde_json::from_str(&reply.stdout).unwrap();
+    assert_eq!((reply.code, &both["item"]["executions"]), (Some(1), &json!([id(&gone)])), "{reply:?}");
+    assert_eq!(both["item"]["failures"][0]["exec_id"], source.as_str());
 }
 
 fn source_of_a_waiting_replay(host: &Host) -> String {

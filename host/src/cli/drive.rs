@@ -4,18 +4,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use owo_colors::OwoColorize as _;
 use tokio::sync::mpsc;
 
 use super::context::Context;
+use super::conversation::Conversation;
 use super::error::CliError;
 use super::progress::Progress;
-use super::prompt::{self, Answer, Keyboard};
-use super::signals::asked_to_end;
+use super::prompt::{self, Answer};
+use super::signals::Asked;
 use super::terminal::{lines, one_line, shell_word};
-use crate::engine::{DriveOptions, Driven, Event, Observer, SleepPolicy, WaitPolicy};
+use crate::engine::{DriveOptions, Driven, EngineError, Event, Observer, SleepPolicy, WaitPolicy};
 use crate::ids::ExecutionId;
-use crate::service::{CheckpointView, ExecutionView, PendingWaitView, Service, ServiceError};
+use crate::service::{CheckpointView, ExecutionView, ListQuery, PendingWaitView, Service, ServiceError};
+use crate::store::{Status, StoreError};
 
 /// How a command drives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,43 +59,53 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
         let _ = send.send(event);
     });
     let mut progress = shows_progress(context).then(|| Progress::new(context.is_interactive()));
+    let mut conversation = Conversation::new(service);
+    let mut asked = Asked::listen();
+    // What happens while a question stands at the terminal is told when it does no longer.
+    let mut untold = Vec::new();
     let ended = {
-        let driving = service.drive(id, DriveOptions { wait, sleep, observer });
+        let driving = drive_patiently(context, service, id, DriveOptions { wait, sleep, observer });
         tokio::pin!(driving);
-        let mut keyboard = None;
         loop {
+            if !conversation.is_asking() {
+                untold.drain(..).for_each(|event| tell(progress.as_mut(), &event));
+            }
             tokio::select! {
                 biased;
                 event = events.recv() => {
                     let Some(event) = event else { continue };
-                    if let Some(progress) = &mut progress {
-                        progress.show(&event);
-                    }
-                    if let Event::Waiting { id: wait } = event && (asks || attach == Attach::Wait) {
-                        let pending = service.pending_waits(Some(wait.execution)).await?;
-                        let Some(pending) = pending.into_iter().find(|pending| pending.wait_id == wait.to_string()) else { continue };
-                        if !asks {
-                            tell_waiting(context, &pending);
-                            continue;
-                        }
-                        let keyboard = keyboard.get_or_insert_with(Keyboard::open);
-                        tokio::select! {
-                            biased;
-                            driven = &mut driving => { driven?; break Ended::Driven; }
-                            () = asked_to_end() => break drain(context, service, driving).await?,
-                            answer = converse(service, keyboard, &pending, &mut events) => {
-                                if answer? == Answer::Leave {
-                                    break Ended::Left;
+                    match &event {
+                        Event::Waiting { id } if asks || attach == Attach::Wait => {
+                            let pending = service.pending_waits(Some(id.execution)).await?;
+                            match pending.into_iter().find(|pending| pending.wait_id == id.to_string()) {
+                                Some(pending) if asks => {
+                                    // The moving line makes room for the question.
+                                    tell(progress.as_mut(), &event);
+                                    conversation.ask(pending);
                                 }
+                                Some(pending) => tell_waiting(context, &pending, false),
+                                None => {}
                             }
                         }
+                        Event::Answered { id } => conversation.settled(&id.to_string()).await,
+                        _ => {}
                     }
+                    untold.push(event);
                 }
                 driven = &mut driving => { driven?; break Ended::Driven; }
-                () = asked_to_end() => break drain(context, service, driving).await?,
+                () = asked.ends() => break drain(context, service, &mut asked, driving).await?,
+                answer = conversation.answer() => {
+                    if answer? == Answer::Leave {
+                        anstream::eprintln!();
+                        drain(context, service, &mut asked, driving).await?;
+                        break Ended::Left;
+                    }
+                }
             }
         }
     };
+    drop(conversation);
+    untold.iter().for_each(|event| tell(progress.as_mut(), event));
     if let Some(mut progress) = progress {
         while let Ok(event) = events.try_recv() {
             progress.show(&event);
@@ -105,9 +116,17 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
         Ended::Driven | Ended::Left => Ok(()),
         // It came to its end all the same.
         Ended::Interrupted if service.get(id).await?.summary.ended_at.is_some() => Ok(()),
-        Ended::Interrupted => Err(CliError::new(format!("interrupted; execution {id} keeps everything that it has done"))
-            .hint(format!("go on with: kitaru-host executions resume {id}"))
-            .with("exec_id", id.to_string())),
+        Ended::Interrupted => {
+            let pending = service.pending_waits(Some(id)).await?;
+            let waits = service.get(id).await?.summary.status == "waiting";
+            let go_on = match pending.first().filter(|_| waits) {
+                Some(wait) => format!("answer its question: {}", answer_command(wait, pending.len() > 1)),
+                None => format!("go on with: kitaru-host executions resume {id}"),
+            };
+            Err(CliError::new(format!("interrupted; execution {id} keeps everything that it has done"))
+                .hint(go_on)
+                .with("exec_id", id.to_string()))
+        }
     }
 }
 
@@ -115,6 +134,7 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
 async fn drain(
     context: &Context,
     service: &dyn Service,
+    asked: &mut Asked,
     driving: impl Future<Output = Result<Driven, ServiceError>>,
 ) -> Result<Ended, CliError> {
     service.stop();
@@ -129,33 +149,32 @@ async fn drain(
         biased;
         driven = &mut driving => driven.map(drop)?,
         () = said => {}
-        () = asked_to_end() => {}
+        () = asked.ends() => {}
     }
     Ok(Ended::Interrupted)
 }
 
-/// Asks one question to its end. An answer given elsewhere ends it too.
-async fn converse(
+/// Drives, or waits while another host does that was quicker: one that looks after all executions, say.
+async fn drive_patiently(
+    context: &Context,
     service: &dyn Service,
-    keyboard: &mut Keyboard,
-    wait: &PendingWaitView,
-    events: &mut mpsc::UnboundedReceiver<Event>,
-) -> Result<Answer, CliError> {
-    prompt::show(wait);
+    id: ExecutionId,
+    options: DriveOptions,
+) -> Result<Driven, ServiceError> {
     loop {
-        let answer = tokio::select! {
-            answer = prompt::ask(keyboard, wait) => answer.unwrap_or(Answer::Leave),
-            event = events.recv() => {
-                if matches!(event, Some(Event::Answered { .. })) {
-                    anstream::eprintln!("\n  {}", "answered elsewhere".dimmed());
-                    return Ok(Answer::Value(serde_json::Value::Null));
-                }
-                continue;
+        match service.drive(id, options.clone()).await {
+            Err(ServiceError::Engine(EngineError::Store(StoreError::Owned { runner, .. }))) => {
+                context.output.say(&format!("The execution goes on in {runner}"));
+                service.free(id).await?;
             }
-        };
-        if answer == Answer::Leave || prompt::give(service, wait, answer.clone()).await? {
-            return Ok(answer);
+            driven => return driven,
         }
+    }
+}
+
+fn tell(progress: Option<&mut Progress>, event: &Event) {
+    if let Some(progress) = progress {
+        progress.show(event);
     }
 }
 
@@ -166,24 +185,17 @@ fn shows_progress(context: &Context) -> bool {
 }
 
 /// Says which command answers a wait.
-pub(super) fn tell_waiting(context: &Context, wait: &PendingWaitView) {
+pub(super) fn tell_waiting(context: &Context, wait: &PendingWaitView, which: bool) {
     let question = wait.question.as_deref().map(|question| format!(": {}", lines(question))).unwrap_or_default();
     context.output.say(&format!("Waiting for `{}`{question}", one_line(&wait.name)));
-    context.output.say(&format!("Answer it: {}", answer_command(wait)));
+    context.output.say(&format!("Answer it: {}", answer_command(wait, which)));
 }
 
-/// The command that answers a wait, with a value of the right type to change.
-pub(super) fn answer_command(wait: &PendingWaitView) -> String {
-    let kind = wait.schema.as_ref().and_then(|schema| schema.get("type")).and_then(serde_json::Value::as_str);
-    let example = match kind {
-        Some("boolean") => "true",
-        Some("integer" | "number") => "1",
-        Some("string") => "'\"text\"'",
-        Some("object") => "'{…}'",
-        Some("array") => "'[…]'",
-        _ => "null",
-    };
-    format!("kitaru-host executions input {} --value {example}", wait.exec_id)
+/// The command that answers a wait, with a value of the right shape to change.
+pub(super) fn answer_command(wait: &PendingWaitView, which: bool) -> String {
+    let example = wait.schema.as_ref().map_or(serde_json::Value::Null, prompt::example);
+    let which = if which { format!(" --wait {}", shell_word(&wait.name)) } else { String::new() };
+    format!("kitaru-host executions input {}{which} --value {}", wait.exec_id, shell_word(&example.to_string()))
 }
 
 /// Reports how a driven execution stands: result or failure. `strict` makes a failure the command's own.
@@ -198,9 +210,12 @@ pub(super) async fn report(
         return Err(error);
     }
     if view.summary.status == "waiting" {
-        let pending = service.pending_waits(Some(id)).await?;
+        let mut pending = service.pending_waits(Some(id)).await?;
+        if pending.is_empty() {
+            pending = of_children(service, id).await?;
+        }
         for wait in &pending {
-            tell_waiting(context, wait);
+            tell_waiting(context, wait, pending.iter().filter(|other| other.exec_id == wait.exec_id).count() > 1);
         }
         if let (Some(at), true) = (&view.summary.wakes_at, pending.is_empty()) {
             context.output.say(&format!("Sleeping until {at}"));
@@ -212,6 +227,21 @@ pub(super) async fn report(
         context.output.say(&format!("Status: {}", view.summary.status));
     }
     context.output.item(&view, || if view.has_result { lines(&view.result.to_string()) } else { String::new() })
+}
+
+/// The questions of children that an execution waits for, and of theirs.
+async fn of_children(service: &dyn Service, id: ExecutionId) -> Result<Vec<PendingWaitView>, CliError> {
+    let mut pending = Vec::new();
+    let mut parents = vec![id];
+    while let Some(parent) = parents.pop() {
+        let query = ListQuery { parent: Some(parent), status: Some(Status::Waiting), limit: 100, ..ListQuery::default() };
+        for child in service.list(&query).await?.items {
+            let child = service.resolve(&child.exec_id).await?;
+            pending.extend(service.pending_waits(Some(child)).await?);
+            parents.push(child);
+        }
+    }
+    Ok(pending)
 }
 
 /// An execution that ended without a result, as an error.

@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod context;
+mod conversation;
 mod drive;
 mod error;
 mod output;

@@ -69,7 +69,7 @@ impl Progress {
                 self.rest();
                 self.bar = self.live.then(|| {
                     let bar = ProgressBar::new_spinner();
-                    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}") {
+                    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
                         bar.set_style(style);
                     }
                     bar.set_message(format!("{}{attempt}", one_line(invocation)));

@@ -114,6 +114,33 @@ fn interpret(wait: &PendingWaitView, typed: &str) -> Result<Answer, String> {
     }
 }
 
+/// A value that fits a schema, as far as its usual words say: for a person to change.
+pub(super) fn example(schema: &Value) -> Value {
+    let first = |key: &str| schema.get(key).and_then(Value::as_array).and_then(|all| all.first());
+    if let Some(value) = schema.get("const").or_else(|| schema.get("default")).or_else(|| first("enum")) {
+        return value.clone();
+    }
+    if let Some(one) = ["oneOf", "anyOf", "allOf"].into_iter().find_map(first) {
+        return example(one);
+    }
+    let kind = schema.get("type").map(|kind| kind.as_array().and_then(|all| all.first()).unwrap_or(kind));
+    match kind.and_then(Value::as_str) {
+        Some("boolean") => true.into(),
+        Some("integer" | "number") => schema.get("minimum").cloned().unwrap_or_else(|| 1.into()),
+        Some("string") => "text".into(),
+        Some("array") => Value::Array(schema.get("items").map(example).into_iter().collect()),
+        Some("object") => {
+            let named = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+            let field = |name: &str| {
+                let schema = schema.get("properties").and_then(|all| all.get(name));
+                (name.to_owned(), schema.map_or(Value::Null, example))
+            };
+            Value::Object(named.map(field).collect())
+        }
+        _ => Value::Null,
+    }
+}
+
 /// Gives the answer to the service. True when the wait is settled, false when the value was not accepted and the person should try again.
 pub(super) async fn give(service: &dyn Service, wait: &PendingWaitView, answer: Answer) -> Result<bool, CliError> {
     let id = service.resolve(&wait.exec_id).await?;
@@ -151,6 +178,24 @@ mod tests {
             metadata: None,
             entered_waiting_at: String::new(),
             deadline: None,
+        }
+    }
+
+    #[test]
+    fn an_example_fits_its_schema() {
+        let schemas = [
+            json!({ "type": "boolean" }),
+            json!({ "type": ["string", "null"] }),
+            json!({ "type": "integer", "minimum": 7 }),
+            json!({ "enum": ["low", "high"] }),
+            json!({ "type": "array", "items": { "type": "number" } }),
+            json!({ "type": "object", "required": ["notes", "major_version"], "properties": {
+                "notes": { "type": "string" }, "major_version": { "type": "integer" }, "more": { "type": "string" } } }),
+            json!({ "oneOf": [{ "type": "object", "required": ["action"], "properties": { "action": { "enum": ["retry", "fail"] } } }] }),
+            json!({}),
+        ];
+        for schema in schemas {
+            assert!(check_schema(&schema, &example(&schema)).is_ok(), "{schema}: {}", example(&schema));
         }
     }
 

@@ -130,6 +130,10 @@ pub(super) fn read_archive(archive: impl Read) -> Result<BTreeMap<String, Vec<u8
     for file in archive.entries().map_err(TransferError::Archive)? {
         let file = file.map_err(TransferError::Archive)?;
         let name = String::from_utf8_lossy(&file.path_bytes()).into_owned();
+        // Anything else, such as a sparse file, can be larger than what is read of it.
+        if file.header().entry_type() != tar::EntryType::Regular {
+            return Err(damaged(format!("`{}` is no plain file, and an export has no others", name.escape_debug())));
+        }
         let size = file.header().size().map_err(TransferError::Archive)?;
         if size > LARGEST || files.len() >= MOST {
             return Err(damaged(format!("`{}` is larger than any file of an export", name.escape_debug())));

@@ -8,7 +8,7 @@ use super::events::{Event, ServedFrom};
 use super::recorder::Step;
 use super::run::Run;
 use crate::ids::ComponentDigest;
-use crate::journal::{Descriptor, EntryBody, Outcome, Provenance};
+use crate::journal::{Descriptor, EntryBody, Outcome, Payload, Provenance};
 use crate::sandbox::{CheckpointOptions, Stop};
 use crate::store::CacheKey;
 
@@ -54,6 +54,12 @@ impl Run {
     ) -> Result<Option<Ended>, Stop> {
         let found = self.store.cached(policy.key, self.clock.now()).await.map_err(super::EngineError::from)?;
         let Some(found) = found else { return Ok(None) };
+        if let Payload::Blob { hash, .. } = &found.result
+            && !self.store.keep_blob(hash).await.map_err(super::EngineError::from)?
+        {
+            // Its execution was deleted since the look.
+            return Ok(None);
+        }
         let outcome = Outcome::Success(found.result);
         let entry = EntryBody::CallEnded {
             call: call.index,
@@ -73,7 +79,7 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::{CallKind, CanonicalJson, Payload};
+    use crate::journal::{CallKind, CanonicalJson};
 
     fn call(name: &str, input: &str) -> Descriptor {
         let input = CanonicalJson::parse(input).unwrap();

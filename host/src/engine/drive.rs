@@ -133,7 +133,10 @@ impl Engine {
     }
 
     /// Whether an execution that has not ended could go on now: it waits for nothing that has not come.
-    pub(super) async fn is_ready(&self, id: ExecutionId) -> Result<bool, EngineError> {
+    ///
+    /// # Errors
+    /// When it does not exist.
+    pub async fn is_ready(&self, id: ExecutionId) -> Result<bool, EngineError> {
         let row = self.store.execution(id).await?;
         match row.status {
             Status::Waiting => {

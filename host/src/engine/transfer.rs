@@ -11,9 +11,11 @@ use super::archive::{
     ExportedExecution, FORMAT, Header, TransferError, add, check_journal, damaged, exported_artifact, exported_log,
     exported_wait, imported_artifact, imported_log, imported_wait, incomplete, pack, payloads, read_archive, unpack,
 };
-use super::{Engine, EngineError};
+use super::submit::spec_text;
+use super::{Engine, EngineError, FrozenSpec};
 use crate::ids::{CallId, ComponentDigest, ExecutionId};
-use crate::journal::{Payload, PayloadHash, decode};
+use crate::journal::{Payload, PayloadHash, ReplayPlan, decode};
+use crate::sandbox::{Grants, Limits};
 use crate::store::{ExecutionRow, ImportedExecution, LogFilter, NewExecution, Status, StoreError};
 
 /// What an import brought.
@@ -23,6 +25,8 @@ pub struct Imported {
     pub executions: Vec<ExecutionId>,
     /// Those that were here already, and were left as they are.
     pub known: Vec<ExecutionId>,
+    /// Those whose grants, or limits over the defaults, were left out.
+    pub narrowed: Vec<ExecutionId>,
 }
 
 impl Engine {
@@ -112,12 +116,13 @@ impl Engine {
         })
     }
 
-    /// Reads an archive that [`Engine::export`] wrote. An execution that had not ended there is `cancelled` here: it goes on where it was,
+    /// Reads an archive that [`Engine::export`] wrote. What its executions may touch was granted elsewhere: it does not count here, unless
+    /// `trusted`. An execution that had not ended there is `cancelled` here: it goes on where it was,
     /// and here it can be inspected, verified and replayed. Executions that are here already are left as they are.
     ///
     /// # Errors
     /// When the archive is not whole, not what it says, or cannot be stored: then no execution was added.
-    pub async fn import(&self, archive: impl Read + Send) -> Result<Imported, EngineError> {
+    pub async fn import(&self, archive: impl Read + Send, trusted: bool) -> Result<Imported, EngineError> {
         let mut files = read_archive(archive)?;
         let header = files.remove("export.json").ok_or_else(|| incomplete("it ends before its end"))?;
         let header: Header = serde_json::from_slice(&header).map_err(|error| damaged(error.to_string()))?;
@@ -125,13 +130,17 @@ impl Engine {
             return Err(TransferError::NewerFormat(header.format).into());
         }
         let mut bundle = Vec::new();
-        let mut imported = Imported { executions: Vec::new(), known: Vec::new() };
+        let mut imported = Imported { executions: Vec::new(), known: Vec::new(), narrowed: Vec::new() };
         for text in &header.executions {
             let id: ExecutionId = text.parse().map_err(|_| damaged(format!("`{text}` is no execution ID")))?;
             match self.store.execution(id).await {
                 Ok(_) => imported.known.push(id),
                 Err(StoreError::NotFound { .. }) => {
-                    bundle.push(self.imported(id, &files)?);
+                    let mut execution = self.imported(id, &files)?;
+                    if narrow(&mut execution, trusted)? {
+                        imported.narrowed.push(id);
+                    }
+                    bundle.push(execution);
                     imported.executions.push(id);
                 }
                 Err(error) => return Err(error.into()),
@@ -200,4 +209,21 @@ impl Engine {
             new,
         })
     }
+}
+
+/// Checks what an execution says about itself, and leaves out what nobody granted here, unless that is trusted. Tells whether something was.
+fn narrow(execution: &mut ImportedExecution, trusted: bool) -> Result<bool, EngineError> {
+    let id = execution.new.id;
+    let bad = |what: &str| damaged(format!("the {what} of {id}"));
+    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&execution.metadata).map_err(|_| bad("metadata"))?;
+    if let Some(plan) = &execution.new.replay_plan {
+        serde_json::from_str::<ReplayPlan>(plan).map_err(|_| bad("replay plan"))?;
+    }
+    let spec: FrozenSpec = serde_json::from_str(&execution.new.frozen_spec).map_err(|_| bad("configuration"))?;
+    if trusted {
+        return Ok(false);
+    }
+    let narrowed = FrozenSpec { grants: Grants::default(), limits: spec.limits.at_most(Limits::default()), ..spec.clone() };
+    execution.new.frozen_spec = spec_text(id, &narrowed)?;
+    Ok(narrowed != spec)
 }

@@ -131,6 +131,30 @@ fn e5_a_cancelled_attempt_stays_unknown_when_its_call_is_reopened() {
     assert_eq!(history.calls()[0].attempts[0].status, crate::journal::AttemptStatus::Cancelled);
 }
 
+/// Nobody knows what a call would have come to that the flow's own end ended: with other code the flow may want to know.
+#[test]
+fn e9_what_the_end_of_the_flow_ended_runs_again_whatever_failed() {
+    for failure in [Failure::user("error", "the flow's own"), Failure::user("trap", "a panic")] {
+        let mut book = Book::default();
+        book.add(EntryBody::CallIssued { call: 0, descriptor: checkpoint("a") }).start(0, 1, None);
+        book.ran(1, checkpoint("b"), success("1"));
+        book.add(EntryBody::CallEnded {
+            call: 0,
+            attempt: 0,
+            descriptor: None,
+            outcome: failed(),
+            provenance: crate::journal::Provenance::Cancelled,
+            metadata: None,
+        });
+        book.add(EntryBody::Finished { outcome: Outcome::Failure(failure.clone()), unseen: vec![0], learnt_after: None });
+        let rerun = book.history().to_rerun(&failure);
+        assert_eq!(rerun, [0]);
+        book.add(EntryBody::Reopened { rerun, component: None, automatic: false });
+        let ended: Vec<bool> = book.history().calls().iter().map(|record| record.end.is_some()).collect();
+        assert_eq!(ended, [false, true]);
+    }
+}
+
 #[test]
 fn e9_a_failure_that_names_no_call_is_the_last_ones_if_that_failed() {
     let mut book = Book::default();

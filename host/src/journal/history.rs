@@ -263,7 +263,7 @@ impl History {
     }
 
     /// The calls that a retry runs again (E9): the one that the flow's failure leads back to, and failed ones that the flow never asked
-    /// about, so that nothing that it did can depend on their having failed. Empty where no call is to blame.
+    /// about, so that nothing that it did can depend on their having failed: its own end may have ended them.
     pub fn to_rerun(&self, failure: &Failure) -> Vec<u32> {
         let failed = |index: u32| {
             self.call(index).is_some_and(|record| matches!(record.end, Some(CallEnd { outcome: Outcome::Failure(_), .. })))
@@ -272,9 +272,8 @@ impl History {
         let returned = !matches!(failure.kind.as_str(), "trap" | "limit" | "exit" | "internal" | "serialization");
         let last = self.len().checked_sub(1).filter(|_| returned);
         let culprit = failure.call_index.filter(|index| failed(*index)).or_else(|| last.filter(|index| failed(*index)));
-        let Some(culprit) = culprit else { return Vec::new() };
-        let beside = self.unseen.iter().copied().filter(|index| *index != culprit && failed(*index));
-        std::iter::once(culprit).chain(beside).collect()
+        let beside = self.unseen.iter().copied().filter(|index| Some(*index) != culprit && failed(*index));
+        culprit.into_iter().chain(beside).collect()
     }
 
     fn record(&mut self, call: u32, descriptor: Option<Descriptor>, seq: u64, at: Timestamp) -> Result<&mut CallRecord, String> {

@@ -51,6 +51,21 @@ const LONGEST_SECONDS: u64 = 315_360_000;
 impl Limits {
     const MIB: u64 = 1024 * 1024;
 
+    /// These limits, where they are not over `other`'s.
+    #[must_use]
+    pub fn at_most(self, other: Self) -> Self {
+        Self {
+            memory_mib: self.memory_mib.min(other.memory_mib),
+            flow_seconds: self.flow_seconds.min(other.flow_seconds),
+            checkpoint_seconds: self.checkpoint_seconds.min(other.checkpoint_seconds),
+            value_mib: self.value_mib.min(other.value_mib),
+            artifact_mib: self.artifact_mib.min(other.artifact_mib),
+            log_mib: self.log_mib.min(other.log_mib),
+            calls: self.calls.min(other.calls),
+            parallel: self.parallel.min(other.parallel),
+        }
+    }
+
     /// Checks one JSON value that a guest hands over.
     pub(super) fn check_value(&self, what: &str, bytes: usize) -> Result<(), Failure> {
         check(what, bytes as u64, self.value_mib, "value_mib")

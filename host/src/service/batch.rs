@@ -173,14 +173,17 @@ impl LocalService {
             let service = self.clone();
             driving.spawn(async move { service.drive(id, DriveOptions::default()).await });
         }
+        // One that cannot be driven does not keep the others from their ends.
+        let mut result = Ok(());
         while let Some(driven) = driving.join_next().await {
-            match driven {
-                Ok(Ok(_)) | Ok(Err(ServiceError::Engine(EngineError::Store(StoreError::Owned { .. })))) => {}
-                Ok(Err(error)) => return Err(error),
-                Err(error) => return Err(StoreError::Backend(Box::new(error)).into()),
-            }
+            let error = match driven {
+                Ok(Ok(_)) | Ok(Err(ServiceError::Engine(EngineError::Store(StoreError::Owned { .. })))) => continue,
+                Ok(Err(error)) => error,
+                Err(error) => StoreError::Backend(Box::new(error)).into(),
+            };
+            result = result.and(Err(error));
         }
-        Ok(())
+        result
     }
 }
 

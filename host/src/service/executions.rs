@@ -191,8 +191,15 @@ fn checkpoint(id: CallId, record: &CallRecord, execution: Status, entries: &[Art
         parent_call_ids: Vec::new(),
         failure: failure_of(record),
         attempts: record.attempts.iter().map(|attempt| attempt_view(id, attempt, execution)).collect(),
-        artifacts: entries.iter().filter(|entry| entry.call == id.index).map(artifact_ref).collect(),
+        artifacts: of_call(entries, id.index).iter().map(artifact_ref).collect(),
     }
+}
+
+/// Entries come by call.
+fn of_call(entries: &[ArtifactEntry], call: u32) -> &[ArtifactEntry] {
+    let from = entries.partition_point(|entry| entry.call < call);
+    let to = entries.partition_point(|entry| entry.call <= call);
+    entries.get(from..to).unwrap_or_default()
 }
 
 fn provenance(record: &CallRecord) -> (&'static str, Option<String>, bool) {

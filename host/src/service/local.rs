@@ -1,6 +1,7 @@
 //! The verbs in process.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -59,6 +60,16 @@ impl Service for LocalService {
 
     async fn drive(&self, id: ExecutionId, options: DriveOptions) -> Result<Driven, ServiceError> {
         Ok(self.engine.drive(id, options).await?)
+    }
+
+    async fn free(&self, id: ExecutionId) -> Result<(), ServiceError> {
+        let store = self.engine.store();
+        let mut wakeups = store.watch(id).await?;
+        while store.execution(id).await?.runner.is_some() {
+            // A runner that died wakes nobody.
+            let _ = tokio::time::timeout(Duration::from_millis(250), wakeups.changed()).await;
+        }
+        Ok(())
     }
 
     fn stop(&self) {

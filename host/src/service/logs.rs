@@ -83,7 +83,8 @@ pub struct Follow {
     query: LogQuery,
     wakeups: watch::Receiver<u64>,
     ready: VecDeque<FollowEvent>,
-    after: u64,
+    /// The last line that was told; none before the first look, which is the one that a limit is for.
+    after: Option<u64>,
     told: Vec<String>,
     over: bool,
 }
@@ -127,7 +128,7 @@ pub(super) async fn follow(engine: &Engine, id: ExecutionId, query: &LogQuery) -
         query: query.clone(),
         wakeups: engine.store().watch(id).await?,
         ready: VecDeque::new(),
-        after: 0,
+        after: None,
         told: Vec::new(),
         over: false,
     })
@@ -146,9 +147,10 @@ impl Follow {
             if self.over {
                 return Ok(None);
             }
-            let look = self.engine.look(self.id, &self.query.filter(Some(self.after))).await?;
+            let look = self.engine.look(self.id, &self.query.filter(self.after)).await?;
+            self.after = self.after.or(Some(0));
             for line in look.lines {
-                self.after = self.after.max(line.id);
+                self.after = self.after.max(Some(line.id));
                 self.ready.push_back(FollowEvent::Log(entry(line)));
             }
             for (wait_id, name, question) in look.waits {

@@ -66,6 +66,15 @@ pub struct ListQuery {
     pub limit: u64,
 }
 
+impl ListQuery {
+    /// Whether it leaves any execution out.
+    pub fn is_narrow(&self) -> bool {
+        let Self { status, flow, tags, since, until, metadata, original, parent, .. } = self;
+        let named = status.is_some() || flow.is_some() || original.is_some() || parent.is_some();
+        named || since.is_some() || until.is_some() || !tags.is_empty() || !metadata.is_empty()
+    }
+}
+
 /// A page of a list.
 #[derive(Clone, Debug)]
 pub struct Listing<T> {
@@ -132,6 +141,8 @@ pub trait Service: Send + Sync {
     async fn submit(&self, submission: Submission) -> Result<ExecutionId, ServiceError>;
     /// Drives an execution to its next stop.
     async fn drive(&self, id: ExecutionId, options: DriveOptions) -> Result<Driven, ServiceError>;
+    /// Returns when nobody drives an execution.
+    async fn free(&self, id: ExecutionId) -> Result<(), ServiceError>;
     /// Begins a graceful stop: bodies that run come to their end, and every drive leaves its execution to the store.
     fn stop(&self);
     /// Executions, newest first.

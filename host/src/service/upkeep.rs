@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{FailureView, ListQuery, LocalService, ServiceError};
 use crate::clock::{Clock as _, SystemClock, Timestamp};
-use crate::engine::{Imported, Observer, Verdict, Verification};
+use crate::engine::{EngineError, Imported, Observer, Verdict, Verification};
 use crate::ids::ExecutionId;
 use crate::store::{ExecutionFilter, ExecutionRow, Page, Status};
 
@@ -71,11 +71,27 @@ impl From<Verification> for VerificationView {
     }
 }
 
+/// An execution that was not removed.
+#[derive(Clone, Debug, Serialize)]
+pub struct NotDeleted {
+    /// Which.
+    pub exec_id: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// What was removed.
 #[derive(Clone, Debug, Serialize)]
 pub struct DeletedView {
-    /// Executions.
-    pub deleted: Vec<String>,
+    /// The execution, where one was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exec_id: Option<String>,
+    /// Whether all are gone that were to go.
+    pub deleted: bool,
+    /// Those that are gone.
+    pub executions: Vec<String>,
+    /// Those that are not.
+    pub failures: Vec<NotDeleted>,
     /// Bytes of large values and components that nothing needs any more.
     pub freed_bytes: u64,
 }
@@ -91,7 +107,10 @@ impl LocalService {
     pub async fn verify(&self, ids: &[ExecutionId], component: Option<&[u8]>) -> Result<Vec<VerificationView>, ServiceError> {
         let mut views = Vec::with_capacity(ids.len());
         for id in ids {
-            views.push(self.engine().verify(*id, component).await?.into());
+            views.push(match self.engine().verify(*id, component).await {
+                Ok(verification) => verification.into(),
+                Err(error) => self.refused(*id, error, ids.len()).await?,
+            });
         }
         Ok(views)
     }
@@ -101,13 +120,46 @@ impl LocalService {
     /// # Errors
     /// When one does not exist, does not wait, is being run, or the component cannot run here.
     pub async fn upgrade(&self, ids: &[ExecutionId], component: &[u8]) -> Result<Vec<VerificationView>, ServiceError> {
-        let mut views = Vec::with_capacity(ids.len());
+        let (mut views, mut ready) = (Vec::with_capacity(ids.len()), Vec::new());
         for id in ids {
-            let mut view = VerificationView::from(self.engine().upgrade(*id, component).await?);
-            view.upgraded = Some(view.holds);
+            let mut view = match self.engine().upgrade(*id, component).await {
+                Ok(verification) => VerificationView {
+                    upgraded: Some(verification.holds() && verification.component != verification.row.new.component),
+                    ..verification.into()
+                },
+                Err(error) => self.refused(*id, error, ids.len()).await?,
+            };
+            view.upgraded = view.upgraded.or(Some(false));
             views.push(view);
+            // What came while it was being moved found a runner, and left the driving to it.
+            if self.engine().is_ready(*id).await? {
+                ready.push(*id);
+            }
         }
+        self.drive_all(&ready).await?;
         Ok(views)
+    }
+
+    /// One of several executions that could not be looked at or moved: the others are, all the same.
+    async fn refused(&self, id: ExecutionId, error: EngineError, of: usize) -> Result<VerificationView, ServiceError> {
+        if of == 1 {
+            return Err(error.into());
+        }
+        let row = self.store().execution(id).await?;
+        Ok(VerificationView {
+            exec_id: id.to_string(),
+            flow_name: row.new.flow.clone(),
+            status: row.status.as_str(),
+            component_digest: row.new.component.to_string(),
+            holds: false,
+            verdict: "unknown",
+            chain: "unchecked".into(),
+            records: 0,
+            calls: 0,
+            reason: Some(error.to_string()),
+            failure: None,
+            upgraded: None,
+        })
     }
 
     /// All executions that pass `query`, newest first.
@@ -131,21 +183,29 @@ impl LocalService {
     ///
     /// # Errors
     /// When it is not whole or not what it says: then nothing was added.
-    pub async fn import(&self, archive: impl Read + Send) -> Result<Imported, ServiceError> {
-        Ok(self.engine().import(archive).await?)
+    pub async fn import(&self, archive: impl Read + Send, trusted: bool) -> Result<Imported, ServiceError> {
+        Ok(self.engine().import(archive, trusted).await?)
     }
 
     /// Removes ended executions, and what only they needed.
     ///
     /// # Errors
-    /// When one does not exist or has not ended: those before it were removed.
+    /// When the only one does not exist, has not ended or is needed. Of several, the others are removed all the same.
     pub async fn delete(&self, ids: &[ExecutionId]) -> Result<DeletedView, ServiceError> {
-        let mut deleted = Vec::with_capacity(ids.len());
+        let (mut executions, mut failures) = (Vec::with_capacity(ids.len()), Vec::new());
         for id in ids {
-            self.store().delete(*id).await?;
-            deleted.push(id.to_string());
+            match self.store().delete(*id).await {
+                Ok(()) => executions.push(id.to_string()),
+                Err(error) if ids.len() == 1 => return Err(EngineError::from(error).into()),
+                Err(error) => failures.push(NotDeleted { exec_id: id.to_string(), reason: error.to_string() }),
+            }
         }
-        Ok(DeletedView { deleted, freed_bytes: self.store().sweep(GRACE).await? })
+        let exec_id = match ids {
+            [only] => Some(only.to_string()),
+            _ => None,
+        };
+        let deleted = failures.is_empty();
+        Ok(DeletedView { exec_id, deleted, executions, failures, freed_bytes: self.store().sweep(GRACE).await? })
     }
 
     /// Executions that ended before the last `days` days.

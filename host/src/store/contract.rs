@@ -1,15 +1,25 @@
 //! What every backend promises, as tests. A backend says how to make a [`Place`] and names it in [`contract_tests!`].
 
 mod blobs;
+mod cache;
+mod children;
 mod executions;
 mod journal;
 mod leases;
 mod outputs;
+mod removal;
 mod scenes;
+mod schedule;
+mod sweep;
+mod tags;
+mod transfer;
 mod waits;
 mod wakeups;
 
-pub(crate) use {blobs::*, executions::*, journal::*, leases::*, outputs::*, waits::*, wakeups::*};
+pub(crate) use {
+    blobs::*, cache::*, children::*, executions::*, journal::*, leases::*, outputs::*, removal::*, schedule::*, sweep::*,
+    tags::*, transfer::*, waits::*, wakeups::*,
+};
 
 use super::Store;
 
@@ -27,7 +37,7 @@ pub(crate) trait Place: Send + Sync + 'static {
 macro_rules! contract_tests {
     ($place:ty) => {
         contract_tests!(@ $place:
-            a_created_execution_reads_back, an_execution_is_created_once, executions_are_found_by_prefix, executions_are_listed_newest_first,
+            a_created_execution_reads_back, an_execution_is_created_once, a_replay_of_what_is_not_there_is_refused, executions_are_found_by_prefix, executions_are_listed_newest_first,
             filters_hold_together, a_request_to_cancel_is_noted, every_status_change_does_what_it_says, unknown_executions_are_not_found,
             entries_read_back_in_order, e13_an_append_must_continue_the_journal, a_refused_append_writes_nothing,
             e12_a_lease_that_was_taken_over_can_write_nothing, e12_a_lease_that_was_given_back_can_write_nothing,
@@ -40,7 +50,28 @@ macro_rules! contract_tests {
             artifacts_read_back_in_order, e12_artifacts_are_fenced, an_attempt_that_runs_again_replaces_its_artifacts,
             e11_a_line_is_kept_once, log_filters_and_limits, logs_can_be_followed,
             blobs_are_kept_by_content, components_are_kept_by_digest, large_values_leave_the_row,
-            a_wakeup_reaches_the_tasks_of_this_process, a_wakeup_reaches_other_processes, answers_and_cancels_wake
+            a_wakeup_reaches_the_tasks_of_this_process, a_wakeup_reaches_other_processes, answers_and_cancels_wake,
+            executions_are_found_by_their_labels, labels_hold_together_with_other_filters, labels_stay_as_they_were_given,
+            a_child_is_created_with_the_step_that_starts_it, children_are_listed_by_their_parent,
+            a_parent_is_due_when_its_child_ends, the_end_of_a_child_delays_nobody,
+            e8_an_execution_is_due_from_its_moment_on, e8_a_status_change_clears_the_time_to_wake,
+            e8_the_time_to_wake_is_the_latest_that_was_set,
+            e8_an_answer_is_found_until_the_journal_has_it, e8_one_answer_of_several_is_something_to_go_on_with,
+            e8_answered_executions_are_found_up_to_a_limit,
+            e8_an_execution_is_abandoned_when_its_runner_died_while_it_waited, e8_abandoned_executions_are_found_up_to_a_limit,
+            e8_executions_of_living_runners_do_not_hide_abandoned_ones,
+            e14_a_cached_result_reads_back, e14_a_cached_result_is_too_old_from_its_moment_on,
+            e14_a_later_result_takes_the_place_of_an_earlier_one, e14_a_refused_append_caches_nothing,
+            a_cached_result_goes_with_the_execution_that_made_it,
+            an_imported_execution_reads_back_as_it_was_exported, an_import_survives_a_restart, e9_an_imported_execution_can_go_on,
+            an_import_of_a_known_execution_changes_nothing, an_import_that_fails_half_way_leaves_nothing,
+            a_long_journal_is_imported_in_order, imported_values_stay_until_their_execution_is_deleted,
+            only_ended_executions_are_deleted, what_is_not_there_cannot_be_deleted,
+            a_deleted_execution_is_gone_with_all_of_its_own, whoever_comes_after_a_deleted_execution_inherits_nothing,
+            a_replay_that_has_not_ended_keeps_its_source, a_parent_that_has_not_ended_keeps_its_children,
+            values_stay_as_long_as_their_execution, a_value_stays_while_any_execution_needs_it,
+            a_component_stays_while_any_execution_needs_it, the_component_that_took_over_is_needed,
+            what_was_written_within_the_grace_stays, a_swept_value_can_be_put_again, sweeps_beside_each_other_share_the_work
         );
     };
     (@ $place:ty: $($test:ident),*) => {

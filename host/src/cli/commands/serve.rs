@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::cli::signals;
+use crate::cli::signals::Asked;
 use crate::engine::{Event, Observer};
 use crate::service::Service as _;
 
@@ -34,11 +34,12 @@ impl ServeCommand {
                 output.say(&format!("{execution} {status}"));
             }
         });
+        let mut asked = Asked::listen();
         let looking = service.look_after(observer);
         tokio::pin!(looking);
         tokio::select! {
             ended = &mut looking => { ended?; return Ok(ExitCode::SUCCESS); }
-            () = signals::asked_to_end() => {}
+            () = asked.ends() => {}
         }
         context.output.say("Stopping: what runs comes to its end, and goes on at the next start");
         service.stop();
@@ -47,7 +48,7 @@ impl ServeCommand {
             () = tokio::time::sleep(Duration::from_secs(self.grace)) => {
                 context.output.say("Some checkpoints still ran: they run again at the next start");
             }
-            () = signals::asked_to_end() => {}
+            () = asked.ends() => {}
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -25,7 +25,10 @@ pub(super) fn add_to_linker(linker: &mut Linker<HostState>) -> wasmtime::Result<
 impl Clocks<'_> {
     fn timer(&self, waits: bool) -> wasmtime::Result<()> {
         if waits && self.0.scope() != Scope::Checkpoint {
-            return Err(LimitReached("a flow cannot sleep through WASI: sleep in a checkpoint".into()).into());
+            return Err(LimitReached(
+                "a flow cannot sleep through WASI: use the durable `sleep` of the flow, or sleep in a checkpoint".into(),
+            )
+            .into());
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::store::{
 pub(crate) async fn a_created_execution_reads_back<P: Place>(place: P) {
     let store = place.open();
     let new = NewExecution {
-        original: Some(SystemIds.execution()),
+        original: Some(created(&store).await),
         replay_plan: Some(r#"{"from":2}"#.into()),
         flow_epoch: at(-5),
         frozen_spec: r#"{"net":[]}"#.into(),
@@ -31,6 +31,16 @@ pub(crate) async fn an_execution_is_created_once<P: Place>(place: P) {
     store.create(new.clone()).await.unwrap();
     assert!(matches!(store.create(new).await, Err(StoreError::Conflict { .. })));
     assert_eq!(store.count(&ExecutionFilter::default()).await.unwrap(), 1);
+}
+
+/// What a replay is served must be there when it begins.
+pub(crate) async fn a_replay_of_what_is_not_there_is_refused<P: Place>(place: P) {
+    let store = place.open();
+    let source = SystemIds.execution();
+    let replay = NewExecution { original: Some(source), ..execution_of("flow") };
+    let refused = store.create(replay).await;
+    assert!(matches!(refused, Err(StoreError::NotFound { what: "execution", id }) if id == source.to_string()));
+    assert_eq!(store.count(&ExecutionFilter::default()).await.unwrap(), 0);
 }
 
 pub(crate) async fn executions_are_found_by_prefix<P: Place>(place: P) {

@@ -1,10 +1,11 @@
 //! What the tests start from.
 
 use crate::clock::Timestamp;
-use crate::ids::{ComponentDigest, ExecutionId, Ids as _, SystemIds};
-use crate::journal::{EncodedEntry, Failure, LogLevel, Payload, chain};
+use crate::ids::{CallId, ComponentDigest, ExecutionId, Ids as _, SystemIds};
+use crate::journal::{EncodedEntry, Failure, LogLevel, Payload, PayloadHash, chain};
 use crate::store::{
-    Append, ArtifactRow, Durability, Executions, Lease, Leases, LogRow, LogSource, NewExecution, NewWait, StatusChange,
+    Append, ArtifactRow, Blobs, Durability, ExecutionRow, Executions, Lease, Leases, LogFilter, LogRow, LogSource, NewExecution,
+    NewWait, Resolution, StatusChange, Store, StoreError, StoredEntry, WaitRow,
 };
 
 pub(super) fn at(micros: i64) -> Timestamp {
@@ -120,5 +121,78 @@ pub(super) fn line(execution: ExecutionId, call: u32, ordinal: u32, message: &st
         checkpoint: Some(format!("checkpoint_{call}")),
         module: "stderr",
         message: message.into(),
+    }
+}
+
+/// An execution created as `new` that ended with `end`, and has something of everything that can belong to one.
+pub(super) async fn ended_with_everything(store: &impl Store, new: NewExecution, end: StatusChange) -> ExecutionId {
+    let id = new.id;
+    store.create(new).await.unwrap();
+    let lease = store.claim(id).await.unwrap();
+    for (call, seq) in [1, 3, 5, 7].into_iter().zip(0..) {
+        let wait = NewWait {
+            metadata: Some(r#"{"level":2}"#.into()),
+            deadline: Some(at(1000)),
+            default: Some(inline("false")),
+            ..question(call)
+        };
+        let metadata = Some(format!(r#"{{"asked":{call}}}"#));
+        store.append(&lease, Append { wait: Some(wait), metadata, at: at(5), ..entries([seq]) }).await.unwrap();
+    }
+    // The last question stays open.
+    let answers = [Resolution::Answered(inline("true")), Resolution::Aborted, Resolution::Expired];
+    for (index, answer) in [1, 3, 5].into_iter().zip(answers) {
+        store.resolve(CallId { execution: id, index }, answer, at(9)).await.unwrap();
+    }
+    for ordinal in 0..2 {
+        store.save(&lease, artifact(&lease, 0, 1, ordinal)).await.unwrap();
+    }
+    store.log(vec![line(id, 2, 0, "first"), line(id, 0, 0, "second"), line(id, 0, 1, "third")]).await.unwrap();
+    store.append(&lease, Append { status: Some(end), at: at(20), ..entries([4]) }).await.unwrap();
+    store.release(&lease).await.unwrap();
+    id
+}
+
+/// An execution created as `new` that somebody ended.
+pub(super) async fn ended(store: &impl Store, new: NewExecution) -> ExecutionId {
+    let id = new.id;
+    store.create(new).await.unwrap();
+    let lease = store.claim(id).await.unwrap();
+    store.append(&lease, becomes(StatusChange::Cancelled)).await.unwrap();
+    store.release(&lease).await.unwrap();
+    id
+}
+
+/// All that a store tells about an execution.
+#[derive(Debug)]
+pub(super) struct Everything {
+    pub(super) row: ExecutionRow,
+    pub(super) journal: Vec<StoredEntry>,
+    pub(super) waits: Vec<WaitRow>,
+    pub(super) artifacts: Vec<ArtifactRow>,
+    pub(super) logs: Vec<LogRow>,
+}
+
+pub(super) async fn everything(store: &impl Store, id: ExecutionId) -> Everything {
+    Everything {
+        row: store.execution(id).await.unwrap(),
+        journal: store.entries(id, 0, u64::MAX).await.unwrap(),
+        waits: store.waits(id).await.unwrap(),
+        artifacts: store.artifacts(id).await.unwrap(),
+        logs: store.logs(id, &LogFilter::default()).await.unwrap().into_iter().map(|line| line.row).collect(),
+    }
+}
+
+/// A value that lies in the blob store, as large ones do.
+pub(super) async fn blob(store: &impl Blobs, text: &str) -> Payload {
+    Payload::Blob { hash: store.put_blob(text.into()).await.unwrap(), len: text.len() as u64 }
+}
+
+/// Whether the blob store has what [`blob`] put there.
+pub(super) async fn has_blob(store: &impl Blobs, text: &str) -> bool {
+    match store.get_blob(&PayloadHash::of(text.as_bytes())).await {
+        Ok(bytes) => bytes == text.as_bytes(),
+        Err(StoreError::NotFound { what: "blob", .. }) => false,
+        Err(error) => panic!("{error}"),
     }
 }

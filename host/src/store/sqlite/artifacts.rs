@@ -10,6 +10,9 @@ use super::{blob_uses, columns};
 use crate::ids::ExecutionId;
 use crate::store::{ArtifactRow, Artifacts, Durability, Lease, StoreError};
 
+pub(super) const ALL: &str = "SELECT * FROM artifacts WHERE execution = ?1 ORDER BY call, attempt, ordinal";
+pub(super) const REPLACE: &str = "DELETE FROM artifacts WHERE execution = ?1 AND call = ?2 AND attempt = ?3 AND ordinal >= ?4";
+
 #[async_trait]
 impl Artifacts for SqliteStore {
     async fn save(&self, lease: &Lease, artifact: ArtifactRow) -> Result<(), StoreError> {
@@ -21,8 +24,7 @@ impl Artifacts for SqliteStore {
         self.readers
             .read(move |db| {
                 let key = columns::execution_key(db, execution)?;
-                let mut statement =
-                    db.prepare_cached("SELECT * FROM artifacts WHERE execution = ?1 ORDER BY call, attempt, ordinal")?;
+                let mut statement = db.prepare_cached(ALL)?;
                 columns::collect(statement.query([key])?, |row| artifact(row, execution))
             })
             .await
@@ -32,8 +34,7 @@ impl Artifacts for SqliteStore {
 fn keep(db: &Connection, key: i64, artifact: &ArtifactRow) -> Result<(), DbError> {
     // An attempt whose start was not on the disk when the machine died runs again under its number. What it saved before is another try's, so
     // its first artifact takes the place of all of them.
-    db.prepare_cached("DELETE FROM artifacts WHERE execution = ?1 AND call = ?2 AND attempt = ?3 AND ordinal >= ?4")?
-        .execute(params![key, artifact.call, artifact.attempt, artifact.ordinal])?;
+    db.prepare_cached(REPLACE)?.execute(params![key, artifact.call, artifact.attempt, artifact.ordinal])?;
     insert(db, key, artifact)
 }
 

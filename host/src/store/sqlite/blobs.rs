@@ -19,8 +19,22 @@ impl Blobs for SqliteStore {
         let folder = self.folder.clone();
         blocking(move || {
             let hash = PayloadHash::of(&bytes);
+            let _keeping = folder.keeping()?;
             folder::write_once(&folder.blob(&hash), &bytes)?;
             Ok(hash)
+        })
+        .await
+    }
+
+    async fn keep_blob(&self, hash: &PayloadHash) -> Result<bool, StoreError> {
+        let (folder, path) = (self.folder.clone(), self.folder.blob(hash));
+        blocking(move || {
+            let _keeping = folder.keeping()?;
+            match folder::make_young(&path) {
+                Ok(()) => Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                Err(error) => Err(errors::of_write(path, error)),
+            }
         })
         .await
     }
@@ -37,6 +51,7 @@ impl Components for SqliteStore {
         let (folder, bytes) = (self.folder.clone(), bytes.to_vec());
         blocking(move || {
             let digest = ComponentDigest::of(&bytes);
+            let _keeping = folder.keeping()?;
             folder::write_once(&folder.component(digest), &bytes)?;
             Ok(digest)
         })

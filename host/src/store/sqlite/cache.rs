@@ -10,13 +10,14 @@ use crate::clock::Timestamp;
 use crate::ids::{CallId, ExecutionId};
 use crate::store::{Cache, CacheEntry, CacheKey, StoreError};
 
+pub(super) const CACHED: &str = "SELECT * FROM cache WHERE key = ?1 AND (expires_at IS NULL OR expires_at > ?2)";
+
 #[async_trait]
 impl Cache for SqliteStore {
     async fn cached(&self, key: CacheKey, now: Timestamp) -> Result<Option<CacheEntry>, StoreError> {
         self.readers
             .read(move |db| {
-                let mut statement =
-                    db.prepare_cached("SELECT * FROM cache WHERE key = ?1 AND (expires_at IS NULL OR expires_at > ?2)")?;
+                let mut statement = db.prepare_cached(CACHED)?;
                 let mut rows = statement.query(params![key, now.as_micros()])?;
                 let Some(row) = rows.next()? else { return Ok(None) };
                 let execution = ExecutionId::from_bytes(columns::bytes(row, "execution")?);

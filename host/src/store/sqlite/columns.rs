@@ -8,6 +8,8 @@ use crate::ids::{ComponentDigest, ExecutionId};
 use crate::journal::{Failure, Payload};
 use crate::store::StoreError;
 
+pub(super) const KEY: &str = "SELECT id FROM executions WHERE exec_id = ?1";
+
 /// SQLite's integers are signed; no count of ours comes near the end of either range.
 pub(super) fn integer(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
@@ -88,7 +90,7 @@ pub(super) fn optional_failure(row: &Row<'_>, name: &str) -> Result<Option<Failu
 
 /// The integer key that rows about `execution` refer to.
 pub(super) fn execution_key(db: &Connection, execution: ExecutionId) -> Result<i64, DbError> {
-    let mut statement = db.prepare_cached("SELECT id FROM executions WHERE exec_id = ?1")?;
+    let mut statement = db.prepare_cached(KEY)?;
     let key = statement.query_row([execution.as_bytes()], |row| row.get(0)).optional()?;
     key.ok_or_else(|| StoreError::not_found("execution", execution).into())
 }

@@ -16,18 +16,37 @@ use crate::clock::Timestamp;
 use crate::ids::{CallId, ExecutionId};
 use crate::store::{Durability, ExecutionFilter, ExecutionRow, Executions, NewExecution, Page, Status, StoreError};
 
+// What is read is named, so that the tests of its plans ask about the statements that run.
+pub(super) const ONE: &str = "SELECT * FROM executions WHERE exec_id = ?1";
+pub(super) const BY_PREFIX: &str = "SELECT exec_id FROM executions WHERE exec_id BETWEEN ?1 AND ?2 ORDER BY exec_id LIMIT ?3";
+pub(super) const DUE: &str = "SELECT exec_id FROM executions WHERE wake_at <= ?1 ORDER BY wake_at";
+pub(super) const ANSWERED: &str = "SELECT exec_id FROM executions WHERE status = 'waiting' AND EXISTS (
+         SELECT 1 FROM waits WHERE waits.execution = executions.id AND waits.resolved_at >= executions.waiting_since
+     ) ORDER BY id LIMIT ?1";
+pub(super) const ABANDONED: &str =
+    "SELECT exec_id, runner FROM executions WHERE status = 'waiting' AND runner IS NOT NULL ORDER BY id";
+pub(super) const IS_ANSWERED: &str = "SELECT 1 FROM executions JOIN waits ON waits.execution = executions.id
+     WHERE exec_id = ?1 AND status = 'waiting' AND waits.resolved_at >= executions.waiting_since LIMIT 1";
+pub(super) const NEXT_WAKE: &str = "SELECT min(wake_at) AS wake_at FROM executions WHERE wake_at IS NOT NULL";
+
 #[async_trait]
 impl Executions for SqliteStore {
     async fn create(&self, execution: NewExecution) -> Result<(), StoreError> {
-        let insert = move |db: &rusqlite::Connection| insert(db, &execution);
-        self.writer.write(Durability::Full, insert).await
+        let create = move |db: &rusqlite::Connection| {
+            if let Some(original) = execution.original {
+                // It may have been deleted since it was read.
+                columns::execution_key(db, original)?;
+            }
+            insert(db, &execution)
+        };
+        self.writer.write(Durability::Full, create).await
     }
 
     async fn execution(&self, id: ExecutionId) -> Result<ExecutionRow, StoreError> {
         let mut living = Living::new(&self.runner);
         self.readers
             .read(move |db| {
-                let mut statement = db.prepare_cached("SELECT * FROM executions WHERE exec_id = ?1")?;
+                let mut statement = db.prepare_cached(ONE)?;
                 let mut rows = statement.query([id.as_bytes()])?;
                 let row = rows.next()?.ok_or_else(|| StoreError::not_found("execution", id))?;
                 execution(row, &mut living)
@@ -39,8 +58,7 @@ impl Executions for SqliteStore {
         let Some((low, high)) = range_of(prefix) else { return Ok(Vec::new()) };
         self.readers
             .read(move |db| {
-                let mut statement = db
-                    .prepare_cached("SELECT exec_id FROM executions WHERE exec_id BETWEEN ?1 AND ?2 ORDER BY exec_id LIMIT ?3")?;
+                let mut statement = db.prepare_cached(BY_PREFIX)?;
                 let rows = statement.query(params![low.as_bytes(), high.as_bytes(), columns::integer(limit)])?;
                 columns::collect(rows, |row| columns::bytes(row, "exec_id").map(ExecutionId::from_bytes))
             })
@@ -48,23 +66,22 @@ impl Executions for SqliteStore {
     }
 
     async fn list(&self, filter: &ExecutionFilter, page: Page) -> Result<Vec<ExecutionRow>, StoreError> {
-        let (condition, mut values) = condition(filter);
+        let (sql, mut values) = list_of(filter);
         values.extend([Value::Integer(columns::integer(page.limit)), Value::Integer(columns::integer(page.offset))]);
         let mut living = Living::new(&self.runner);
         self.readers
             .read(move |db| {
-                let mut statement =
-                    db.prepare_cached(&format!("SELECT * FROM executions {condition} ORDER BY id DESC LIMIT ? OFFSET ?"))?;
+                let mut statement = db.prepare_cached(&sql)?;
                 columns::collect(statement.query(params_from_iter(values))?, |row| execution(row, &mut living))
             })
             .await
     }
 
     async fn count(&self, filter: &ExecutionFilter) -> Result<u64, StoreError> {
-        let (condition, values) = condition(filter);
+        let (sql, values) = count_of(filter);
         self.readers
             .read(move |db| {
-                let mut statement = db.prepare_cached(&format!("SELECT count(*) AS n FROM executions {condition}"))?;
+                let mut statement = db.prepare_cached(&sql)?;
                 let mut rows = statement.query(params_from_iter(values))?;
                 rows.next()?.map_or(Ok(0), |row| columns::count(row, "n"))
             })
@@ -74,7 +91,7 @@ impl Executions for SqliteStore {
     async fn due(&self, now: Timestamp) -> Result<Vec<ExecutionId>, StoreError> {
         self.readers
             .read(move |db| {
-                let mut statement = db.prepare_cached("SELECT exec_id FROM executions WHERE wake_at <= ?1 ORDER BY wake_at")?;
+                let mut statement = db.prepare_cached(DUE)?;
                 let rows = statement.query([now.as_micros()])?;
                 columns::collect(rows, |row| columns::bytes(row, "exec_id").map(ExecutionId::from_bytes))
             })
@@ -84,11 +101,7 @@ impl Executions for SqliteStore {
     async fn answered(&self, limit: u64) -> Result<Vec<ExecutionId>, StoreError> {
         self.readers
             .read(move |db| {
-                let mut statement = db.prepare_cached(
-                    "SELECT exec_id FROM executions WHERE status = 'waiting' AND EXISTS (
-                         SELECT 1 FROM waits WHERE waits.execution = executions.id AND waits.resolved_at >= executions.waiting_since
-                     ) ORDER BY id LIMIT ?1",
-                )?;
+                let mut statement = db.prepare_cached(ANSWERED)?;
                 let rows = statement.query([columns::integer(limit)])?;
                 columns::collect(rows, |row| columns::bytes(row, "exec_id").map(ExecutionId::from_bytes))
             })
@@ -98,11 +111,8 @@ impl Executions for SqliteStore {
     async fn is_answered(&self, id: ExecutionId) -> Result<bool, StoreError> {
         self.readers
             .read(move |db| {
-                let mut statement = db.prepare_cached(
-                    "SELECT EXISTS (SELECT 1 FROM executions JOIN waits ON waits.execution = executions.id
-                         WHERE exec_id = ?1 AND status = 'waiting' AND waits.resolved_at >= executions.waiting_since)",
-                )?;
-                Ok(statement.query_row([id.as_bytes()], |row| row.get(0))?)
+                let mut statement = db.prepare_cached(IS_ANSWERED)?;
+                Ok(statement.exists([id.as_bytes()])?)
             })
             .await
     }
@@ -111,18 +121,17 @@ impl Executions for SqliteStore {
         let mut living = Living::new(&self.runner);
         self.readers
             .read(move |db| {
-                let mut statement = db.prepare_cached(
-                    "SELECT exec_id, runner FROM executions WHERE status = 'waiting' AND runner IS NOT NULL ORDER BY id LIMIT ?1",
-                )?;
-                let rows = statement.query([columns::integer(limit)])?;
-                let held = columns::collect(rows, |row| {
-                    Ok((ExecutionId::from_bytes(columns::bytes(row, "exec_id")?), row.get::<_, String>("runner")?))
-                })?;
-                Ok(held
-                    .into_iter()
-                    .filter(|(id, runner)| living.describe(*id, runner.clone()).is_none())
-                    .map(|(id, _)| id)
-                    .collect())
+                let mut statement = db.prepare_cached(ABANDONED)?;
+                let mut rows = statement.query([])?;
+                let mut abandoned = Vec::new();
+                // The limit is on those that are found: however many living runners hold others, they hide none.
+                while let Some(row) = rows.next()?.filter(|_| (abandoned.len() as u64) < limit) {
+                    let id = ExecutionId::from_bytes(columns::bytes(row, "exec_id")?);
+                    if living.describe(id, row.get("runner")?).is_none() {
+                        abandoned.push(id);
+                    }
+                }
+                Ok(abandoned)
             })
             .await
     }
@@ -130,8 +139,7 @@ impl Executions for SqliteStore {
     async fn next_wake(&self) -> Result<Option<Timestamp>, StoreError> {
         self.readers
             .read(|db| {
-                let mut statement =
-                    db.prepare_cached("SELECT min(wake_at) AS wake_at FROM executions WHERE wake_at IS NOT NULL")?;
+                let mut statement = db.prepare_cached(NEXT_WAKE)?;
                 let mut rows = statement.query([])?;
                 rows.next()?.map_or(Ok(None), |row| columns::optional_time(row, "wake_at"))
             })
@@ -212,6 +220,18 @@ fn range_of(prefix: &str) -> Option<(ExecutionId, ExecutionId)> {
         text.parse::<ExecutionId>().ok().filter(|id| id.to_string() == text)
     };
     Some((fill("00000000-0000-0000-0000-000000000000")?, fill("ffffffff-ffff-ffff-ffff-ffffffffffff")?))
+}
+
+/// The statement of `list`, and its values but for the last two: limit and offset.
+pub(super) fn list_of(filter: &ExecutionFilter) -> (String, Vec<Value>) {
+    let (condition, values) = condition(filter);
+    (format!("SELECT * FROM executions {condition} ORDER BY id DESC LIMIT ? OFFSET ?"), values)
+}
+
+/// The statement of `count`, and its values.
+pub(super) fn count_of(filter: &ExecutionFilter) -> (String, Vec<Value>) {
+    let (condition, values) = condition(filter);
+    (format!("SELECT count(*) AS n FROM executions {condition}"), values)
 }
 
 fn condition(filter: &ExecutionFilter) -> (String, Vec<Value>) {

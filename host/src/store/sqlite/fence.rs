@@ -6,6 +6,8 @@ use super::errors::DbError;
 use super::runner::RunnerId;
 use crate::store::{Lease, StoreError};
 
+pub(super) const HOLDER: &str = "SELECT id, epoch, runner FROM executions WHERE exec_id = ?1";
+
 /// A lease, and who says that it is theirs.
 pub(super) struct Fence {
     lease: Lease,
@@ -22,7 +24,7 @@ impl Fence {
     pub(super) fn check(&self, db: &Connection) -> Result<i64, DbError> {
         let Lease { execution, epoch } = self.lease;
         let (key, latest, runner) = db
-            .prepare_cached("SELECT id, epoch, runner FROM executions WHERE exec_id = ?1")?
+            .prepare_cached(HOLDER)?
             .query_row([execution.as_bytes()], |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<String>>(2)?))
             })

@@ -10,6 +10,9 @@ use crate::ids::ComponentDigest;
 use crate::journal::PayloadHash;
 use crate::store::StoreError;
 
+/// The file that keeps those who write values and those who remove them apart.
+const SWEEPING: &str = "sweep.lock";
+
 /// The places in a data folder. Its folders are made when something is first written into them.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
@@ -64,6 +67,19 @@ impl Folder {
         [self.root.join("blobs"), self.root.join("components")]
     }
 
+    /// While this is held, no file that is named by its content goes.
+    pub(super) fn keeping(&self) -> Result<File, StoreError> {
+        let lock = self.sweeping()?;
+        lock.lock_shared().map_err(|error| errors::of_write(self.root.join(SWEEPING), error))?;
+        Ok(lock)
+    }
+
+    /// The file whose lock whoever removes files holds alone.
+    pub(super) fn sweeping(&self) -> Result<File, StoreError> {
+        let path = self.root.join(SWEEPING);
+        private().create(true).append(true).open(&path).map_err(|error| errors::of_write(path, error))
+    }
+
     /// Where a component lies.
     pub(super) fn component(&self, digest: ComponentDigest) -> PathBuf {
         self.root.join("components").join(format!("{digest}.wasm"))
@@ -101,6 +117,11 @@ pub(super) fn files_now() -> SystemTime {
     SystemTime::now()
 }
 
+/// Stamps a file with the present time.
+pub(super) fn make_young(path: &Path) -> io::Result<()> {
+    File::options().append(true).open(path)?.set_modified(files_now())
+}
+
 /// Makes the file `path` with these bytes, whole or not at all, and returns when it is on the disk. What lies there by content already stays.
 pub(super) fn write_once(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let failed = |error| errors::of_write(path, error);
@@ -110,8 +131,7 @@ pub(super) fn write_once(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         && std::fs::read(path).is_ok_and(|found| found == bytes);
     if there {
         // It is young again: nobody may remove it before the row that names it is written.
-        let touched = File::options().append(true).open(path).and_then(|file| file.set_modified(files_now()));
-        touched.map_err(failed)?;
+        make_young(path).map_err(failed)?;
     } else {
         make_private(folder)?;
         // A temporary file is private from the start, and is removed if anything fails before it gets its name.

@@ -13,6 +13,11 @@ use crate::ids::{ComponentDigest, ExecutionId};
 use crate::journal::EncodedEntry;
 use crate::store::{Append, Durability, Journal, Lease, StatusChange, StoreError, StoredEntry};
 
+pub(super) const ENTRIES: &str = "SELECT seq, bytes, link FROM journal WHERE execution = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
+pub(super) const LAST: &str = "SELECT max(seq) FROM journal WHERE execution = ?1";
+pub(super) const PARENT_IS_DUE: &str = "UPDATE executions SET wake_at = ?2
+     WHERE exec_id = (SELECT parent FROM executions WHERE id = ?1) AND status = 'waiting' AND coalesce(wake_at > ?2, 1)";
+
 #[async_trait]
 impl Journal for SqliteStore {
     async fn append(&self, lease: &Lease, append: Append) -> Result<(), StoreError> {
@@ -26,9 +31,7 @@ impl Journal for SqliteStore {
         self.readers
             .read(move |db| {
                 let key = columns::execution_key(db, execution)?;
-                let mut statement = db.prepare_cached(
-                    "SELECT seq, bytes, link FROM journal WHERE execution = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3",
-                )?;
+                let mut statement = db.prepare_cached(ENTRIES)?;
                 columns::collect(statement.query([key, columns::integer(from), columns::integer(limit)])?, |row| {
                     let seq = columns::count(row, "seq")?;
                     let link: Vec<u8> = row.get("link")?;
@@ -69,8 +72,7 @@ fn step(db: &Connection, key: i64, execution: ExecutionId, append: &Append) -> R
 
 fn append_entries(db: &Connection, key: i64, execution: ExecutionId, entries: &[EncodedEntry]) -> Result<(), DbError> {
     let Some(first) = entries.first() else { return Ok(()) };
-    let last: Option<i64> =
-        db.prepare_cached("SELECT max(seq) FROM journal WHERE execution = ?1")?.query_row([key], |row| row.get(0))?;
+    let last: Option<i64> = db.prepare_cached(LAST)?.query_row([key], |row| row.get(0))?;
     let next = last.map_or(0, |last| last.saturating_add(1));
     let expected = u64::try_from(next).unwrap_or(u64::MAX);
     let mut insert = db.prepare_cached("INSERT INTO journal (execution, seq, link, bytes) VALUES (?1, ?2, ?3, ?4)")?;
@@ -131,11 +133,7 @@ fn change_status(db: &Connection, key: i64, change: &StatusChange, at: Timestamp
     };
     if change.status().is_terminal() {
         // Whoever waits for it is due, in the same transaction: nothing else would tell if this process ended now.
-        db.prepare_cached(
-            "UPDATE executions SET wake_at = ?2
-             WHERE exec_id = (SELECT parent FROM executions WHERE id = ?1) AND status = 'waiting' AND coalesce(wake_at > ?2, 1)",
-        )?
-        .execute(params![key, at.as_micros()])?;
+        db.prepare_cached(PARENT_IS_DUE)?.execute(params![key, at.as_micros()])?;
     }
     Ok(())
 }

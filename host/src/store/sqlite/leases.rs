@@ -13,6 +13,14 @@ use super::runner::{Runner, RunnerId};
 use crate::ids::ExecutionId;
 use crate::store::{Durability, Lease, Leases, Status, StoreError};
 
+pub(super) const RUNNER: &str = "SELECT runner FROM executions WHERE exec_id = ?1";
+pub(super) const TAKE: &str = "UPDATE executions SET epoch = epoch + 1, runner = ?2 WHERE exec_id = ?1 RETURNING epoch";
+pub(super) const ABANDON: &str = "UPDATE executions SET runner = NULL, wake_at = iif(status = 'waiting', NULL, wake_at),
+         status = iif(status = 'waiting', 'running', status)
+     WHERE exec_id = ?1 AND epoch = ?2 AND runner = ?3 RETURNING status";
+pub(super) const GIVE_BACK: &str =
+    "UPDATE executions SET runner = NULL WHERE exec_id = ?1 AND epoch = ?2 AND runner = ?3 RETURNING status";
+
 #[async_trait]
 impl Leases for SqliteStore {
     async fn claim(&self, execution: ExecutionId) -> Result<Lease, StoreError> {
@@ -28,15 +36,11 @@ impl Leases for SqliteStore {
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
-        let released = "UPDATE executions SET runner = NULL WHERE exec_id = ?1 AND epoch = ?2 AND runner = ?3 RETURNING status";
-        self.give_back(lease, released).await
+        self.give_back(lease, GIVE_BACK).await
     }
 
     async fn abandon(&self, lease: &Lease) -> Result<(), StoreError> {
-        let abandoned = "UPDATE executions SET runner = NULL, wake_at = iif(status = 'waiting', NULL, wake_at),
-                             status = iif(status = 'waiting', 'running', status)
-                         WHERE exec_id = ?1 AND epoch = ?2 AND runner = ?3 RETURNING status";
-        self.give_back(lease, abandoned).await
+        self.give_back(lease, ABANDON).await
     }
 }
 
@@ -65,7 +69,7 @@ impl SqliteStore {
 
 fn take(db: &Connection, runner: &Runner, me: &RunnerId, execution: ExecutionId) -> Result<u64, DbError> {
     let holder: Option<String> = db
-        .prepare_cached("SELECT runner FROM executions WHERE exec_id = ?1")?
+        .prepare_cached(RUNNER)?
         .query_row([execution.as_bytes()], |row| row.get(0))
         .optional()?
         .ok_or_else(|| StoreError::not_found("execution", execution))?;
@@ -76,8 +80,7 @@ fn take(db: &Connection, runner: &Runner, me: &RunnerId, execution: ExecutionId)
         }
         runner.bury(&holder);
     }
-    let mut statement =
-        db.prepare_cached("UPDATE executions SET epoch = epoch + 1, runner = ?2 WHERE exec_id = ?1 RETURNING epoch")?;
+    let mut statement = db.prepare_cached(TAKE)?;
     let mut rows = statement.query(params![execution.as_bytes(), &**me])?;
     let epoch = rows.next()?.map_or(Ok(0), |row| columns::count(row, "epoch"))?;
     Ok(epoch)

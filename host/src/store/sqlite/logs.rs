@@ -54,9 +54,10 @@ pub(super) fn add(db: &Connection, rows: &[LogRow]) -> Result<(), DbError> {
     Ok(())
 }
 
-fn find(db: &Connection, execution: ExecutionId, filter: &LogFilter) -> Result<Vec<StoredLog>, DbError> {
+/// The statement of `logs` for the execution with this key, and its values.
+pub(super) fn lines_of(key: i64, filter: &LogFilter) -> (String, Vec<Value>) {
     let mut condition = String::from("execution = ?");
-    let mut values = vec![Value::Integer(columns::execution_key(db, execution)?)];
+    let mut values = vec![Value::Integer(key)];
     if let Some(after) = filter.after {
         condition.push_str(" AND id > ?");
         values.push(Value::Integer(columns::integer(after)));
@@ -70,15 +71,21 @@ fn find(db: &Connection, execution: ExecutionId, filter: &LogFilter) -> Result<V
         values.push(Value::Text(source.as_str().to_owned()));
     }
     values.push(Value::Integer(filter.limit.map_or(-1, columns::integer)));
-    // The last lines are found from the end, and put in order below.
-    let last = filter.after.is_none() && filter.limit.is_some();
-    let order = if last { "DESC" } else { "ASC" };
+    let order = if from_the_end(filter) { "DESC" } else { "ASC" };
     // INDEXED BY: the other index of the table begins with the execution too, but does not give this order.
-    let mut statement = db.prepare_cached(&format!(
-        "SELECT * FROM logs INDEXED BY logs_by_execution WHERE {condition} ORDER BY id {order} LIMIT ?"
-    ))?;
+    (format!("SELECT * FROM logs INDEXED BY logs_by_execution WHERE {condition} ORDER BY id {order} LIMIT ?"), values)
+}
+
+/// The last lines are found from the end, and put in order afterwards.
+fn from_the_end(filter: &LogFilter) -> bool {
+    filter.after.is_none() && filter.limit.is_some()
+}
+
+fn find(db: &Connection, execution: ExecutionId, filter: &LogFilter) -> Result<Vec<StoredLog>, DbError> {
+    let (sql, values) = lines_of(columns::execution_key(db, execution)?, filter);
+    let mut statement = db.prepare_cached(&sql)?;
     let mut found = columns::collect(statement.query(params_from_iter(values))?, |row| line(row, execution))?;
-    if last {
+    if from_the_end(filter) {
         found.reverse();
     }
     Ok(found)

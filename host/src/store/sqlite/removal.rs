@@ -1,7 +1,9 @@
 //! Executions that are deleted, and files that nobody needs any more.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -11,36 +13,46 @@ use super::{SqliteStore, blocking::blocking, columns, folder::files_now};
 use crate::ids::ExecutionId;
 use crate::store::{Status, StoreError};
 
+pub(super) const FOUND: &str = "SELECT id, status FROM executions WHERE exec_id = ?1";
+/// Who has not ended and replays the execution, or waits for it as its child.
+pub(super) const NEEDED_BY: &str = "SELECT exec_id FROM executions WHERE original = ?1 AND status IN ('running', 'waiting')
+     UNION ALL
+     SELECT above.exec_id FROM executions below JOIN executions above ON above.exec_id = below.parent
+     WHERE below.id = ?2 AND above.status IN ('running', 'waiting')
+     LIMIT 1";
+/// Deletes all rows that refer to the execution with a key.
+pub(super) const BELONGINGS: [&str; 6] = [
+    "DELETE FROM journal WHERE execution = ?1",
+    "DELETE FROM waits WHERE execution = ?1",
+    "DELETE FROM artifacts WHERE execution = ?1",
+    "DELETE FROM logs WHERE execution = ?1",
+    "DELETE FROM tags WHERE execution = ?1",
+    "DELETE FROM blob_uses WHERE execution = ?1",
+];
+pub(super) const CACHED: &str = "DELETE FROM cache WHERE execution = ?1";
+/// Last: SQLite checks that nothing refers to the row any more.
+pub(super) const ITSELF: &str = "DELETE FROM executions WHERE id = ?1";
+
 /// Deletes an ended execution and all rows about it.
 pub(super) fn delete(db: &Connection, id: ExecutionId) -> Result<(), DbError> {
-    let found: Option<(i64, String)> = db
-        .prepare_cached("SELECT id, status FROM executions WHERE exec_id = ?1")?
-        .query_row([id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
+    let found: Option<(i64, String)> =
+        db.prepare_cached(FOUND)?.query_row([id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let (key, status) = found.ok_or_else(|| StoreError::not_found("execution", id))?;
     if !Status::parse(&status).is_some_and(Status::is_terminal) {
         let message = format!("Only ended executions can be deleted. Execution '{id}' is currently '{status}'.");
         return Err(StoreError::Conflict { message }.into());
     }
-    let needed_by: Option<Vec<u8>> = db
-        .prepare_cached(
-            "SELECT exec_id FROM executions WHERE original = ?1 AND status IN ('running', 'waiting')
-             UNION ALL
-             SELECT above.exec_id FROM executions below JOIN executions above ON above.exec_id = below.parent
-             WHERE below.id = ?2 AND above.status IN ('running', 'waiting')
-             LIMIT 1",
-        )?
-        .query_row(params![id.as_bytes(), key], |row| row.get(0))
-        .optional()?;
+    let needed_by: Option<Vec<u8>> =
+        db.prepare_cached(NEEDED_BY)?.query_row(params![id.as_bytes(), key], |row| row.get(0)).optional()?;
     if let Some(other) = needed_by.and_then(|bytes| bytes.try_into().ok()).map(ExecutionId::from_bytes) {
         let message = format!("Execution '{other}', which has not ended, still needs execution '{id}'.");
         return Err(StoreError::Conflict { message }.into());
     }
-    for table in ["journal", "waits", "artifacts", "logs", "tags", "blob_uses"] {
-        db.prepare_cached(&format!("DELETE FROM {table} WHERE execution = ?1"))?.execute([key])?;
+    for sql in BELONGINGS {
+        db.prepare_cached(sql)?.execute([key])?;
     }
-    db.prepare_cached("DELETE FROM cache WHERE execution = ?1")?.execute([id.as_bytes()])?;
-    db.prepare_cached("DELETE FROM executions WHERE id = ?1")?.execute([key])?;
+    db.prepare_cached(CACHED)?.execute([id.as_bytes()])?;
+    db.prepare_cached(ITSELF)?.execute([key])?;
     Ok(())
 }
 
@@ -60,36 +72,68 @@ impl SqliteStore {
     /// are left alone.
     pub(super) async fn sweep_files(&self, grace: Duration) -> Result<u64, StoreError> {
         let needed = self.readers.read(needed).await?;
-        let folders = self.folder.by_content();
+        let (folders, lock) = (self.folder.by_content(), self.folder.sweeping()?);
         blocking(move || {
-            let mut freed = 0;
+            let mut sweep = Sweep { needed, grace, lock, freed: 0 };
             for folder in folders {
-                sweep(&folder, &needed, grace, &mut freed).map_err(|error| errors::of_write(&folder, error))?;
+                sweep.folder(&folder).map_err(|error| errors::of_write(&folder, error))?;
             }
-            Ok(freed)
+            Ok(sweep.freed)
         })
         .await
     }
 }
 
-fn sweep(folder: &Path, needed: &HashSet<String>, grace: Duration, freed: &mut u64) -> std::io::Result<()> {
-    let files = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        files => files?,
-    };
-    for file in files {
-        let file = file?;
-        let found = file.metadata()?;
-        if found.is_dir() {
-            sweep(&file.path(), needed, grace, freed)?;
-            continue;
+struct Sweep {
+    needed: HashSet<String>,
+    grace: Duration,
+    /// Held alone while a file goes.
+    lock: File,
+    freed: u64,
+}
+
+impl Sweep {
+    fn folder(&mut self, folder: &Path) -> io::Result<()> {
+        let Some(files) = there(std::fs::read_dir(folder))? else { return Ok(()) };
+        for file in files {
+            let file = file?;
+            if file.file_type()?.is_dir() {
+                self.folder(&file.path())?;
+            } else if !self.needed.contains(&*file.file_name().to_string_lossy()) {
+                self.file(&file.path())?;
+            }
         }
-        let age = found.modified().ok().and_then(|at| files_now().duration_since(at).ok()).unwrap_or_default();
-        let name = PathBuf::from(file.file_name()).to_string_lossy().into_owned();
-        if !needed.contains(&name) && age >= grace {
-            std::fs::remove_file(file.path())?;
-            *freed += found.len();
-        }
+        Ok(())
     }
-    Ok(())
+
+    /// Removes a file that nobody needs, unless it is young, or another sweep was quicker.
+    fn file(&mut self, path: &Path) -> io::Result<()> {
+        if !self.is_old(path)? {
+            return Ok(());
+        }
+        self.lock.lock()?;
+        // Once more: it may have become young before the lock was ours.
+        let removed = match self.is_old(path) {
+            Ok(true) => there(std::fs::metadata(path).and_then(|found| std::fs::remove_file(path).map(|()| found.len()))),
+            Ok(false) => Ok(None),
+            Err(error) => Err(error),
+        };
+        self.lock.unlock()?;
+        self.freed += removed?.unwrap_or(0);
+        Ok(())
+    }
+
+    fn is_old(&self, path: &Path) -> io::Result<bool> {
+        let Some(found) = there(std::fs::metadata(path))? else { return Ok(false) };
+        let age = found.modified().ok().and_then(|at| files_now().duration_since(at).ok()).unwrap_or_default();
+        Ok(age >= self.grace)
+    }
+}
+
+/// None where there is no such file, or none any more.
+fn there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
 }

@@ -8,6 +8,7 @@ mod plans;
 mod refusals;
 mod runners;
 mod scenes;
+mod sweep;
 
 use tempfile::TempDir;
 

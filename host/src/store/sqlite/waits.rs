@@ -10,13 +10,17 @@ use crate::clock::Timestamp;
 use crate::ids::{CallId, ExecutionId};
 use crate::store::{Durability, NewWait, Resolution, StoreError, WaitRow, Waits};
 
+pub(super) const ALL: &str = "SELECT * FROM waits WHERE execution = ?1 ORDER BY call";
+pub(super) const ONE: &str = "SELECT * FROM waits WHERE execution = ?1 AND call = ?2";
+pub(super) const IS_SETTLED: &str = "SELECT resolution IS NOT NULL FROM waits WHERE execution = ?1 AND call = ?2";
+
 #[async_trait]
 impl Waits for SqliteStore {
     async fn waits(&self, execution: ExecutionId) -> Result<Vec<WaitRow>, StoreError> {
         self.readers
             .read(move |db| {
                 let key = columns::execution_key(db, execution)?;
-                let mut statement = db.prepare_cached("SELECT * FROM waits WHERE execution = ?1 ORDER BY call")?;
+                let mut statement = db.prepare_cached(ALL)?;
                 columns::collect(statement.query([key])?, |row| wait(row, execution))
             })
             .await
@@ -26,7 +30,7 @@ impl Waits for SqliteStore {
         self.readers
             .read(move |db| {
                 let key = columns::execution_key(db, id.execution)?;
-                let mut statement = db.prepare_cached("SELECT * FROM waits WHERE execution = ?1 AND call = ?2")?;
+                let mut statement = db.prepare_cached(ONE)?;
                 let mut rows = statement.query(params![key, id.index])?;
                 let row = rows.next()?.ok_or_else(|| StoreError::not_found("wait", id))?;
                 wait(row, id.execution)
@@ -67,10 +71,7 @@ pub(super) fn begin(db: &Connection, key: i64, wait: &NewWait, at: Timestamp) ->
 
 pub(super) fn settle(db: &Connection, id: CallId, resolution: &Resolution, at: Timestamp) -> Result<(), DbError> {
     let key = columns::execution_key(db, id.execution)?;
-    let settled: Option<bool> = db
-        .prepare_cached("SELECT resolution IS NOT NULL FROM waits WHERE execution = ?1 AND call = ?2")?
-        .query_row(params![key, id.index], |row| row.get(0))
-        .optional()?;
+    let settled: Option<bool> = db.prepare_cached(IS_SETTLED)?.query_row(params![key, id.index], |row| row.get(0)).optional()?;
     match settled {
         None => return Err(StoreError::not_found("wait", id).into()),
         Some(true) => return Err(StoreError::Conflict { message: format!("wait `{id}` is settled already") }.into()),

@@ -11,6 +11,8 @@ use crate::store::StoreError;
 pub trait Blobs {
     /// Keeps `bytes`, durably, and returns their address.
     async fn put_blob(&self, bytes: Vec<u8>) -> Result<PayloadHash, StoreError>;
+    /// Sees to it that a sweep leaves the value at `hash` alone until somebody had the time to name it. False where there is none.
+    async fn keep_blob(&self, hash: &PayloadHash) -> Result<bool, StoreError>;
     /// The bytes at `hash`, checked against it.
     ///
     /// # Errors

@@ -178,11 +178,11 @@ pub trait Executions {
     async fn abandoned(&self, limit: u64) -> Result<Vec<ExecutionId>, StoreError>;
     /// The next moment at which an execution goes on by itself.
     async fn next_wake(&self) -> Result<Option<Timestamp>, StoreError>;
-    /// Removes an ended execution with its journal, questions, artifacts and logs. What only it needed of large values and components is
-    /// removed by [`Executions::sweep`].
+    /// Removes an ended execution with its journal, questions, artifacts, logs, labels and cached results. What only it needed of large
+    /// values and components is removed by [`Executions::sweep`].
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when it has not ended.
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when it has not ended, or when one that has not ended replays it or is its parent.
     async fn delete(&self, id: ExecutionId) -> Result<(), StoreError>;
     /// Removes large values and components that nothing refers to and nobody wrote within `grace`; tells how many bytes.
     async fn sweep(&self, grace: Duration) -> Result<u64, StoreError>;

@@ -48,6 +48,13 @@ fn parent_waits(cx: &Flow, path: String) -> Result<String> {
     Ok(format!("parent of {said}"))
 }
 
+/// Submits a child that waits and cancels it at once, then a step.
+#[flow]
+fn parent_changes_its_mind(cx: &Flow, path: String) -> Result<u64> {
+    child_wait::submit(cx, path.clone())?.cancel();
+    tick(cx, path, 1)
+}
+
 /// Calls a child that fails: the kind of the failure.
 #[flow]
 fn parent_catches(cx: &Flow) -> Result<String> {

@@ -85,6 +85,15 @@ fn cancelled_call(cx: &Flow, path: String, milliseconds: u64) -> Result<String> 
     Ok("went on".into())
 }
 
+/// Submits a step and cancels it while step 2 is done; then step 3.
+#[flow]
+fn cancelled_then(cx: &Flow, path: String, milliseconds: u64) -> Result<u64> {
+    let slow = slow_tick::submit(cx, path.clone(), 1, milliseconds)?;
+    let second = tick(cx, path.clone(), 2)?;
+    slow.cancel();
+    Ok(second + tick(cx, path, 3)?)
+}
+
 /// Two steps and a sleep, joined.
 #[flow]
 async fn joined(cx: &Flow, path: String, milliseconds: u64) -> Result<Value> {

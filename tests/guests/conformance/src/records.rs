@@ -47,6 +47,28 @@ fn log_lines(cx: &Flow) -> Result<()> {
 }
 
 #[checkpoint]
+fn prints_unless_blocked(cx: &Checkpoint, blocker: String) -> Result<()> {
+    if std::fs::exists(&blocker)? {
+        return Err(err!("blocked").kind("blocked").retryable(false));
+    }
+    cx.info("second checkpoint");
+    Ok(())
+}
+
+/// A line of the flow before and after each of three checkpoints, of which the second fails while the file `blocker` exists.
+#[flow]
+fn log_retry(cx: &Flow, blocker: String) -> Result<()> {
+    cx.info("flow 1");
+    prints(cx)?;
+    cx.info("flow 2");
+    prints_unless_blocked(cx, blocker)?;
+    cx.info("flow 3");
+    prints(cx)?;
+    cx.info("flow 4");
+    Ok(())
+}
+
+#[checkpoint]
 fn prints(cx: &Checkpoint) -> Result<()> {
     lines(cx, "checkpoint");
     Ok(())

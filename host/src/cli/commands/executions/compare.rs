@@ -104,7 +104,10 @@ impl StatisticsCommand {
         let metrics = if self.metric.is_empty() { Metric::ALL.to_vec() } else { self.metric };
         let statistics = service.statistics(&query, &self.group_by, &metrics, self.max_groups).await?;
         context.output.item(&statistics, || {
-            let number = |value: &Value| value.as_f64().map(|number| format!("{number:.3}"));
+            let number = |value: &Value| match value.as_f64() {
+                Some(number) if number.fract() == 0.0 => Some(format!("{number:.0}")),
+                number => number.map(|number| format!("{number:.3}")),
+            };
             let row = |group: &crate::service::StatisticsGroup| {
                 let keys = group.keys.values().map(|key| one_line(key.as_str().unwrap_or_default()));
                 let measured = group.metrics.iter().map(|(name, value)| match value {

@@ -43,9 +43,11 @@ fn text(view: &ExecutionView) -> String {
     add("Input", Some(view.input.to_string()));
     add("Result", view.has_result.then(|| view.result.to_string()));
     add("Metadata", Some(summary.metadata.to_string()).filter(|text| text != "{}"));
+    add("Wakes", summary.wakes_at.clone());
     add("Pending wait", summary.pending_wait.as_ref().map(|wait| wait.name.clone()));
     add("Wait question", summary.pending_wait.as_ref().and_then(|wait| wait.question.clone()));
-    add("Answer it", summary.pending_wait.as_ref().map(answer_command));
+    let several = view.waits.iter().filter(|wait| wait.status == "pending").count() > 1;
+    add("Answer it", summary.pending_wait.as_ref().map(|wait| answer_command(wait, several)));
     add(
         "Failure",
         summary.failure.as_ref().map(|failure| format!("{} ({}, {})", failure.message, failure.exception_type, failure.origin)),

@@ -10,6 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::drive::go_on;
 use crate::cli::error::CliError;
 use crate::cli::prompt::{Answer, Keyboard, ask, give, show};
+use crate::cli::signals::Asked;
 use crate::service::{LocalService, Service as _};
 
 #[derive(Debug, Args)]
@@ -82,12 +83,19 @@ impl InputCommand {
             context.output.say("No pending waits.");
             return Ok(ExitCode::SUCCESS);
         }
+        let mut asked = Asked::listen();
         let mut keyboard = Keyboard::open();
         let mut failed = false;
         for wait in &waits {
             show(wait);
             loop {
-                let Some(answer) = ask(&mut keyboard, wait).await else { return Ok(code(failed)) };
+                let answer = tokio::select! {
+                    answer = ask(&mut keyboard, wait) => answer,
+                    () = asked.ends() => {
+                        return Err(CliError::new("interrupted; questions that were not answered stay open"));
+                    }
+                };
+                let Some(answer) = answer else { return Ok(code(failed)) };
                 if answer == Answer::Leave {
                     break;
                 }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
+use crate::cli::signals::Asked;
 use crate::cli::terminal::one_line;
 use crate::service::{FollowEvent, LogEntry, LogQuery, Service as _};
 use crate::store::{LogSource, Status};
@@ -121,10 +122,11 @@ fn grouped(lines: &[LogEntry], verbosity: u8) -> String {
 
 async fn follow(context: &Context, mut follow: crate::service::Follow, id: &str) -> Result<ExitCode, CliError> {
     let (output, verbosity) = (&context.output, context.global.verbose);
+    let mut asked = Asked::listen();
     loop {
         let event = tokio::select! {
             event = follow.next() => event?,
-            _ = tokio::signal::ctrl_c() => {
+            () = asked.ends() => {
                 if output.is_json() {
                     output.event("interrupted", &json!({ "message": "Log follow interrupted" }))?;
                 } else {

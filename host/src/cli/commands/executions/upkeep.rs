@@ -121,7 +121,7 @@ impl ExportCommand {
         let size = file.as_file().metadata().map_err(failed)?.len();
         file.persist(&self.to).map_err(|error| failed(error.error))?;
         let exported: Vec<String> = exported.iter().map(ToString::to_string).collect();
-        context.output.say(&format!("Wrote {} executions to {}", exported.len(), self.to.display()));
+        context.output.say(&format!("Wrote {} to {}", executions(exported.len()), self.to.display()));
         context.output.item(&json!({ "file": self.to, "size_bytes": size, "executions": exported }), || exported.join("\n"))
     }
 }
@@ -131,6 +131,9 @@ impl ExportCommand {
 pub(crate) struct ImportCommand {
     /// The file
     file: PathBuf,
+    /// Keep the grants and limits that the executions had where they come from
+    #[arg(long)]
+    with_grants: bool,
 }
 
 impl ImportCommand {
@@ -138,11 +141,18 @@ impl ImportCommand {
         let file = std::fs::File::open(&self.file)
             .map_err(|error| CliError::usage(format!("cannot read `{}`: {error}", self.file.display())))?;
         let service = context.service()?;
-        let imported = service.import(std::io::BufReader::new(file)).await?;
+        let imported = service.import(std::io::BufReader::new(file), self.with_grants).await?;
         let texts = |ids: &[ExecutionId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let (new, known) = (texts(&imported.executions), texts(&imported.known));
-        context.output.say(&format!("Read {} executions; {} were here already", new.len(), known.len()));
-        context.output.item(&json!({ "executions": new, "known": known }), || new.join("\n"))
+        let (new, known, narrowed) = (texts(&imported.executions), texts(&imported.known), texts(&imported.narrowed));
+        context.output.say(&format!("Read {}; {} here already", executions(new.len()), known.len()));
+        if !narrowed.is_empty() {
+            let left_out = executions(narrowed.len());
+            context.output.say(&format!("Grants and raised limits of {left_out} were left out: nobody gave them here"));
+            context
+                .output
+                .say("Give them to a replay (`--allow-…`), or import with --with-grants what comes from somebody whom you trust");
+        }
+        context.output.item(&json!({ "executions": new, "known": known, "narrowed": narrowed }), || new.join("\n"))
     }
 }
 
@@ -171,10 +181,24 @@ impl DeleteCommand {
             None if self.executions.is_empty() => {
                 return Err(CliError::usage("name an execution, or give `--keep-days` for all that ended before"));
             }
+            None if self.filters.query(&service).await?.is_narrow() => {
+                return Err(CliError::usage(
+                    "filters choose among what `--keep-days` removes; named executions are removed as they are",
+                ));
+            }
             None => service.resolve_all(&self.executions).await?,
         };
         let deleted = service.delete(&ids).await?;
-        context.output.say(&format!("Deleted {} executions, freed {} bytes", deleted.deleted.len(), deleted.freed_bytes));
-        context.output.item(&deleted, || deleted.deleted.join("\n"))
+        for failure in &deleted.failures {
+            context.output.say(&format!("Not deleted: {}", one_line(&failure.reason)));
+        }
+        context.output.say(&format!("Deleted {}, freed {} bytes", executions(deleted.executions.len()), deleted.freed_bytes));
+        let code = context.output.item(&deleted, || deleted.executions.join("\n"))?;
+        Ok(if deleted.deleted { code } else { ExitCode::FAILURE })
     }
+}
+
+/// So many executions, for people.
+fn executions(count: usize) -> String {
+    if count == 1 { "1 execution".into() } else { format!("{count} executions") }
 }

@@ -55,6 +55,9 @@ CREATE TABLE tags (
     PRIMARY KEY (tag, execution)
 ) STRICT, WITHOUT ROWID;
 
+-- What goes when its execution is deleted, and the check that nothing of it is left.
+CREATE INDEX tags_by_execution ON tags (execution);
+
 -- Rows are appended in commit order, whoever they belong to, so that a commit of many executions dirties few pages.
 CREATE TABLE journal (
     id        INTEGER PRIMARY KEY,

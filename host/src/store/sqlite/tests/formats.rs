@@ -56,8 +56,8 @@ async fn files_are_private() {
     store.request_cancel(lease.execution).await.unwrap();
     let mut seen = 0;
     check(root.path(), &mut seen);
-    // home, the database's three files, and four folders with a file in each, one of them two deep.
-    assert_eq!(seen, 1 + 3 + 4 + 4 + 1);
+    // home, the database's three files, the lock of sweeps, and four folders with a file in each, one of them two deep.
+    assert_eq!(seen, 1 + 3 + 1 + 4 + 4 + 1);
 }
 
 #[test]

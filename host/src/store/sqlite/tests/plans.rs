@@ -1,43 +1,222 @@
-//! Every query that runs often uses the index that was made for it.
+//! Every statement that runs often finds its rows by the index that was made for it, and every index was made for one. The statements are
+//! those that the store runs.
 
+use rusqlite::params_from_iter;
+use rusqlite::types::Value;
 use tempfile::tempdir;
 
-use crate::store::Durability;
-use crate::store::sqlite::SqliteStore;
+use crate::ids::{ExecutionId, Ids as _, SystemIds};
+use crate::store::sqlite::executions::{count_of, list_of};
+use crate::store::sqlite::{SqliteStore, artifacts, cache, columns, executions, fence, journal, leases, logs, removal, waits};
+use crate::store::{Durability, ExecutionFilter, LogFilter, LogSource, Status};
 
-async fn plan(store: &SqliteStore, sql: &'static str) -> String {
+/// A statement with its values, which SQLite looks at too when it plans; every value is 1000 where none are given.
+struct Asked {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl Asked {
+    fn of(sql: &str) -> Self {
+        Self { sql: sql.to_owned(), values: Vec::new() }
+    }
+
+    fn list(filter: &ExecutionFilter, limit: i64) -> Self {
+        let (sql, mut values) = list_of(filter);
+        values.extend([Value::Integer(limit), Value::Integer(0)]);
+        Self { sql, values }
+    }
+
+    fn count(filter: &ExecutionFilter) -> Self {
+        let (sql, values) = count_of(filter);
+        Self { sql, values }
+    }
+
+    fn lines(filter: &LogFilter) -> Self {
+        let (sql, values) = logs::lines_of(1, filter);
+        Self { sql, values }
+    }
+}
+
+/// The steps of SQLite's plan.
+async fn plan(store: &SqliteStore, asked: &Asked) -> Vec<String> {
+    let (sql, mut values) = (format!("EXPLAIN QUERY PLAN {}", asked.sql), asked.values.clone());
     store
         .writer
         .write(Durability::Relaxed, move |db| {
-            let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
-            let steps = statement.query_map([], |row| row.get::<_, String>("detail"))?.collect::<Result<Vec<_>, _>>()?;
-            Ok(steps.join("; "))
+            let mut statement = db.prepare(&sql)?;
+            if values.is_empty() {
+                values = vec![Value::Integer(1_000); statement.parameter_count()];
+            }
+            let steps = statement.query_map(params_from_iter(values), |row| row.get::<_, String>("detail"))?;
+            Ok(steps.collect::<Result<Vec<_>, _>>()?)
         })
         .await
         .unwrap()
 }
 
+/// The latest one, a page, and all.
+const LIMITS: [i64; 3] = [1, 1_000, i64::MAX];
+
+fn all() -> ExecutionFilter {
+    ExecutionFilter::default()
+}
+
+fn id() -> ExecutionId {
+    SystemIds.execution()
+}
+
+/// What the scheduler asks in every round, and what every call, append and command asks: with what each of them must use.
+fn by_key() -> Vec<(&'static str, Vec<&'static str>)> {
+    let by_exec_id = || vec!["INDEX executions_by_exec_id (exec_id=?)"];
+    vec![
+        (executions::ONE, by_exec_id()),
+        (executions::BY_PREFIX, vec!["INDEX executions_by_exec_id (exec_id>? AND exec_id<?)"]),
+        (executions::DUE, vec!["INDEX executions_by_wake_at (wake_at<?)"]),
+        (executions::NEXT_WAKE, vec!["INDEX executions_by_wake_at"]),
+        (executions::ANSWERED, vec!["INDEX executions_by_status (status=?)", "INDEX waits_by_call (execution=?)"]),
+        (executions::ABANDONED, vec!["INDEX executions_by_status (status=?)"]),
+        (columns::KEY, by_exec_id()),
+        (fence::HOLDER, by_exec_id()),
+        (leases::RUNNER, by_exec_id()),
+        (leases::TAKE, by_exec_id()),
+        (leases::GIVE_BACK, by_exec_id()),
+        (leases::ABANDON, by_exec_id()),
+        (executions::IS_ANSWERED, vec!["INDEX executions_by_exec_id (exec_id=?)", "INDEX waits_by_call (execution=?)"]),
+        (journal::ENTRIES, vec!["INDEX journal_by_execution (execution=? AND seq>?)"]),
+        (journal::LAST, vec!["INDEX journal_by_execution (execution=?)"]),
+        (journal::PARENT_IS_DUE, vec!["INDEX executions_by_exec_id (exec_id=?)", "INTEGER PRIMARY KEY (rowid=?)"]),
+        (waits::ALL, vec!["INDEX waits_by_call (execution=?)"]),
+        (waits::ONE, vec!["INDEX waits_by_call (execution=? AND call=?)"]),
+        (waits::IS_SETTLED, vec!["INDEX waits_by_call (execution=? AND call=?)"]),
+        (artifacts::ALL, vec!["INDEX artifacts_by_position (execution=?)"]),
+        (artifacts::REPLACE, vec!["INDEX artifacts_by_position (execution=? AND call=? AND attempt=? AND ordinal>?)"]),
+        (cache::CACHED, vec!["cache USING PRIMARY KEY (key=?)"]),
+    ]
+}
+
+/// The lists of executions that commands, batches and the scheduler ask for.
+fn by_filter() -> Vec<(ExecutionFilter, Vec<&'static str>)> {
+    let running = ExecutionFilter { statuses: vec![Status::Running], ..all() };
+    let open = vec![Status::Running, Status::Waiting];
+    let labelled = |tags: &[&str]| ExecutionFilter { tags: tags.iter().map(ToString::to_string).collect(), ..all() };
+    let by_label = || vec!["INTEGER PRIMARY KEY (rowid=?)", "tags USING PRIMARY KEY (tag=?)"];
+    vec![
+        (running.clone(), vec!["INDEX executions_by_status (status=?)"]),
+        (ExecutionFilter { before: Some(9), ..running.clone() }, vec!["INDEX executions_by_status (status=? AND rowid<?)"]),
+        (ExecutionFilter { before: Some(9), ..all() }, vec!["INTEGER PRIMARY KEY (rowid<?)"]),
+        (ExecutionFilter { flow: Some("flow".into()), ..all() }, vec!["INDEX executions_by_flow (flow=?)"]),
+        (ExecutionFilter { original: Some(id()), ..all() }, vec!["INDEX executions_by_original (original=?)"]),
+        (ExecutionFilter { parent: Some(id()), ..all() }, vec!["INDEX executions_by_parent (parent=?)"]),
+        (ExecutionFilter { parent: Some(id()), statuses: open, ..all() }, vec!["INDEX executions_by_parent (parent=?)"]),
+        (labelled(&["a"]), by_label()),
+        (labelled(&["a", "b"]), by_label()),
+        (ExecutionFilter { statuses: running.statuses, ..labelled(&["a"]) }, vec!["tags USING PRIMARY KEY (tag=?)"]),
+    ]
+}
+
+/// The lines that are shown, and those that are followed.
+fn by_line() -> Vec<(LogFilter, &'static str)> {
+    let of_one = LogFilter { checkpoint: Some("draft".into()), source: Some(LogSource::Step), ..LogFilter::default() };
+    vec![
+        (LogFilter::default(), "INDEX logs_by_execution (execution=?)"),
+        (LogFilter { limit: Some(9), ..LogFilter::default() }, "INDEX logs_by_execution (execution=?)"),
+        (LogFilter { after: Some(5), ..LogFilter::default() }, "INDEX logs_by_execution (execution=? AND rowid>?)"),
+        (LogFilter { after: Some(5), limit: Some(9), ..of_one.clone() }, "INDEX logs_by_execution (execution=? AND rowid>?)"),
+        (LogFilter { limit: Some(9), ..of_one }, "INDEX logs_by_execution (execution=?)"),
+    ]
+}
+
+/// What a deletion does. The last removes the row that all others refer to, which SQLite looks for in every table.
+fn of_a_deletion() -> Vec<(&'static str, Vec<&'static str>)> {
+    let belongings = [
+        "INDEX journal_by_execution (execution=?)",
+        "INDEX waits_by_call (execution=?)",
+        "INDEX artifacts_by_position (execution=?)",
+        "INDEX logs_by_", // Both begin with the execution.
+        "INDEX tags_by_execution (execution=?)",
+        "INDEX blob_uses_by_execution (execution=?)",
+    ];
+    let mut steps = vec![
+        (removal::FOUND, vec!["INDEX executions_by_exec_id (exec_id=?)"]),
+        (removal::NEEDED_BY, vec!["INDEX executions_by_original (original=?)", "INDEX executions_by_exec_id (exec_id=?)"]),
+        (removal::CACHED, vec!["INDEX cache_by_execution (execution=?)"]),
+        (removal::ITSELF, [vec!["INTEGER PRIMARY KEY (rowid=?)"], belongings.to_vec()].concat()),
+    ];
+    steps.extend(removal::BELONGINGS.into_iter().zip(belongings.map(|index| vec![index])));
+    steps
+}
+
+/// The statements of all of these, with what each must use.
+fn statements() -> Vec<(Asked, Vec<&'static str>)> {
+    let mut statements: Vec<_> = by_key().into_iter().chain(of_a_deletion()).map(|(sql, uses)| (Asked::of(sql), uses)).collect();
+    for (filter, uses) in by_filter() {
+        for limit in LIMITS {
+            statements.push((Asked::list(&filter, limit), uses.clone()));
+        }
+        statements.push((Asked::count(&filter), uses));
+    }
+    statements.extend(by_line().into_iter().map(|(filter, index)| (Asked::lines(&filter), vec![index])));
+    statements
+}
+
 #[tokio::test]
-async fn queries_use_their_indexes() {
+async fn statements_find_their_rows_by_index_and_in_order() {
     let folder = tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
-    for (sql, index) in [
-        ("SELECT id, epoch, runner FROM executions WHERE exec_id = x''", "executions_by_exec_id"),
-        ("SELECT exec_id FROM executions WHERE exec_id BETWEEN x'' AND x'' ORDER BY exec_id LIMIT 1", "executions_by_exec_id"),
-        ("SELECT * FROM executions WHERE status IN ('running') ORDER BY id DESC LIMIT 1 OFFSET 0", "executions_by_status"),
-        ("SELECT * FROM executions WHERE flow = 'a' ORDER BY id DESC LIMIT 1 OFFSET 0", "executions_by_flow"),
-        ("SELECT * FROM executions WHERE original = x'' ORDER BY id DESC LIMIT 1 OFFSET 0", "executions_by_original"),
-        ("SELECT max(seq) FROM journal WHERE execution = 1", "journal_by_execution"),
-        ("SELECT seq, bytes, link FROM journal WHERE execution = 1 AND seq >= 2 ORDER BY seq", "journal_by_execution"),
-        ("SELECT * FROM waits WHERE execution = 1 ORDER BY call", "waits_by_call"),
-        ("SELECT * FROM artifacts WHERE execution = 1 ORDER BY call, attempt, ordinal", "artifacts_by_position"),
-        (
-            "SELECT * FROM logs INDEXED BY logs_by_execution WHERE execution = 1 AND id > 5 ORDER BY id ASC LIMIT 9",
-            "logs_by_execution",
-        ),
-        ("SELECT * FROM logs INDEXED BY logs_by_execution WHERE execution = 1 ORDER BY id DESC LIMIT 9", "logs_by_execution"),
-    ] {
-        let plan = plan(&store, sql).await;
-        assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{sql}: {plan}");
+    for (asked, uses) in statements() {
+        let plan = plan(&store, &asked).await;
+        let Asked { sql, values } = asked;
+        let sql = format!("{sql} {values:?}");
+        assert!(!plan.is_empty(), "{sql}");
+        assert!(!plan.iter().any(|step| step.starts_with("SCAN")), "{sql}: goes through all of a table: {plan:?}");
+        assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{sql}: sorts: {plan:?}");
+        assert!(!plan.iter().any(|step| step.contains("AUTOMATIC")), "{sql}: makes an index first: {plan:?}");
+        for index in uses {
+            assert!(plan.iter().any(|step| step.contains(index)), "{sql}: does not use {index}: {plan:?}");
+        }
     }
+}
+
+#[tokio::test]
+async fn several_statuses_are_found_by_index() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let ended = vec![Status::Completed, Status::Failed, Status::Cancelled];
+    let filter = ExecutionFilter { statuses: ended, ..all() };
+    for limit in LIMITS {
+        // Newest first over several of them needs a sort, of those alone.
+        let plan = plan(&store, &Asked::list(&filter, limit)).await;
+        assert!(plan[0].starts_with("SEARCH executions USING INDEX executions_by_status (status=?)"), "{plan:?}");
+        assert!(!plan.iter().any(|step| step.starts_with("SCAN")), "{plan:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_all_walks_from_the_newest_and_stops_at_its_limit() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    // The key is the order: no other index, and nothing is sorted before the first row is given.
+    for limit in LIMITS {
+        assert_eq!(plan(&store, &Asked::list(&all(), limit)).await, ["SCAN executions"]);
+    }
+}
+
+#[tokio::test]
+async fn every_index_is_for_a_statement() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let mut plans = Vec::new();
+    for (asked, _) in statements() {
+        plans.extend(plan(&store, &asked).await);
+    }
+    let names = store.writer.write(Durability::Relaxed, |db| {
+        let mut statement =
+            db.prepare("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY name")?;
+        let names = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        Ok(names)
+    });
+    // No plan tells of the one that recognises a line that is there already (E11).
+    let unused: Vec<_> = names.await.unwrap().into_iter().filter(|name| !plans.iter().any(|step| step.contains(name))).collect();
+    assert!(unused.is_empty() || unused == ["logs_by_position"], "{unused:?}");
 }

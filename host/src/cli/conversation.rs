@@ -1,0 +1,91 @@
+//! The questions of a flow that runs in the foreground: asked one at a time, whatever else happens meanwhile.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+
+use owo_colors::OwoColorize as _;
+
+use super::error::CliError;
+use super::prompt::{self, Answer, Keyboard};
+use crate::service::{PendingWaitView, Service};
+
+type Asking<'a> = Pin<Box<dyn Future<Output = Result<Answer, CliError>> + Send + 'a>>;
+
+/// Open questions, the first of which is asked.
+pub(super) struct Conversation<'a> {
+    service: &'a dyn Service,
+    keyboard: Option<Keyboard>,
+    asked: Option<(PendingWaitView, Asking<'a>)>,
+    queue: VecDeque<PendingWaitView>,
+}
+
+impl<'a> Conversation<'a> {
+    pub(super) fn new(service: &'a dyn Service) -> Self {
+        Self { service, keyboard: None, asked: None, queue: VecDeque::new() }
+    }
+
+    /// Whether a question stands at the terminal.
+    pub(super) fn is_asking(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// One more question.
+    pub(super) fn ask(&mut self, wait: PendingWaitView) {
+        let known = self.asked.iter().map(|(asked, _)| asked).chain(&self.queue).any(|known| known.wait_id == wait.wait_id);
+        if !known {
+            self.queue.push_back(wait);
+            self.next();
+        }
+    }
+
+    /// A question was settled, here or elsewhere.
+    pub(super) async fn settled(&mut self, wait_id: &str) {
+        self.queue.retain(|wait| wait.wait_id != wait_id);
+        if let Some((wait, _)) = self.asked.take_if(|(wait, _)| wait.wait_id == wait_id) {
+            let how = match self.status_of(&wait).await.as_deref() {
+                Some("expired") => "nobody answered in time",
+                Some("aborted") => "aborted elsewhere",
+                _ => "answered elsewhere",
+            };
+            anstream::eprintln!("\n  {}", how.dimmed());
+        }
+        self.next();
+    }
+
+    /// The person's decision about the question that is asked. Never, where none is.
+    pub(super) async fn answer(&mut self) -> Result<Answer, CliError> {
+        let Some((_, asking)) = &mut self.asked else { return std::future::pending().await };
+        let answer = asking.as_mut().await;
+        self.asked = None;
+        if matches!(answer, Ok(Answer::Leave)) {
+            self.queue.clear();
+        }
+        self.next();
+        answer
+    }
+
+    fn next(&mut self) {
+        if self.asked.is_some() {
+            return;
+        }
+        let Some(wait) = self.queue.pop_front() else { return };
+        let mut keyboard = self.keyboard.get_or_insert_with(Keyboard::open).clone();
+        let (service, asked) = (self.service, wait.clone());
+        prompt::show(&wait);
+        let asking = async move {
+            loop {
+                let answer = prompt::ask(&mut keyboard, &asked).await.unwrap_or(Answer::Leave);
+                if answer == Answer::Leave || prompt::give(service, &asked, answer.clone()).await? {
+                    return Ok(answer);
+                }
+            }
+        };
+        self.asked = Some((wait, Box::pin(asking)));
+    }
+
+    async fn status_of(&self, wait: &PendingWaitView) -> Option<String> {
+        let id = self.service.resolve(&wait.exec_id).await.ok()?;
+        let waits = self.service.get(id).await.ok()?.waits;
+        waits.into_iter().find(|known| known.wait.wait_id == wait.wait_id).map(|known| known.status.to_owned())
+    }
+}

@@ -1,0 +1,85 @@
+//! Which files a sweep takes, by their age.
+
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::tempdir;
+
+use super::scenes::{claimed, record};
+use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::folder::files_now;
+use crate::store::{Append, Blobs, Components, Durability, Executions, Journal};
+
+const GRACE: Duration = Duration::from_secs(600);
+
+/// As if it had been written so long ago.
+fn make_older(path: &Path, by: Duration) {
+    File::options().append(true).open(path).unwrap().set_modified(files_now() - by).unwrap();
+}
+
+#[tokio::test]
+async fn files_are_swept_when_the_grace_is_over() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let blob = store.folder.blob(&store.put_blob(b"value".to_vec()).await.unwrap());
+    let component = store.folder.component(store.put_component(b"component").await.unwrap());
+    for path in [&blob, &component] {
+        make_older(path, GRACE - Duration::from_secs(60));
+    }
+    assert_eq!(store.sweep(GRACE).await.unwrap(), 0);
+    assert!(blob.exists() && component.exists());
+    make_older(&blob, GRACE);
+    assert_eq!(store.sweep(GRACE).await.unwrap(), 5, "each by its own age");
+    assert!(!blob.exists() && component.exists());
+    make_older(&component, GRACE);
+    assert_eq!(store.sweep(GRACE).await.unwrap(), 9);
+    assert!(!component.exists());
+}
+
+#[tokio::test]
+async fn what_is_written_again_is_young_again() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let hash = store.put_blob(b"value".to_vec()).await.unwrap();
+    let digest = store.put_component(b"component").await.unwrap();
+    let (blob, component) = (store.folder.blob(&hash), store.folder.component(digest));
+    for path in [&blob, &component] {
+        make_older(path, 2 * GRACE);
+    }
+    // By somebody whose row is not there yet, in another process.
+    let other = SqliteStore::open(folder.path()).unwrap();
+    other.put_blob(b"value".to_vec()).await.unwrap();
+    other.put_component(b"component").await.unwrap();
+    assert_eq!(store.sweep(GRACE).await.unwrap(), 0);
+    let lease = claimed(&other).await;
+    other.append(&lease, Append { blobs: vec![hash], ..record(0, 10, Durability::Full) }).await.unwrap();
+    make_older(&blob, 2 * GRACE);
+    assert_eq!(store.sweep(GRACE).await.unwrap(), 0, "now the row keeps it, however old it is");
+    assert_eq!(other.get_blob(&hash).await.unwrap(), b"value");
+}
+
+#[tokio::test]
+async fn what_a_crash_left_of_a_write_is_swept() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let blob = store.folder.blob(&store.put_blob(b"value".to_vec()).await.unwrap());
+    let (left, under_way) = (blob.with_file_name(".tmpleft"), blob.with_file_name(".tmpnow"));
+    for path in [&left, &under_way] {
+        std::fs::write(path, "half").unwrap();
+    }
+    make_older(&left, 2 * GRACE);
+    assert_eq!(store.sweep(GRACE).await.unwrap(), 4);
+    assert!(!left.exists() && under_way.exists() && blob.exists());
+}
+
+#[tokio::test]
+async fn a_file_from_the_future_is_young() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let blob = store.folder.blob(&store.put_blob(b"value".to_vec()).await.unwrap());
+    // The clock was set back since.
+    File::options().append(true).open(&blob).unwrap().set_modified(files_now() + 2 * GRACE).unwrap();
+    assert_eq!(store.sweep(GRACE).await.unwrap(), 0);
+    assert!(blob.exists());
+}
