@@ -109,6 +109,19 @@ fn a_failed_flow_ends_what_still_runs() {
     assert_eq!(checkpoint(&host.get(&failed), "slow_tick")["status"], "cancelled");
 }
 
+/// What the flow cancelled because of a failure, it would not have cancelled without.
+#[test]
+fn e9_a_retry_runs_again_what_was_cancelled_because_of_the_failure() {
+    let host = Host::new();
+    let blocker = host.file("blocker", "");
+    let failed = traced(&host, "all_or_nothing", json!({ "blocker": "out/blocker", "milliseconds": 1000 }), &[]);
+    let failed = failed.failed_execution();
+    assert_eq!(checkpoint(&host.get(&failed), "slow_tick")["status"], "cancelled");
+    std::fs::remove_file(blocker).unwrap();
+    assert_eq!(host.item(["executions", "retry", &failed])["result"], 3);
+    assert_eq!(host.json(["executions", "verify", &failed]).items()[0]["holds"], true);
+}
+
 /// What the flow itself cancelled before the anchor stays cancelled: nothing before the anchor runs.
 #[test]
 fn e10_a_replay_serves_a_call_that_its_flow_had_cancelled() {

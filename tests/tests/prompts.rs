@@ -265,22 +265,24 @@ fn commands_that_drive_an_execution_on_ask_too() {
     assert!(end.code == Some(0) && end.text.contains("REJECTED"), "{end:?}");
 }
 
-/// A flow at a terminal that asks one of two open questions.
-fn asked_one_of_two(host: &Host) -> (Terminal, String) {
-    let terminal = asked(host, "same_name_twice", &json!({}), &[]);
+/// A flow at a terminal that asks one of two open questions, 1 and 2, whichever opened first; its execution, and which it asks.
+fn asked_one_of_two(host: &Host) -> (Terminal, String, usize) {
+    let mut terminal = Terminal::start(&host.command(["run", &fixture("conformance:same_name_twice")]));
+    let asked = if terminal.see(PROMPT).contains("The first?") { 1 } else { 2 };
     let open =
         until("both questions", || Some(host.json(["executions", "pending-waits"]).items()).filter(|open| open.len() == 2));
-    (terminal, id(&open[0]).to_owned())
+    (terminal, id(&open[0]).to_owned(), asked)
 }
 
 #[test]
 fn w10_of_two_open_questions_both_are_asked() {
     let host = Host::new();
-    let (mut terminal, _) = asked_one_of_two(&host);
-    terminal.enter("1");
-    let _ = terminal.see("The second?");
+    let (mut terminal, _, asked) = asked_one_of_two(&host);
+    terminal.enter(&asked.to_string());
+    let other = 3 - asked;
+    let _ = terminal.see(["The first?", "The second?"][other - 1]);
     let _ = terminal.see(PROMPT);
-    terminal.enter("2");
+    terminal.enter(&other.to_string());
     let end = terminal.end();
     assert!(end.code == Some(0) && end.text.contains("[1,2]"), "{end:?}");
 }
@@ -288,10 +290,12 @@ fn w10_of_two_open_questions_both_are_asked() {
 #[test]
 fn w10_an_answer_to_another_question_leaves_the_one_that_is_asked() {
     let host = Host::new();
-    let (mut terminal, exec) = asked_one_of_two(&host);
-    let _ = host.text(["executions", "input", &exec, "--wait", "go_2", "--value", "2"]).ok();
-    until("the answer", || (host.journal(&exec)[1]["status"] == "completed").then_some(()));
-    terminal.enter("1");
+    let (mut terminal, exec, asked) = asked_one_of_two(&host);
+    let other = 3 - asked;
+    let name = ["go", "go_2"][other - 1];
+    let _ = host.text(["executions", "input", &exec, "--wait", name, "--value", &other.to_string()]).ok();
+    until("the answer", || (host.journal(&exec)[other - 1]["status"] == "completed").then_some(()));
+    terminal.enter(&asked.to_string());
     let end = terminal.end();
     assert!(end.code == Some(0) && end.text.contains("[1,2]"), "{end:?}");
 }

@@ -7,6 +7,7 @@ use owo_colors::OwoColorize as _;
 
 use super::error::CliError;
 use super::prompt::{self, Answer, Keyboard};
+use super::terminal::one_line;
 use crate::service::{PendingWaitView, Service};
 
 type Asking<'a> = Pin<Box<dyn Future<Output = Result<Answer, CliError>> + Send + 'a>>;
@@ -48,6 +49,10 @@ impl<'a> Conversation<'a> {
                 _ => "answered elsewhere",
             };
             anstream::eprintln!("\n  {}", how.dimmed());
+            // What was typed was for this question, and must not answer the next.
+            if self.keyboard.as_mut().is_some_and(Keyboard::forget) {
+                anstream::eprintln!("  {}", "what you typed was not used".dimmed());
+            }
         }
         self.next();
     }
@@ -75,8 +80,18 @@ impl<'a> Conversation<'a> {
         let asking = async move {
             loop {
                 let answer = prompt::ask(&mut keyboard, &asked).await.unwrap_or(Answer::Leave);
-                if answer == Answer::Leave || prompt::give(service, &asked, answer.clone()).await? {
+                if answer == Answer::Leave {
                     return Ok(answer);
+                }
+                match prompt::give(service, &asked, answer.clone()).await {
+                    Ok(true) => return Ok(answer),
+                    Ok(false) => {}
+                    // Somebody else was quicker, or the time is over: the flow goes on with that.
+                    Err(error) if error.class == Some("KitaruStateError") => {
+                        anstream::eprintln!("  {} {}", "✗".red(), one_line(&error.message));
+                        return Ok(answer);
+                    }
+                    Err(error) => return Err(error),
                 }
             }
         };

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::context::Context;
 use super::conversation::Conversation;
@@ -61,10 +61,11 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
     let mut progress = shows_progress(context).then(|| Progress::new(context.is_interactive()));
     let mut conversation = Conversation::new(service);
     let mut asked = Asked::listen();
+    let (stop, stopping) = watch::channel(false);
     // What happens while a question stands at the terminal is told when it does no longer.
     let mut untold = Vec::new();
     let ended = {
-        let driving = drive_patiently(context, service, id, DriveOptions { wait, sleep, observer });
+        let driving = drive_patiently(context, service, id, DriveOptions { wait, sleep, observer, stop: stopping });
         tokio::pin!(driving);
         loop {
             if !conversation.is_asking() {
@@ -93,11 +94,11 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
                     untold.push(event);
                 }
                 driven = &mut driving => { driven?; break Ended::Driven; }
-                () = asked.ends() => break drain(context, service, &mut asked, driving).await?,
+                () = asked.ends() => break drain(context, &stop, &mut asked, driving).await?,
                 answer = conversation.answer() => {
                     if answer? == Answer::Leave {
                         anstream::eprintln!();
-                        drain(context, service, &mut asked, driving).await?;
+                        drain(context, &stop, &mut asked, driving).await?;
                         break Ended::Left;
                     }
                 }
@@ -133,11 +134,11 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
 /// Lets bodies that run come to their end, so that they need not run again, until somebody asks a second time.
 async fn drain(
     context: &Context,
-    service: &dyn Service,
+    stop: &watch::Sender<bool>,
     asked: &mut Asked,
     driving: impl Future<Output = Result<Driven, ServiceError>>,
 ) -> Result<Ended, CliError> {
-    service.stop();
+    stop.send_replace(true);
     tokio::pin!(driving);
     let said = async {
         // Mostly there is nothing to wait for, and nothing to say.
@@ -161,13 +162,24 @@ async fn drive_patiently(
     id: ExecutionId,
     options: DriveOptions,
 ) -> Result<Driven, ServiceError> {
+    let mut stop = options.stop.clone();
+    let mut told = None;
     loop {
-        match service.drive(id, options.clone()).await {
+        let driven = match service.drive(id, options.clone()).await {
+            // It was to go on, and somebody else was quicker.
+            Ok(driven) if driven.status == Status::Running && !*stop.borrow() => driven,
             Err(ServiceError::Engine(EngineError::Store(StoreError::Owned { runner, .. }))) => {
-                context.output.say(&format!("The execution goes on in {runner}"));
-                service.free(id).await?;
+                if told.as_ref() != Some(&runner) {
+                    context.output.say(&format!("The execution goes on in {runner}"));
+                    told = Some(runner);
+                }
+                Driven { status: Status::Running }
             }
             driven => return driven,
+        };
+        tokio::select! {
+            free = service.free(id) => free?,
+            _ = stop.wait_for(|stop| *stop) => return Ok(driven),
         }
     }
 }
@@ -223,6 +235,8 @@ pub(super) async fn report(
                 .output
                 .say(&format!("It goes on by itself where `kitaru-host serve` runs, or: kitaru-host executions resume {id}"));
         }
+    } else if view.summary.status == "running" && view.runner.is_none() {
+        context.output.say(&format!("It has more to do; go on with: kitaru-host executions resume {id}"));
     } else if !strict && view.summary.status != "completed" {
         context.output.say(&format!("Status: {}", view.summary.status));
     }

@@ -37,6 +37,17 @@ impl Keyboard {
         Self { typed: Arc::new(Mutex::new(typed)) }
     }
 
+    /// Forgets lines that were typed and that nobody has read. Whether there were any.
+    pub(super) fn forget(&mut self) -> bool {
+        let mut any = false;
+        if let Ok(mut typed) = self.typed.try_lock() {
+            while typed.try_recv().is_ok() {
+                any = true;
+            }
+        }
+        any
+    }
+
     /// The next line; none at the end of input.
     pub(super) async fn line(&mut self) -> Option<String> {
         self.typed.lock().await.recv().await.map(|line| line.trim().to_owned())

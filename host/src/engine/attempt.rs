@@ -65,13 +65,13 @@ impl Run {
             self.pause_until(due).await?;
         }
         loop {
-            if self.engine.is_stopping() {
+            if self.is_stopping() {
                 return Err(Stop::Engine(Box::new(Suspended::Stopping)));
             }
             if places.is_none() {
                 places = Some(self.place(index, &mut descriptor).await?);
                 // It may have waited for its place while the host was told to stop.
-                if self.engine.is_stopping() {
+                if self.is_stopping() {
                     return Err(Stop::Engine(Box::new(Suspended::Stopping)));
                 }
             }
@@ -182,7 +182,7 @@ impl Run {
     async fn pause_until(&self, due: crate::clock::Timestamp) -> Result<(), Stop> {
         tokio::select! {
             () = super::timers::until(self.clock.as_ref(), due) => Ok(()),
-            () = self.engine.stopped() => Err(Stop::Engine(Box::new(Suspended::Stopping))),
+            () = self.stopped() => Err(Stop::Engine(Box::new(Suspended::Stopping))),
         }
     }
 }

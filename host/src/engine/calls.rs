@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::failures::Failures;
 use super::patience::{Parked, ParkedCalls, Patience, Policy};
 use super::recorder::{Recorder, Step, Writing};
 use crate::clock::Timestamp;
@@ -39,10 +40,7 @@ enum State {
 struct Inner {
     states: HashMap<u32, State>,
     parked: ParkedCalls,
-    /// Ended in a failure that the flow has not asked for.
-    unseen: BTreeSet<u32>,
-    /// Ended in a failure that the flow was told of, and how many calls it had made by then.
-    learnt: HashMap<u32, u32>,
+    failures: Failures,
     /// Of no interest to the guest any more.
     forgotten: BTreeSet<u32>,
     /// Waits and sleeps.
@@ -186,7 +184,7 @@ impl Calls {
         match ending {
             Ok(ended) => {
                 if matches!(ended.outcome, Outcome::Failure(_)) {
-                    inner.unseen.insert(index);
+                    inner.failures.failed(index);
                 }
                 inner.set(index, State::Ended(ended));
                 if inner.forgotten.remove(&index) {
@@ -243,27 +241,14 @@ impl Calls {
         inner.moves_at_leave.is_some_and(|moves| moves != inner.moves)
     }
 
-    /// The flow knows how this call ended, or no longer wants to.
-    pub(super) fn seen(&self, index: u32) {
-        self.lock().unseen.remove(&index);
+    /// What the flow knows of failed calls.
+    pub(super) fn failures<T>(&self, look: impl FnOnce(&mut Failures) -> T) -> T {
+        look(&mut self.lock().failures)
     }
 
-    /// The flow learns that this call failed, having made so many.
-    pub(super) fn learnt(&self, index: u32, made: u32) {
-        self.lock().learnt.entry(index).or_insert(made);
-    }
-
-    /// How many calls the flow had made when it learnt of the failure that it returns: that of the call which the failure names, or of its
-    /// last call (E9).
-    pub(super) fn learnt_after(&self, named: Option<u32>, made: u32) -> Option<u32> {
-        let inner = self.lock();
-        let learnt = |index: u32| inner.learnt.get(&index).copied();
-        named.and_then(learnt).or_else(|| made.checked_sub(1).and_then(learnt))
-    }
-
-    /// Failed calls that the flow never asked about.
-    pub(super) fn unseen(&self) -> Vec<u32> {
-        self.lock().unseen.iter().copied().collect()
+    /// Whether a call has ended in a failure.
+    pub(super) fn has_failed(&self, index: u32) -> bool {
+        matches!(self.lock().states.get(&index), Some(State::Ended(Ended { outcome: Outcome::Failure(_), .. })))
     }
 
     /// Calls under way, of those that cost nothing if `parked`.

@@ -125,7 +125,8 @@ impl Run {
             if row.status.is_terminal() {
                 return Ok(row);
             }
-            if self.engine.is_stopping() {
+            // Where it waits itself, it is waited for in the store.
+            if self.is_stopping() && row.status != Status::Waiting {
                 return Err(Stop::Engine(Box::new(Suspended::Stopping)));
             }
             let parked = Parked::Child { child, window };

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::calls::Calls;
 use super::ending::{Stopped, run_to_stop};
@@ -29,11 +29,13 @@ pub struct DriveOptions {
     pub sleep: SleepPolicy,
     /// Who watches.
     pub observer: Observer,
+    /// Becomes true when this drive is to come to a graceful stop, and its children's with it.
+    pub stop: watch::Receiver<bool>,
 }
 
 impl Default for DriveOptions {
     fn default() -> Self {
-        Self { wait: WaitPolicy::Return, sleep: SleepPolicy::Stay, observer: silent() }
+        Self { wait: WaitPolicy::Return, sleep: SleepPolicy::Stay, observer: silent(), stop: watch::channel(false).1 }
     }
 }
 
@@ -81,7 +83,7 @@ impl Engine {
                 Stopped::Ended => break self.store.execution(id).await?,
                 // What came while we were letting go found us still holding the lease, and left the driving to us.
                 Stopped::Left { waits, children } => {
-                    if self.is_stopping() || !self.came(id, &waits, &children).await? {
+                    if self.is_stopping() || *options.stop.borrow() || !self.came(id, &waits, &children).await? {
                         break self.store.execution(id).await?;
                     }
                 }
@@ -242,7 +244,8 @@ impl Engine {
             Ok(journal) => journal.history,
             Err(EngineError::Store(StoreError::NotFound { .. })) => {
                 // What was served from it is in the execution's own journal.
-                if own.len() < plan.live_from || plan.reuse_unchanged || !plan.skip.is_empty() {
+                let live_from = own.first_dropped().map_or(plan.live_from, |dropped| dropped.min(plan.live_from));
+                if own.len() < live_from || plan.reuse_unchanged || !plan.skip.is_empty() {
                     return Err(EngineError::State {
                         message: format!("execution '{}' replays execution '{}', which was deleted", row.new.id, plan.source),
                         hint: Some("replay another execution, or run the flow anew".into()),

@@ -5,16 +5,17 @@ use std::sync::atomic::Ordering;
 
 use super::EngineError;
 use super::events::Event;
+use super::failures::AtEnd;
 use super::flow_port::FlowCalls;
 use super::journals::read_journal;
 use super::recorder::Step;
 use super::run::Run;
-use super::submitted::{Canceller, Tasks, await_all, cancel_call};
+use super::submitted::{Canceller, Tasks, await_all, cancel_call, cancelled};
 use super::waiting::Suspended;
 use crate::ids::{CallId, ExecutionId};
-use crate::journal::{Entry, EntryBody, Failure, Outcome};
+use crate::journal::{Entry, EntryBody, Failure, History, Outcome};
 use crate::sandbox::{FlowRun, Ran, Stop};
-use crate::store::{Durability, StatusChange, StoreError, get_text, put_bytes};
+use crate::store::{Durability, Resolution, StatusChange, StoreError, get_text, put_bytes};
 
 /// How one run of the flow ended.
 pub(super) enum Stopped {
@@ -89,22 +90,28 @@ pub(super) async fn run_to_stop(run: &Arc<Run>) -> Result<Stopped, EngineError> 
         Ran::Stopped(Stop::Limit(text)) => Failure::runtime("limit", text),
         Ran::Stopped(Stop::Engine(error)) => return stopped(run, &tasks, error).await,
     };
-    cancel_submitted(run, &tasks).await?;
-    fail(run, failure, metadata()).await
+    let cut_off = cut_off_submitted(run, &tasks).await?;
+    fail(run, cut_off, failure, metadata()).await
 }
 
-/// Records the flow's failure; and where it has retries left, that it runs again (E9).
-async fn fail(run: &Arc<Run>, failure: Failure, metadata: Option<String>) -> Result<Stopped, EngineError> {
-    let unseen = run.calls.unseen();
-    let learnt_after = run.calls.learnt_after(failure.call_index, run.made.load(Ordering::Acquire));
-    let finished = EntryBody::Finished { outcome: Outcome::Failure(failure.clone()), unseen, learnt_after };
+/// Records the flow's failure, with the ends of the calls that were `cut_off` by it; and where it has retries left, that it runs again (E9).
+/// In one step: a flow that may yet come to another end must not be served what only this end would have explained.
+async fn fail(run: &Arc<Run>, cut_off: Vec<u32>, failure: Failure, metadata: Option<String>) -> Result<Stopped, EngineError> {
+    let made = run.made.load(Ordering::Acquire);
+    let AtEnd { learnt_after, mut unseen } = run.calls.failures(|failures| failures.at_end(failure.call_index, made));
+    unseen.extend(&cut_off);
+    let mut entries: Vec<EntryBody> = cut_off.iter().map(|index| cancelled(*index)).collect();
+    entries.push(EntryBody::Finished { outcome: Outcome::Failure(failure.clone()), unseen, learnt_after });
     let retries = run.spec.retries.unwrap_or(run.flow_options.retries);
     let used = run.cursor.own().automatic_retries;
     if failure.retryable && used < retries {
-        // As the journal has it, with what this run added.
+        // As the journal has it, with what this run adds.
         let mut history = read_journal(run.store.as_ref(), run.id()).await?.history;
-        let entry = Entry { seq: history.next_seq, at: run.clock.now(), body: finished.clone() };
-        history.apply(entry).map_err(|source| EngineError::History { execution: run.id(), source })?;
+        let add = |history: &mut History, body: EntryBody| {
+            let entry = Entry { seq: history.next_seq, at: run.clock.now(), body };
+            history.apply(entry).map_err(|source| EngineError::History { execution: run.id(), source })
+        };
+        entries.iter().try_for_each(|body| add(&mut history, body.clone()))?;
         let rerun = history.to_rerun(&failure);
         // What may happen once is not repeated without a person's word.
         let once =
@@ -112,20 +119,23 @@ async fn fail(run: &Arc<Run>, failure: Failure, metadata: Option<String>) -> Res
                 run.program.manifest().checkpoint(&record.descriptor.name).is_some_and(|info| info.options.is_once())
             });
         if !once {
-            let reopened = EntryBody::Reopened { rerun: rerun.clone(), component: None, automatic: true };
-            let entry = Entry { seq: history.next_seq, at: run.clock.now(), body: reopened.clone() };
-            history.apply(entry).map_err(|source| EngineError::History { execution: run.id(), source })?;
-            let from_call = (!rerun.is_empty()).then(|| history.len());
-            let step = Step { entries: vec![finished, reopened], ..Step::default() }
+            let from_something = !rerun.is_empty();
+            let reopened = EntryBody::Reopened { rerun, component: None, automatic: true };
+            add(&mut history, reopened.clone())?;
+            let from_call = from_something.then(|| history.len());
+            entries.push(reopened);
+            let step = Step { entries, ..Step::default() }
                 .with_status(StatusChange::Reopened { component: None, from_call, automatic: true })
                 .with_metadata(metadata);
             run.recorder.write(step, Durability::Full).await?;
+            close_questions(run, &cut_off).await?;
             run.tell(Event::FlowRetry { failure, retry: used + 1, retries });
             return Ok(Stopped::Again);
         }
     }
-    let step = Step::entry(finished).with_status(StatusChange::Failed { failure }).with_metadata(metadata);
+    let step = Step { entries, ..Step::default() }.with_status(StatusChange::Failed { failure }).with_metadata(metadata);
     run.recorder.write(step, Durability::Full).await?;
+    close_questions(run, &cut_off).await?;
     Ok(Stopped::Ended)
 }
 
@@ -137,21 +147,31 @@ async fn finish_submitted(run: &Arc<Run>, tasks: &Tasks) -> Result<(), Stop> {
     await_all(run).await
 }
 
-/// A flow that failed ends all that it submitted.
-async fn cancel_submitted(run: &Arc<Run>, tasks: &Tasks) -> Result<(), EngineError> {
-    let busy: Vec<u32> = run.calls.busy(true).into_iter().chain(run.calls.busy(false)).collect();
-    for index in &busy {
-        cancel_call(run, tasks, *index, Canceller::End).await.map_err(|stop| match stop {
-            Stop::Engine(error) => engine_error(error),
-            other => EngineError::state(other.to_string()),
-        })?;
+/// A flow that failed ends all that it submitted: the calls that are to be recorded as ended by that.
+async fn cut_off_submitted(run: &Arc<Run>, tasks: &Tasks) -> Result<Vec<u32>, EngineError> {
+    let busy = run.calls.busy(true).into_iter().chain(run.calls.busy(false));
+    // What is being recorded as ended can no longer be cut off.
+    let cut_off: Vec<u32> = busy.filter(|index| run.calls.begin_cancelling(*index)).collect();
+    for index in &cut_off {
+        tasks.stop(*index).await;
     }
-    if !busy.is_empty() {
-        // What could no longer be cancelled has its place before the flow's own end.
-        run.calls.recorded().await;
+    run.calls.recorded().await;
+    if !cut_off.is_empty() {
         // A child may have been about to be created: it is, now, and ends with the others.
         run.recorder.write(Step::default(), Durability::Relaxed).await?;
         run.engine.cancel_children(run.id()).await?;
+    }
+    Ok(cut_off)
+}
+
+/// A question that nobody needs an answer to is not asked any more.
+async fn close_questions(run: &Run, calls: &[u32]) -> Result<(), EngineError> {
+    for index in calls {
+        let id = CallId { execution: run.id(), index: *index };
+        match run.store.resolve(id, Resolution::Aborted, run.clock.now()).await {
+            Ok(()) | Err(StoreError::NotFound { .. } | StoreError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(())
 }

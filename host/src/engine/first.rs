@@ -35,6 +35,11 @@ impl FlowCalls {
                 u32::try_from(position).unwrap_or(u32::MAX)
             }
         };
+        // Of a failure the flow learns as soon as that decides something.
+        let chosen = usize::try_from(winner).ok().and_then(|position| calls.get(position));
+        if let Some(chosen) = chosen.filter(|chosen| self.run.calls.has_failed(**chosen)) {
+            self.run.calls.failures(|failures| failures.learnt(*chosen, call.index));
+        }
         self.run.flow_moves_on();
         Ok(winner)
     }

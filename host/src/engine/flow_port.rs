@@ -77,7 +77,7 @@ impl FlowCalls {
         if let Some(stop) = self.run.calls.fault() {
             return Err(stop.into());
         }
-        if self.run.engine.is_stopping() {
+        if self.run.is_stopping() {
             return Err(Stop::Engine(Box::new(Suspended::Stopping)).into());
         }
         let index = self.run.made.load(Ordering::Acquire);
@@ -150,13 +150,14 @@ impl FlowCalls {
 
     /// The flow learns how a call ended: its clock goes on (E6).
     async fn observe(&self, index: u32, ended: Ended) -> Answer {
-        self.run.calls.seen(index);
+        self.run.calls.failures(|failures| failures.told(index));
         self.run.flow_clock.advance(ended.clock);
         self.run.flow_moves_on();
         match ended.outcome {
             Outcome::Success(payload) => Ok(Ok(self.run.text(&payload).await?)),
             Outcome::Failure(failure) => {
-                self.run.calls.learnt(index, self.made());
+                let made = self.made();
+                self.run.calls.failures(|failures| failures.learnt(index, made));
                 Ok(Err(failure))
             }
         }
@@ -335,8 +336,8 @@ impl FlowPort for FlowCalls {
 
     async fn cancel(&mut self, call: u32) -> Result<(), Stop> {
         cancel_call(&self.run, &self.tasks, call, Canceller::Flow).await?;
-        // However it ended: the flow no longer needs it, and a retry (E9) has no reason to run it again.
-        self.run.calls.seen(call);
+        // However it ended, or will: the flow does not want to know.
+        self.run.calls.failures(|failures| failures.withdrew(call));
         Ok(())
     }
 

@@ -47,9 +47,16 @@ impl LeaseGuard {
     }
 
     async fn give_back(mut self, how: How) -> Result<(), EngineError> {
+        let (engine, lease, recorders) = self.take();
+        // In a task of its own: it is given back even if nobody waits for that any more.
+        let given = tokio::spawn(async move { give_back(&engine, &lease, recorders, how).await });
+        given.await.unwrap_or_else(|_| Err(EngineError::state("the lease could not be given back")))
+    }
+
+    fn take(&mut self) -> (Engine, Lease, Vec<RecorderTask>) {
         self.held = false;
         let recorders = std::mem::take(&mut *self.recorders.lock().unwrap_or_else(PoisonError::into_inner));
-        give_back(&self.engine, &self.lease, recorders, how).await
+        (self.engine.clone(), self.lease.clone(), recorders)
     }
 }
 
@@ -57,8 +64,7 @@ impl Drop for LeaseGuard {
     fn drop(&mut self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         if self.held {
-            let (engine, lease) = (self.engine.clone(), self.lease.clone());
-            let recorders = std::mem::take(&mut *self.recorders.lock().unwrap_or_else(PoisonError::into_inner));
+            let (engine, lease, recorders) = self.take();
             // Not waited for: a lease that is not given back is found to be a dead runner's.
             runtime.spawn(async move { give_back(&engine, &lease, recorders, How::CutOff).await });
         }

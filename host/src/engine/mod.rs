@@ -19,6 +19,7 @@ mod effects;
 mod ending;
 mod error;
 mod events;
+mod failures;
 mod first;
 mod flow_port;
 mod identity;

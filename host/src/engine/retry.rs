@@ -45,13 +45,13 @@ impl Engine {
         let finished = journal.history.finished.is_some();
         let failure = row.failure.as_ref().filter(|_| finished);
         let rerun = failure.map(|failure| journal.history.to_rerun(failure)).unwrap_or_default();
-        // Before anything changes: a source that is gone is not there for the drive either.
-        self.replay_source(&row, &journal.history).await?;
         let recorder = guard.recorder(self, journal.history.next_seq, journal.link);
         let component_bytes = component.map(|digest| *digest.as_bytes());
         let body = EntryBody::Reopened { rerun: rerun.clone(), component: component_bytes, automatic: false };
         let entry = Entry { seq: journal.history.next_seq, at: self.clock.now(), body: body.clone() };
         journal.history.apply(entry).map_err(|source| EngineError::History { execution: id, source })?;
+        // Before anything is written: a source that is gone is not there for the drive either.
+        self.replay_source(&row, &journal.history).await?;
         let from_call = (!rerun.is_empty()).then(|| journal.history.len());
         let step = Step::entry(body).with_status(StatusChange::Reopened { component, from_call, automatic: false });
         recorder.write(step, Durability::Full).await.map(drop)

@@ -74,9 +74,29 @@ impl Run {
         (self.options.observer)(event);
     }
 
+    /// Whether this drive, or the whole host, comes to a graceful stop.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.engine.is_stopping() || *self.options.stop.borrow()
+    }
+
+    /// Returns when a graceful stop begins.
+    pub(super) async fn stopped(&self) {
+        let mut stop = self.options.stop.clone();
+        let own = async {
+            if stop.wait_for(|stop| *stop).await.is_err() {
+                // Nobody can stop this drive alone any more.
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = own => {}
+            () = self.engine.stopped() => {}
+        }
+    }
+
     /// When a runner that has nothing to do leaves.
     pub(super) fn policy(&self) -> Policy {
-        Policy { wait: self.options.wait, sleep: self.options.sleep, stopping: self.engine.is_stopping(), now: self.clock.now() }
+        Policy { wait: self.options.wait, sleep: self.options.sleep, stopping: self.is_stopping(), now: self.clock.now() }
     }
 
     /// The idempotency key of a call (E4). The execution's call IDs, unless another call stood there before a retry dropped it.

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::drive::{DriveOptions, boxed_drive};
 use super::events::Observer;
-use super::run::{SleepPolicy, WaitPolicy};
+use super::run::SleepPolicy;
 use super::{Engine, EngineError};
 use crate::ids::ExecutionId;
 use crate::store::{ExecutionFilter, Page, Status, StoreError};
@@ -59,6 +59,7 @@ impl Engine {
 
     /// Drives what can go on and nobody drives; how long until the next look.
     async fn look(&self, held: &Held, drives: &mut JoinSet<()>, observer: &Observer) -> Result<Duration, EngineError> {
+        held.let_go_of_the_rested();
         let mut ready = self.ready().await?;
         ready.retain(|id| !held.has(*id));
         ready.truncate(DRIVES.saturating_sub(drives.len()));
@@ -66,7 +67,7 @@ impl Engine {
             held.take(id);
             let (engine, held) = (self.clone(), held.clone());
             let sleep = SleepPolicy::Leave { longer_than: DOZE };
-            let options = DriveOptions { wait: WaitPolicy::Return, sleep, observer: observer.clone() };
+            let options = DriveOptions { sleep, observer: observer.clone(), ..DriveOptions::default() };
             drives.spawn(async move {
                 match boxed_drive(engine, id, options).await {
                     Ok(_) | Err(EngineError::Store(StoreError::Owned { .. } | StoreError::NotFound { .. })) => held.give_back(id),
@@ -79,8 +80,11 @@ impl Engine {
         }
         // Timers are exact: the look is only for what nobody tells of.
         let now = self.clock.now();
-        let least = if held.rests() { LOOK } else { HURRY };
-        Ok(self.store.next_wake().await?.map_or(LOOK, |due| due.since(now).clamp(least, LOOK)))
+        Ok(match self.store.next_wake().await? {
+            Some(due) if due > now => due.since(now).clamp(HURRY, LOOK),
+            // What is due by now is driven, or could not be.
+            Some(_) | None => LOOK,
+        })
     }
 
     /// Executions that could go on.
@@ -109,11 +113,12 @@ impl Held {
     }
 
     fn has(&self, id: ExecutionId) -> bool {
-        let mut held = self.lock();
-        if held.get(&id).is_some_and(|until| until.is_some_and(|until| until <= Instant::now())) {
-            held.remove(&id);
-        }
-        held.contains_key(&id)
+        self.lock().contains_key(&id)
+    }
+
+    fn let_go_of_the_rested(&self) {
+        let now = Instant::now();
+        self.lock().retain(|_, until| until.is_none_or(|until| until > now));
     }
 
     fn take(&self, id: ExecutionId) {
@@ -127,10 +132,5 @@ impl Held {
     /// Whatever it is, it is tried again, and not at once.
     fn rest(&self, id: ExecutionId) {
         self.lock().insert(id, Some(Instant::now() + REST));
-    }
-
-    /// Whether some of them could not be driven just now.
-    fn rests(&self) -> bool {
-        self.lock().values().any(Option::is_some)
     }
 }

@@ -110,7 +110,7 @@ async fn pause(run: &Run, news: &mut watch::Receiver<u64>, calls: &[u32]) -> Res
             None => std::future::pending().await,
         }
     };
-    let stopping = async { if run.engine.is_stopping() { std::future::pending().await } else { run.engine.stopped().await } };
+    let stopping = async { if run.is_stopping() { std::future::pending().await } else { run.stopped().await } };
     tokio::select! {
         _ = news.changed() => {}
         () = window => {}
@@ -147,17 +147,28 @@ pub(super) async fn cancel_call(run: &Arc<Run>, tasks: &Tasks, index: u32, by: C
         Ok(()) | Err(StoreError::NotFound { .. } | StoreError::Conflict { .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    let outcome = Outcome::Failure(Failure::runtime("cancelled", "the flow ended the call").at_call(index));
     let (provenance, durability) = match by {
         // E3: the flow goes on knowing it.
         Canceller::Flow => (Provenance::Withdrawn, Durability::Full),
         // The flow's own end comes right after it, and is synced.
         Canceller::End => (Provenance::Cancelled, Durability::Relaxed),
     };
-    let entry =
-        EntryBody::CallEnded { call: index, attempt: 0, descriptor: None, outcome: outcome.clone(), provenance, metadata: None };
+    let entry = ended(index, provenance);
     let writing = run.calls.unpark(&run.recorder, index, Step::entry(entry), durability);
     let recorded = writing.done().await?;
-    run.calls.settle(index, Ok(Ended { outcome, clock: recorded.at, order: recorded.seq }));
+    run.calls.settle(index, Ok(Ended { outcome: outcome(index), clock: recorded.at, order: recorded.seq }));
     Ok(())
+}
+
+/// The record of a call that the end of its flow ended.
+pub(super) fn cancelled(index: u32) -> EntryBody {
+    ended(index, Provenance::Cancelled)
+}
+
+fn outcome(index: u32) -> Outcome {
+    Outcome::Failure(Failure::runtime("cancelled", "the flow ended the call").at_call(index))
+}
+
+fn ended(index: u32, provenance: Provenance) -> EntryBody {
+    EntryBody::CallEnded { call: index, attempt: 0, descriptor: None, outcome: outcome(index), provenance, metadata: None }
 }

@@ -180,9 +180,15 @@ impl Engine {
     /// # Errors
     /// When it has ended, is being run, or would diverge: then nothing was changed.
     pub async fn upgrade(&self, id: ExecutionId, component: &[u8]) -> Result<Verification, EngineError> {
+        // What its runner had to do when it died is still to be done.
+        let abandoned = self.store.execution(id).await?.abandoned;
         let guard = LeaseGuard::claim(self, id).await?;
         let upgraded = self.upgrade_leased(&guard, component).await;
-        guard.release().await?;
+        if abandoned {
+            guard.abandon().await?
+        } else {
+            guard.release().await?
+        }
         upgraded
     }
 

@@ -322,6 +322,11 @@ impl History {
         u32::try_from(dropped).unwrap_or(u32::MAX)
     }
 
+    /// The first index at which a retry dropped a call: from here on the flow may make others than it made before.
+    pub fn first_dropped(&self) -> Option<u32> {
+        self.reopened_at.iter().min().copied()
+    }
+
     /// How many calls stood at `index` before and were dropped: another call must not have their idempotency key.
     pub fn dropped_at(&self, index: u32) -> u32 {
         self.spent.get(&index).map_or(0, |(times, _)| *times)

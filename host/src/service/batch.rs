@@ -168,10 +168,15 @@ impl LocalService {
     /// # Errors
     /// When the store fails.
     pub async fn drive_all(&self, ids: &[ExecutionId]) -> Result<(), ServiceError> {
+        self.drive_all_with(ids, DriveOptions::default()).await
+    }
+
+    /// The same in another way.
+    pub(super) async fn drive_all_with(&self, ids: &[ExecutionId], options: DriveOptions) -> Result<(), ServiceError> {
         let mut driving = JoinSet::new();
         for id in ids.iter().copied() {
-            let service = self.clone();
-            driving.spawn(async move { service.drive(id, DriveOptions::default()).await });
+            let (service, options) = (self.clone(), options.clone());
+            driving.spawn(async move { service.drive(id, options).await });
         }
         // One that cannot be driven does not keep the others from their ends.
         let mut result = Ok(());

@@ -72,10 +72,6 @@ impl Service for LocalService {
         Ok(())
     }
 
-    fn stop(&self) {
-        self.engine.stop();
-    }
-
     async fn list(&self, query: &ListQuery) -> Result<Listing<ExecutionSummary>, ServiceError> {
         executions::list(&self.engine, query).await
     }

@@ -143,8 +143,6 @@ pub trait Service: Send + Sync {
     async fn drive(&self, id: ExecutionId, options: DriveOptions) -> Result<Driven, ServiceError>;
     /// Returns when nobody drives an execution.
     async fn free(&self, id: ExecutionId) -> Result<(), ServiceError>;
-    /// Begins a graceful stop: bodies that run come to their end, and every drive leaves its execution to the store.
-    fn stop(&self);
     /// Executions, newest first.
     async fn list(&self, query: &ListQuery) -> Result<Listing<ExecutionSummary>, ServiceError>;
     /// One execution, whole.

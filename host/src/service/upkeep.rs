@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{FailureView, ListQuery, LocalService, ServiceError};
 use crate::clock::{Clock as _, SystemClock, Timestamp};
-use crate::engine::{EngineError, Imported, Observer, Verdict, Verification};
+use crate::engine::{DriveOptions, EngineError, Imported, Observer, SleepPolicy, Verdict, Verification};
 use crate::ids::ExecutionId;
 use crate::store::{ExecutionFilter, ExecutionRow, Page, Status};
 
@@ -122,21 +122,24 @@ impl LocalService {
     pub async fn upgrade(&self, ids: &[ExecutionId], component: &[u8]) -> Result<Vec<VerificationView>, ServiceError> {
         let (mut views, mut ready) = (Vec::with_capacity(ids.len()), Vec::new());
         for id in ids {
-            let mut view = match self.engine().upgrade(*id, component).await {
-                Ok(verification) => VerificationView {
-                    upgraded: Some(verification.holds() && verification.component != verification.row.new.component),
-                    ..verification.into()
-                },
-                Err(error) => self.refused(*id, error, ids.len()).await?,
+            let view = match self.engine().upgrade(*id, component).await {
+                Ok(verification) => {
+                    // What came while it was being moved found a runner, and left the driving to it.
+                    if verification.holds() && self.engine().is_ready(*id).await? {
+                        ready.push(*id);
+                    }
+                    let moved = verification.holds() && verification.component != verification.row.new.component;
+                    VerificationView { upgraded: Some(moved), ..verification.into() }
+                }
+                Err(error) => VerificationView { upgraded: Some(false), ..self.refused(*id, error, ids.len()).await? },
             };
-            view.upgraded = view.upgraded.or(Some(false));
             views.push(view);
-            // What came while it was being moved found a runner, and left the driving to it.
-            if self.engine().is_ready(*id).await? {
-                ready.push(*id);
-            }
         }
-        self.drive_all(&ready).await?;
+        // They are moved, whatever becomes of them: whoever looks after executions drives them on if this does not.
+        let sleep = SleepPolicy::Leave { longer_than: Duration::ZERO };
+        if let Err(error) = self.drive_all_with(&ready, DriveOptions { sleep, ..DriveOptions::default() }).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "an execution could not be driven on");
+        }
         Ok(views)
     }
 
@@ -233,11 +236,16 @@ impl LocalService {
         Ok(rows.into_iter().filter(free).map(|row| row.new.id).collect())
     }
 
-    /// Drives whatever can go on, until [`Service::stop`] is called.
+    /// Drives whatever can go on, until [`LocalService::stop`] is called.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn look_after(&self, observer: Observer) -> Result<(), ServiceError> {
         Ok(self.engine().look_after(observer).await?)
+    }
+
+    /// Begins a graceful stop: bodies that run come to their end, and every drive leaves its execution to the store.
+    pub fn stop(&self) {
+        self.engine().stop();
     }
 }

@@ -11,7 +11,6 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::signals::Asked;
 use crate::engine::{Event, Observer};
-use crate::service::Service as _;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeCommand {

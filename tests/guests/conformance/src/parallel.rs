@@ -104,6 +104,15 @@ async fn joined(cx: &Flow, path: String, milliseconds: u64) -> Result<Value> {
     Ok(json!([first?, second?]))
 }
 
+/// Two steps, all or nothing: the first fails while the file `blocker` exists, and the other is cancelled for that.
+#[flow]
+async fn all_or_nothing(cx: &Flow, path: String, blocker: String, milliseconds: u64) -> Result<u64> {
+    let first = blocked_tick::submit(cx, path.clone(), 1, blocker)?;
+    let second = slow_tick::submit(cx, path, 2, milliseconds)?;
+    let (first, second) = kitaru::try_join!(first, second)?;
+    Ok(first + second)
+}
+
 /// A step against a time limit: the loser is cancelled.
 #[flow]
 async fn in_time(cx: &Flow, path: String, work: u64, limit: u64) -> Result<String> {

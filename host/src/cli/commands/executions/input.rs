@@ -90,10 +90,11 @@ impl InputCommand {
             show(wait);
             loop {
                 let answer = tokio::select! {
-                    answer = ask(&mut keyboard, wait) => answer,
+                    biased;
                     () = asked.ends() => {
                         return Err(CliError::new("interrupted; questions that were not answered stay open"));
                     }
+                    answer = ask(&mut keyboard, wait) => answer,
                 };
                 let Some(answer) = answer else { return Ok(code(failed)) };
                 if answer == Answer::Leave {
