@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -28,6 +29,13 @@ pub struct Host {
     folder: TempDir,
 }
 
+fn private_folder(path: &Path) {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).expect("a private folder");
+}
+
 impl Default for Host {
     fn default() -> Self {
         Self::new()
@@ -40,6 +48,24 @@ impl Host {
         let folder = tempfile::Builder::new().prefix("kitaru-test-").tempdir().expect("a temporary folder");
         std::fs::create_dir(folder.path().join("work")).expect("a working folder");
         Self { folder }
+    }
+
+    /// A host that has compiled the conformance fixture already: where many are needed, that would be most of what they do.
+    pub fn warm() -> Self {
+        static COMPILED: OnceLock<Host> = OnceLock::new();
+        let compiled = COMPILED.get_or_init(|| {
+            let host = Self::new();
+            let _ = host.flow("no_calls", &Value::Object(serde_json::Map::new()), &[]);
+            host
+        });
+        let host = Self::new();
+        let (from, to) = (compiled.home().join("cache"), host.home().join("cache"));
+        private_folder(&host.home());
+        private_folder(&to);
+        for file in std::fs::read_dir(from).expect("compiled code").map(|file| file.expect("a file of the cache")) {
+            std::fs::copy(file.path(), to.join(file.file_name())).expect("a copy of the cache");
+        }
+        host
     }
 
     /// Its data folder.

@@ -36,7 +36,7 @@ fn kill_everywhere(arguments: impl Fn(&Host) -> Vec<String>, check: impl Fn(&Hos
     for side in SIDES {
         for append in 1.. {
             assert!(append < 100, "the run never gets past its fault point");
-            let host = Host::new();
+            let host = Host::warm();
             let words = arguments(&host);
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             let killed = with_fault(&host, &words, side, append);
@@ -103,7 +103,7 @@ fn k1_the_content_pipeline_survives_death_at_every_append() {
         let words = ["run", &example("content-pipeline"), "--arg", "topic=moon", "--arg", "document=documents/tides.md", &grant];
         words.map(str::to_owned).to_vec()
     };
-    let undisturbed = Host::new();
+    let undisturbed = Host::warm();
     let words = run(&undisturbed);
     let expected = undisturbed.item(&words);
     let lines = undisturbed.json(["executions", "logs", id(&expected)]).items();
@@ -135,7 +135,7 @@ fn k1_the_content_pipeline_survives_death_at_every_append() {
 fn k1_a_question_survives_death_at_every_append() {
     for side in SIDES {
         for append in 1.. {
-            let host = Host::new();
+            let host = Host::warm();
             let input = json!({ "path": Traces::guest_path() }).to_string();
             let (target, grant) = (fixture("conformance:count_wait"), host.writable());
             let run = with_fault(&host, &["run", &target, "--input", &input, &grant], side, append);
@@ -166,7 +166,7 @@ fn k1_a_question_survives_death_at_every_append() {
 /// E4: who was interrupted is told, and an interruption does not use up a retry.
 #[test]
 fn e4_an_interrupted_attempt_is_recorded_and_costs_no_retry() {
-    let host = Host::new();
+    let host = Host::warm();
     let traces = Traces::new(&host);
     let input = json!({ "path": Traces::guest_path(), "succeed_on": 3 }).to_string();
     // Appends: start and end of call 0, start of call 1: it dies before the body's outcome is recorded.
@@ -185,7 +185,7 @@ fn e4_an_interrupted_attempt_is_recorded_and_costs_no_retry() {
 /// The process of somebody who pulls the plug in the middle of a body.
 #[test]
 fn e4_a_host_killed_in_a_body_runs_that_body_again_and_no_other() {
-    let host = Host::new();
+    let host = Host::warm();
     let traces = Traces::new(&host);
     let input = json!({ "path": Traces::guest_path(), "steps": 2, "milliseconds": 300 }).to_string();
     let running = host.spawn(host.json_command(["run", &fixture("conformance:count_slow"), "--input", &input, &host.writable()]));
@@ -202,7 +202,7 @@ fn e4_a_host_killed_in_a_body_runs_that_body_again_and_no_other() {
 /// A question that stands open hides nothing: what ran beside it when the host died runs again, before anybody answers.
 #[test]
 fn e4_work_beside_an_open_wait_is_not_forgotten() {
-    let host = Host::new();
+    let host = Host::warm();
     let traces = Traces::new(&host);
     let input = json!({ "path": Traces::guest_path(), "milliseconds": 700 }).to_string();
     let flow = fixture("conformance:works_while_it_waits");
@@ -224,7 +224,7 @@ fn e4_work_beside_an_open_wait_is_not_forgotten() {
 fn k3_a_torn_last_record_is_as_if_it_had_not_been_written() {
     let mut cuts = 0;
     for append in [2, 5] {
-        let host = Host::new();
+        let host = Host::warm();
         let input = json!({ "path": Traces::guest_path(), "steps": 3 }).to_string();
         let killed =
             with_fault(&host, &["run", &fixture("conformance:count"), "--input", &input, &host.writable()], SIDES[1], append);
@@ -233,7 +233,7 @@ fn k3_a_torn_last_record_is_as_if_it_had_not_been_written() {
         let whole = std::fs::metadata(&wal).unwrap().len();
         assert!(whole > 4096, "the last records are in the write-ahead log");
         for cut in [1, 100, 4000] {
-            let torn = Host::new();
+            let torn = Host::warm();
             copy_folder(&host.home(), &torn.home());
             let before = torn_records(&torn, whole);
             // The index of the log lies in memory, and does not survive a power failure.
@@ -256,7 +256,7 @@ fn k3_a_torn_last_record_is_as_if_it_had_not_been_written() {
 
 /// How many journal records a copy of the data folder has, whose write-ahead log ends at `end`.
 fn torn_records(torn: &Host, end: u64) -> usize {
-    let copy = Host::new();
+    let copy = Host::warm();
     copy_folder(&torn.home(), &copy.home());
     let _ = std::fs::remove_file(copy.home().join("kitaru.db-shm"));
     OpenOptions::new().write(true).open(copy.home().join("kitaru.db-wal")).unwrap().set_len(end).unwrap();
@@ -280,7 +280,7 @@ fn copy_folder(from: &Path, to: &Path) {
 /// E12: the second host says who runs it, changes nothing, and the first one goes on.
 #[test]
 fn k4_of_two_hosts_on_one_execution_one_runs_and_the_other_says_so() {
-    let host = Host::new();
+    let host = Host::warm();
     let traces = Traces::new(&host);
     let input = json!({ "path": Traces::guest_path(), "steps": 2, "milliseconds": 1500 }).to_string();
     let running = host.spawn(host.json_command(["run", &fixture("conformance:count_slow"), "--input", &input, &host.writable()]));
@@ -296,7 +296,7 @@ fn k4_of_two_hosts_on_one_execution_one_runs_and_the_other_says_so() {
 /// The same at once: a dead host's execution is resumed by several, and one of them runs it.
 #[test]
 fn k4_several_hosts_that_resume_at_once_run_it_once() {
-    let host = Host::new();
+    let host = Host::warm();
     let traces = Traces::new(&host);
     let input = json!({ "path": Traces::guest_path(), "steps": 3 }).to_string();
     let killed = with_fault(&host, &["run", &fixture("conformance:count"), "--input", &input, &host.writable()], SIDES[1], 2);

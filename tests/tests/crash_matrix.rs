@@ -1,7 +1,7 @@
 //! The crash matrix: random flows, made from a seed, are run undisturbed, then with a `kill -9` at every journal write in turn and at random
 //! moments, then replayed from every anchor. Compared: result, calls, and how often each body ran.
 //!
-//! `KITARU_CRASH_SEEDS=500 cargo test --package kitaru-tests --test crash_matrix` tries so many seeds (25 otherwise), and
+//! `KITARU_CRASH_SEEDS=500 cargo test --workspace --test crash_matrix` tries so many seeds (25 otherwise), and
 //! `KITARU_CRASH_SEED=17` that one. A failure names its seed.
 
 use std::collections::BTreeMap;
@@ -161,7 +161,7 @@ fn flaky(act: &Value) -> Vec<u64> {
 fn try_seed(seed: u64) -> usize {
     let script = Script::of(seed);
     let place = format!("seed {seed}, {:?}", script.acts.iter().map(Value::to_string).collect::<Vec<_>>());
-    let undisturbed = Host::new();
+    let undisturbed = Host::warm();
     let done = undisturbed.item(script.words(&undisturbed));
     let expected = (done["result"].clone(), calls(&undisturbed, &done));
     check(&script, &undisturbed, &done, &expected, &format!("{place}, undisturbed"));
@@ -170,7 +170,7 @@ fn try_seed(seed: u64) -> usize {
     // Each write in turn: after its commit, and every third time right before it.
     for append in 1.. {
         let side = if append % 3 == 0 { "KITARU_FAULT_KILL_BEFORE" } else { "KITARU_FAULT_KILL_AT" };
-        let host = Host::new();
+        let host = Host::warm();
         let mut command = host.json_command(script.words(&host));
         command.env(side, append.to_string());
         let reply = Reply::from(command);
@@ -187,7 +187,7 @@ fn try_seed(seed: u64) -> usize {
     // Random moments.
     let mut random = Random(seed ^ 0xdead);
     for _ in 0..2 {
-        let host = Host::new();
+        let host = Host::warm();
         let running = host.spawn(host.json_command(script.words(&host)));
         let moment = 20 + random.below(150);
         std::thread::sleep(Duration::from_millis(moment));

@@ -3,111 +3,88 @@
 use kitaru_tests::{Host, Traces, fixture};
 use serde_json::{Value, json};
 
-/// Starts a flow of 40 steps and kills its runner. `serve` takes it over until the disk fails, and again when it works.
-const SERVED: &str = r#"
-    start() {
-        "$KITARU" run "$1" --input '{"path":"out/warm","steps":1,"milliseconds":0}' "$2" --quiet >/dev/null
-        timeout -s KILL 1.5 "$KITARU" run "$1" --input '{"path":"out/traces","steps":40,"milliseconds":50}' "$2" >/dev/null 2>&1 || true
-        exec 3>&1
-        "$KITARU" serve >/dev/null 2>"$3" 3>&- & server=$!
-    }
-    # Tries a command, for so many tenths of a second.
-    until_true() {
-        local tries=$1; shift
-        for _ in $(seq "$tries"); do if "$@"; then return 0; fi; sleep 0.1; done
-        echo "never came true: $*; the host said:" >&2; cat log >&2; return 1
-    }
-    # The first one, and the one that is looked after.
-    is_completed() { "$KITARU" executions list --status completed --output json | grep -q '"count":2'; }
-"#;
-
-fn steps_ran(host: &Host) -> Vec<u64> {
-    let mut steps = Traces::new(host).steps();
-    steps.sort_unstable();
-    steps
-}
-
-fn check(host: &Host, latest: &str) {
-    let latest: Value = serde_json::from_str(latest).unwrap();
-    assert_eq!((&latest["item"]["status"], &latest["item"]["result"]), (&json!("completed"), &json!(820)), "{latest:#}");
-    let mut steps = steps_ran(host);
-    // One body was in flight at the kill, and one when the disk failed; a drive that failed again had at most one more.
-    assert!(steps.len() <= 46, "bodies in flight ran again, and no others: {steps:?}");
-    steps.dedup();
-    assert_eq!(steps, (1..=40).collect::<Vec<_>>());
-}
-
-#[test]
-fn e13_a_host_goes_on_when_there_is_space_again() {
-    let script = [
-        SERVED,
+/// A flow of 40 steps whose runner is killed, and a host that serves it until the disk fails, and again when it works. `$1` is the flow and `$2`
+/// a grant.
+fn goes_on(prepare: &str, fail: &str, said: &str, mend: &str) {
+    let script = format!(
         r#"
-        mount -t tmpfs -o size=12m tmpfs "$KITARU_HOME"
-        start "$1" "$2" log
+        # Tries a command, for so many tenths of a second.
+        until_true() {{
+            local tries=$1; shift
+            for _ in $(seq "$tries"); do if "$@"; then return 0; fi; sleep 0.1; done
+            echo "never came true: $*; the host said:" >&2; cat log >&2; return 1
+        }}
+        # The first one, and the one that is looked after.
+        is_completed() {{ "$KITARU" executions list --status completed --output json | grep -q '"count":2'; }}
+
+        {prepare}
+        "$KITARU" run "$1" --input '{{"path":"out/warm","steps":1,"milliseconds":0}}' "$2" --quiet >/dev/null
+        timeout -s KILL 1.5 "$KITARU" run "$1" --input '{{"path":"out/traces","steps":40,"milliseconds":50}}' "$2" >/dev/null 2>&1 || true
+        "$KITARU" serve >/dev/null 2>log & server=$!
         sleep 0.5
-        dd if=/dev/zero of="$KITARU_HOME/filler" bs=4k 2>/dev/null || true
-        until_true 100 grep -q "the disk is full" log
+        {fail}
+        until_true 100 grep -q "{said}" log
         kill -0 "$server"
-        if is_completed; then echo "it was done before the disk was full" >&2; exit 1; fi
-        rm "$KITARU_HOME/filler"
+        if is_completed; then echo "it was done before the disk failed" >&2; exit 1; fi
+        {mend}
         until_true 300 is_completed
         kill -0 "$server"
         kill -TERM "$server"; wait "$server"
         "$KITARU" executions latest --output json
-    "#,
-    ]
-    .concat();
+    "#
+    );
     let host = Host::new();
     let reply = host.with_mounts(&script, &[&fixture("conformance:count_slow"), &host.writable()]).ok();
-    check(&host, &reply.stdout);
+    let latest: Value = serde_json::from_str(&reply.stdout).unwrap();
+    assert_eq!((&latest["item"]["status"], &latest["item"]["result"]), (&json!("completed"), &json!(820)), "{latest:#}");
+    let steps = steps_ran(&host);
+    // One body was in flight at the kill, and one when the disk failed; a drive that failed again had at most one more.
+    assert!(steps.len() <= 46, "bodies in flight ran again, and no others: {steps:?}");
+    assert_eq!(each_once(steps), (1..=40).collect::<Vec<_>>());
+}
+
+#[test]
+fn e13_a_host_goes_on_when_there_is_space_again() {
+    goes_on(
+        r#"mount -t tmpfs -o size=12m tmpfs "$KITARU_HOME""#,
+        r#"dd if=/dev/zero of="$KITARU_HOME/filler" bs=4k 2>/dev/null || true"#,
+        "the disk is full",
+        r#"rm "$KITARU_HOME/filler""#,
+    );
 }
 
 /// A limit on file sizes is an error of the disk like any other to SQLite, and can be lifted from outside.
 #[test]
 fn e13_a_host_goes_on_when_the_disk_works_again() {
-    let script = [
-        SERVED,
-        r#"
-        # The write-ahead log of a database on this disk may not grow by much.
-        trap '' XFSZ
-        start "$1" "$2" log
-        sleep 0.5
-        prlimit --pid "$server" --fsize=20000:unlimited
-        until_true 100 grep -q "the disk failed under" log
-        kill -0 "$server"
-        if is_completed; then echo "it was done before the disk failed" >&2; exit 1; fi
-        prlimit --pid "$server" --fsize=unlimited:unlimited
-        until_true 300 is_completed
-        kill -0 "$server"
-        kill -TERM "$server"; wait "$server"
-        "$KITARU" executions latest --output json
-    "#,
-    ]
-    .concat();
-    let host = Host::new();
-    let reply = host.with_mounts(&script, &[&fixture("conformance:count_slow"), &host.writable()]).ok();
-    check(&host, &reply.stdout);
+    goes_on(
+        "trap '' XFSZ",
+        // The write-ahead log of a database on this disk may not grow any more.
+        r#"prlimit --pid "$server" --fsize=20000:unlimited"#,
+        "the disk failed under",
+        r#"prlimit --pid "$server" --fsize=unlimited:unlimited"#,
+    );
 }
 
-/// Every append of an execution fails in turn, with an error that is no full disk.
-#[test]
-fn e13_an_error_of_the_disk_is_said_and_loses_nothing() {
-    let script = r#"
-        trap '' XFSZ
-        "$KITARU" run "$1" --input '{"path":"out/warm","steps":1}' "$2" --quiet >/dev/null
-        size=$(stat -c %s "$KITARU_HOME/kitaru.db-wal")
+/// A run of 12 steps on a disk that fails after so many KiB more: it says so, and everything that was recorded goes on when the disk works.
+fn says_so_and_loses_nothing(prepare: &str, run: &str, mend: &str, free: &[u64], said: &str, hint: &str) {
+    let script = format!(
+        r#"
+        {prepare}
+        run() {{ "$KITARU" run "$1" --input '{{"path":"out/traces","steps":12}}' "$2" --output json; }}
         code=0
-        (ulimit -f $((size / 1024 + $3)); exec "$KITARU" run "$1" --input '{"path":"out/traces","steps":12}' "$2" --output json) || code=$?
+        {run} || code=$?
+        {mend}
         echo "code $code"
         "$KITARU" executions list --output json
         latest=$("$KITARU" executions latest --output json | grep -o '"exec_id":"[^"]*"' | head -n 1 | cut -d '"' -f 4)
         "$KITARU" executions resume "$latest" --output json || true
         "$KITARU" executions latest --output json
-    "#;
+    "#
+    );
     let mut outcomes = Vec::new();
-    for free in [0, 8, 16, 32, 64, 128, 4096] {
+    for free in free {
         let host = Host::new();
-        let reply = host.with_mounts(script, &[&fixture("conformance:count"), &host.writable(), &free.to_string()]).ok();
+        let reply = host.with_mounts(&script, &[&fixture("conformance:count"), &host.writable(), &free.to_string()]).ok();
         let (before, after) = reply.stdout.split_once("code ").unwrap_or_else(|| panic!("{reply:?}"));
         let failed = after.starts_with('1');
         outcomes.push(failed);
@@ -116,19 +93,62 @@ fn e13_an_error_of_the_disk_is_said_and_loses_nothing() {
             assert_eq!(before, "", "no data on standard output{reply:?}");
             let error: Value = serde_json::from_str(reply.stderr.lines().next().unwrap()).unwrap();
             assert_eq!(error["error"]["type"], "KitaruBackendError", "{reply:?}");
-            assert!(error["error"]["message"].as_str().unwrap().contains("the disk failed under"), "{reply:?}");
-            assert!(error["error"]["hint"].as_str().unwrap().contains("nothing was lost"), "{reply:?}");
+            assert!(error["error"]["message"].as_str().unwrap().contains(said), "{reply:?}");
+            assert!(error["error"]["hint"].as_str().unwrap().contains(hint), "{reply:?}");
         }
         if lines[0]["items"].as_array().unwrap().len() == 2 {
             let last = &lines.last().unwrap()["item"];
             assert_eq!((&last["status"], &last["result"]), (&json!("completed"), &json!(78)), "free {free} KiB{reply:?}");
-            let mut steps = steps_ran(&host);
+            let steps = steps_ran(&host);
             assert!(steps.len() <= 13, "at most the body in flight ran again: {steps:?}");
-            steps.dedup();
-            assert_eq!(steps, (1..=12).collect::<Vec<_>>(), "free {free} KiB");
+            assert_eq!(each_once(steps), (1..=12).collect::<Vec<_>>(), "free {free} KiB");
         } else {
             assert!(failed && steps_ran(&host).is_empty(), "{reply:?}");
         }
     }
     assert!(outcomes[0] && !outcomes[outcomes.len() - 1], "some of them failed and some did not: {outcomes:?}");
+}
+
+/// Everything that is made once is there, so that what is free is all for the journal.
+const WARM: &str = r#""$KITARU" run "$1" --input '{"path":"out/warm","steps":1}' "$2" --quiet >/dev/null"#;
+
+#[test]
+fn e13_a_full_disk_is_said_and_loses_nothing() {
+    says_so_and_loses_nothing(
+        &[
+            r#"mount -t tmpfs -o size=12m tmpfs "$KITARU_HOME""#,
+            WARM,
+            r#"dd if=/dev/zero of="$KITARU_HOME/filler" bs=4k 2>/dev/null || true"#,
+            r#"truncate -s "-$3K" "$KITARU_HOME/filler""#,
+        ]
+        .join("\n"),
+        r#"run "$@""#,
+        r#"rm "$KITARU_HOME/filler""#,
+        &[0, 4, 8, 16, 32, 64, 128, 2048],
+        "the disk is full",
+        "free some space",
+    );
+}
+
+#[test]
+fn e13_an_error_of_the_disk_is_said_and_loses_nothing() {
+    says_so_and_loses_nothing(
+        &["trap '' XFSZ", WARM, r#"size=$(stat -c %s "$KITARU_HOME/kitaru.db-wal")"#].join("\n"),
+        r#"(ulimit -f $((size / 1024 + $3)); run "$@")"#,
+        "",
+        &[0, 8, 16, 32, 64, 128, 4096],
+        "the disk failed under",
+        "nothing was lost",
+    );
+}
+
+fn steps_ran(host: &Host) -> Vec<u64> {
+    let mut steps = Traces::new(host).steps();
+    steps.sort_unstable();
+    steps
+}
+
+fn each_once(mut steps: Vec<u64>) -> Vec<u64> {
+    steps.dedup();
+    steps
 }

@@ -6,25 +6,19 @@ use std::time::Duration;
 use super::EngineError;
 use super::backoff;
 use super::cache::CachePolicy;
+use super::call::Call;
 use super::calls::Ended;
 use super::checkpoint_port::CheckpointCalls;
 use super::effects;
 use super::events::Event;
 use super::metadata::Metadata;
+use super::patience::Suspended;
 use super::recorder::Step;
 use super::run::Run;
-use super::waiting::Suspended;
 use crate::ids::CallId;
 use crate::journal::{Descriptor, EntryBody, Failure, Outcome, Provenance};
 use crate::sandbox::{CheckpointOptions, CheckpointRun, Ran, Stop};
 use crate::store::{CacheEntry, Durability, put_bytes};
-
-/// A durable call that the flow makes now.
-#[derive(Clone, Debug)]
-pub(super) struct Call {
-    pub(super) index: u32,
-    pub(super) descriptor: Descriptor,
-}
 
 /// A checkpoint call that is to run.
 pub(super) struct Work {
@@ -49,7 +43,7 @@ impl Run {
         let record = self.cursor.own().call(index);
         if work.options.is_once()
             && record.is_some_and(crate::journal::CallRecord::was_interrupted)
-            && let Some(ended) = effects::settle_unknown(self, &work).await?
+            && let Some(ended) = effects::settle_unknown(self, &work.call, &work.options, work.attempt).await?
         {
             return Ok(ended);
         }

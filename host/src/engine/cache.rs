@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::attempt::Call;
+use super::call::Call;
 use super::calls::Ended;
 use super::events::{Event, ServedFrom};
 use super::recorder::Step;

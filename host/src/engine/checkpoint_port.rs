@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::EngineError;
 use super::artifacts::{self, Found};
-use super::attempt::Call;
+use super::call::Call;
 use super::metadata::Metadata;
 use super::run::Run;
 use crate::ids::{CallId, ExecutionId};

@@ -4,40 +4,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use super::calls::Calls;
 use super::ending::{Stopped, run_to_stop};
-use super::events::{Event, Observer, silent};
+use super::events::Event;
 use super::journals::{read_journal, read_journal_until};
 use super::lease::LeaseGuard;
 use super::log_lines::{LogLines, LogWriter};
+use super::options::DriveOptions;
 use super::recorder::{Recorder, Step};
-use super::run::{Run, SleepPolicy, WaitPolicy};
+use super::run::Run;
 use super::{Engine, EngineError, FrozenSpec};
 use crate::ids::{CallId, ExecutionId};
 use crate::journal::{Cursor, Failure, History, Origin, ReplayPlan};
 use crate::sandbox::FlowClock;
 use crate::store::{Durability, ExecutionRow, Status, StatusChange, StoreError};
-
-/// How to drive.
-#[derive(Clone)]
-pub struct DriveOptions {
-    /// At waits.
-    pub wait: WaitPolicy,
-    /// At sleeps.
-    pub sleep: SleepPolicy,
-    /// Who watches.
-    pub observer: Observer,
-    /// Becomes true when this drive is to come to a graceful stop, and its children's with it.
-    pub stop: watch::Receiver<bool>,
-}
-
-impl Default for DriveOptions {
-    fn default() -> Self {
-        Self { wait: WaitPolicy::Return, sleep: SleepPolicy::Stay, observer: silent(), stop: watch::channel(false).1 }
-    }
-}
 
 /// Where driving an execution ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::attempt::{Call, Work};
+use super::call::Call;
 use super::calls::Ended;
 use super::events::Event;
 use super::patience::Parked;
@@ -14,7 +14,7 @@ use super::recorder::Step;
 use super::run::Run;
 use crate::ids::CallId;
 use crate::journal::{AttemptStatus, Failure, Outcome};
-use crate::sandbox::{OnUnknown, Stop};
+use crate::sandbox::{CheckpointOptions, OnUnknown, Stop};
 use crate::store::{Durability, NewWait, Resolution, get_text, put_bytes};
 
 use super::EngineError;
@@ -32,22 +32,26 @@ fn schema() -> Value {
 }
 
 /// Settles a call that may have had its effect. None where it is to run again.
-pub(super) async fn settle_unknown(run: &Arc<Run>, work: &Work) -> Result<Option<Ended>, Stop> {
-    match work.options.on_unknown.unwrap_or_default() {
+pub(super) async fn settle_unknown(
+    run: &Arc<Run>,
+    call: &Call,
+    options: &CheckpointOptions,
+    attempt: u32,
+) -> Result<Option<Ended>, Stop> {
+    match options.on_unknown.unwrap_or_default() {
         OnUnknown::Retry => Ok(None),
-        OnUnknown::Fail => end(run, work, Outcome::Failure(unknown(run, work))).await.map(Some),
-        OnUnknown::Ask => ask(run, work).await,
+        OnUnknown::Fail => end(run, call, attempt, Outcome::Failure(unknown(run, call))).await.map(Some),
+        OnUnknown::Ask => ask(run, call, attempt).await,
     }
 }
 
-fn unknown(run: &Run, work: &Work) -> Failure {
-    let call = CallId { execution: run.id(), index: work.call.index };
-    let name = &work.call.descriptor.invocation;
-    let message =
-        format!("{} while `{name}` ran: nobody knows whether it happened, and it may happen only once", how(run, &work.call));
+fn unknown(run: &Run, call: &Call) -> Failure {
+    let id = CallId { execution: run.id(), index: call.index };
+    let name = &call.descriptor.invocation;
+    let message = format!("{} while `{name}` ran: nobody knows whether it happened, and it may happen only once", how(run, call));
     Failure::runtime("unknown-outcome", message)
-        .at_call(work.call.index)
-        .with_details(&json!({ "idempotency_key": run.idempotency_key(call) }))
+        .at_call(call.index)
+        .with_details(&json!({ "idempotency_key": run.idempotency_key(id) }))
 }
 
 /// How the attempt in question came to no end.
@@ -59,31 +63,30 @@ fn how(run: &Run, call: &Call) -> &'static str {
     }
 }
 
-async fn end(run: &Run, work: &Work, outcome: Outcome) -> Result<Ended, Stop> {
+async fn end(run: &Run, call: &Call, attempt: u32, outcome: Outcome) -> Result<Ended, Stop> {
     // The attempt in question is the last that started.
-    Ok(run.finish_ran(work.call.index, work.attempt.saturating_sub(1), outcome).await?)
+    Ok(run.finish_ran(call.index, attempt.saturating_sub(1), outcome).await?)
 }
 
 /// Asks a person what happened. The question stands under the call's own ID.
-async fn ask(run: &Arc<Run>, work: &Work) -> Result<Option<Ended>, Stop> {
-    let id = CallId { execution: run.id(), index: work.call.index };
+async fn ask(run: &Arc<Run>, call: &Call, attempt: u32) -> Result<Option<Ended>, Stop> {
+    let id = CallId { execution: run.id(), index: call.index };
     let store = run.store.as_ref();
     let mut wakeups = store.watch(run.id()).await.map_err(EngineError::from)?;
-    let name = &work.call.descriptor.invocation;
+    let name = &call.descriptor.invocation;
     // An answer is about one attempt: another one is asked about anew.
-    let metadata =
-        json!({ "idempotency_key": run.idempotency_key(id), "attempt": work.attempt, "unknown_outcome": true }).to_string();
+    let metadata = json!({ "idempotency_key": run.idempotency_key(id), "attempt": attempt, "unknown_outcome": true }).to_string();
     let known = store.waits(run.id()).await.map_err(EngineError::from)?.into_iter().find(|wait| wait.id == id);
     let known = known.filter(|wait| wait.wait.metadata.as_ref() == Some(&metadata));
     let mut step = Step::default();
     if known.is_none() {
         step.wait = Some(NewWait {
-            call: work.call.index,
+            call: call.index,
             name: name.clone(),
             question: Some(format!(
                 "`{name}` may happen only once, and {} while it ran. Did it happen? \
                  Answer with its result, have it run again, or let it fail.",
-                how(run, &work.call)
+                how(run, call)
             )),
             schema: Some(schema().to_string()),
             metadata: Some(metadata),
@@ -122,12 +125,12 @@ async fn ask(run: &Arc<Run>, work: &Work) -> Result<Option<Ended>, Stop> {
         Some("result") => {
             let value = answer.get("value").cloned().unwrap_or_default().to_string();
             let value = put_bytes(store, value.into_bytes()).await.map_err(EngineError::from)?;
-            end(run, work, Outcome::Success(value)).await.map(Some)
+            end(run, call, attempt, Outcome::Success(value)).await.map(Some)
         }
         Some("retry") => {
             run.calls.unpark(&run.recorder, id.index, Step::default(), Durability::Full).done().await?;
             Ok(None)
         }
-        _ => end(run, work, Outcome::Failure(unknown(run, work))).await.map(Some),
+        _ => end(run, call, attempt, Outcome::Failure(unknown(run, call))).await.map(Some),
     }
 }

@@ -7,17 +7,18 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::EngineError;
-use super::attempt::{Call, Work};
+use super::attempt::Work;
 use super::cache::CachePolicy;
+use super::call::Call;
 use super::calls::Ended;
 use super::events::{Event, ServedFrom};
 use super::identity::{self, Wanted};
 use super::metadata::Metadata;
+use super::patience::Suspended;
 use super::recorder::Step;
 use super::refusal::{Refusal, check_name, check_wait, too_many};
 use super::run::Run;
 use super::submitted::{Canceller, Tasks, await_first, await_place, cancel_call};
-use super::waiting::Suspended;
 use crate::journal::{
     CallKind, CanonicalJson, Decision, Descriptor, Divergence, EntryBody, Failure, Invocations, Outcome, Provenance,
 };

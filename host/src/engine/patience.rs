@@ -5,10 +5,23 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::run::{SleepPolicy, WaitPolicy};
+use super::options::{SleepPolicy, WaitPolicy};
 use crate::clock::Timestamp;
 use crate::ids::ExecutionId;
 use crate::store::StatusChange;
+
+/// Kitaru's polling window, in seconds.
+pub(super) const DEFAULT_WINDOW: u64 = 600;
+
+/// The runner leaves the execution to the store.
+#[derive(Debug, thiserror::Error)]
+#[error("the runner leaves the execution to the store")]
+pub(super) enum Suspended {
+    /// Everything in it waits for something that costs nothing: its status says for what.
+    Parked,
+    /// It could go on at once, and the host stops.
+    Stopping,
+}
 
 /// What a call waits for that costs nothing.
 #[derive(Clone, Debug)]

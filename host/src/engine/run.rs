@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
 use super::calls::{Calls, Ended};
-use super::drive::DriveOptions;
 use super::events::Event;
 use super::log_lines::{LogLines, LogWriter};
+use super::options::DriveOptions;
 use super::patience::Policy;
 use super::recorder::{Recorder, Step};
 use super::{Engine, EngineError, FrozenSpec};
@@ -18,29 +17,6 @@ use crate::ids::{CallId, ExecutionId};
 use crate::journal::{Cursor, EntryBody, Outcome, Payload, Provenance};
 use crate::sandbox::{FlowClock, FlowOptions, Program};
 use crate::store::{Durability, ExecutionRow, Store, StoreError, get_text};
-
-/// What a driver does when the flow waits for an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WaitPolicy {
-    /// Returns at once; whoever answers drives on.
-    Return,
-    /// Stays for the wait's polling window, then returns (E8).
-    Window,
-    /// Stays until the answer comes.
-    Stay,
-}
-
-/// What a driver does when the flow waits for nothing but a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SleepPolicy {
-    /// Stays until the time comes.
-    Stay,
-    /// Leaves the execution to whoever drives it when the time comes, if that is far off.
-    Leave {
-        /// How far off.
-        longer_than: Duration,
-    },
-}
 
 /// What all parts of one drive share.
 pub(super) struct Run {

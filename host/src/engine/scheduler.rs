@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use super::drive::{DriveOptions, boxed_drive};
+use super::drive::boxed_drive;
 use super::events::Observer;
-use super::run::SleepPolicy;
+use super::options::{DriveOptions, SleepPolicy};
 use super::{Engine, EngineError};
 use crate::ids::ExecutionId;
 use crate::store::{ExecutionFilter, Page, Status, StoreError};

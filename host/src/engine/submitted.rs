@@ -7,9 +7,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::calls::{Ended, Look};
+use super::patience::Suspended;
 use super::recorder::Step;
 use super::run::Run;
-use super::waiting::Suspended;
 use crate::ids::CallId;
 use crate::journal::{EntryBody, Failure, Outcome, Provenance};
 use crate::sandbox::Stop;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::attempt::Call;
+use super::call::Call;
 use super::calls::Ended;
 use super::patience::Parked;
 use super::recorder::Step;

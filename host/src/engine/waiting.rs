@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::attempt::Call;
+use super::call::Call;
 use super::calls::Ended;
 use super::events::Event;
-use super::patience::Parked;
+use super::patience::{DEFAULT_WINDOW, Parked};
 use super::recorder::Step;
 use super::run::Run;
 use super::{Engine, EngineError, schema, timers};
@@ -17,19 +17,6 @@ use crate::ids::CallId;
 use crate::journal::{EntryBody, Failure, Outcome};
 use crate::sandbox::{Stop, WaitRequest};
 use crate::store::{Durability, NewWait, Resolution, StoreError, WaitRow, get_text, put_bytes};
-
-/// Kitaru's polling window, in seconds.
-pub(super) const DEFAULT_WINDOW: u64 = 600;
-
-/// The runner leaves the execution to the store.
-#[derive(Debug, thiserror::Error)]
-#[error("the runner leaves the execution to the store")]
-pub(super) enum Suspended {
-    /// Everything in it waits for something that costs nothing: its status says for what.
-    Parked,
-    /// It could go on at once, and the host stops.
-    Stopping,
-}
 
 impl Run {
     /// Asks, or goes on asking, until somebody answered or the deadline passed.

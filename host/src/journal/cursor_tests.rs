@@ -112,14 +112,7 @@ fn e5_a_cancelled_attempt_stays_unknown_when_its_call_is_reopened() {
     let mut book = Book::default();
     book.add(EntryBody::CallIssued { call: 0, descriptor: checkpoint("a") }).start(0, 1, None);
     book.ran(1, checkpoint("b"), failed());
-    book.add(EntryBody::CallEnded {
-        call: 0,
-        attempt: 0,
-        descriptor: None,
-        outcome: failed(),
-        provenance: crate::journal::Provenance::Cancelled,
-        metadata: None,
-    });
+    book.cut_off(0);
     let failure = Failure { call_index: Some(1), ..Failure::user("error", "no") };
     book.add(EntryBody::Finished { outcome: Outcome::Failure(failure.clone()), unseen: vec![0], learnt_after: Some(2) });
     let rerun = book.history().to_rerun(&failure);
@@ -138,14 +131,7 @@ fn e9_what_the_end_of_the_flow_ended_runs_again_whatever_failed() {
         let mut book = Book::default();
         book.add(EntryBody::CallIssued { call: 0, descriptor: checkpoint("a") }).start(0, 1, None);
         book.ran(1, checkpoint("b"), success("1"));
-        book.add(EntryBody::CallEnded {
-            call: 0,
-            attempt: 0,
-            descriptor: None,
-            outcome: failed(),
-            provenance: crate::journal::Provenance::Cancelled,
-            metadata: None,
-        });
+        book.cut_off(0);
         book.add(EntryBody::Finished { outcome: Outcome::Failure(failure.clone()), unseen: vec![0], learnt_after: None });
         let rerun = book.history().to_rerun(&failure);
         assert_eq!(rerun, [0]);

@@ -61,6 +61,18 @@ impl Book {
         })
     }
 
+    /// The end of the flow ended the call.
+    pub(super) fn cut_off(&mut self, index: u32) -> &mut Self {
+        self.add(EntryBody::CallEnded {
+            call: index,
+            attempt: 0,
+            descriptor: None,
+            outcome: failed(),
+            provenance: Provenance::Cancelled,
+            metadata: None,
+        })
+    }
+
     pub(super) fn ran(&mut self, index: u32, descriptor: Descriptor, outcome: Outcome) -> &mut Self {
         self.start(index, 1, Some(descriptor)).end(index, 1, outcome)
     }
