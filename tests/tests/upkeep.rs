@@ -9,6 +9,12 @@ fn id(execution: &Value) -> &str {
     execution["exec_id"].as_str().unwrap()
 }
 
+/// An execution with a value that is a file.
+fn large(host: &Host, letter: &str) -> Value {
+    let input = host.file("input.json", json!({ "value": letter.repeat(200_000) }).to_string());
+    host.item(["run", &fixture("conformance:echo_value"), "--input", &format!("@{input}")])
+}
+
 /// The bytes of a data folder's files.
 fn files(host: &Host) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
@@ -172,16 +178,18 @@ fn executions_are_found_by_label_time_and_metadata_and_counted() {
 #[test]
 fn an_export_is_read_on_another_machine_and_replayed_there() {
     let (here, there) = (Host::new(), Host::new());
+    // A value in the database, and one that is a file.
     let run = here.flow("echo_value", &json!({ "value": "x".repeat(100_000) }), &[]);
+    let large = large(&here, "x");
     let replay = here.item(["executions", "replay", id(&run), "--from", "echo"]);
     let waiting = here.flow("wait_bool", &json!({}), &[]);
     let saved = here.item(["run", &kitaru_tests::example("logging"), "--arg", "topic=kitaru"]);
     let file = here.path("export.tar");
-    let exported = here.item(["executions", "export", id(&replay), id(&waiting), id(&saved), "--to", &file]);
-    assert_eq!(exported["executions"].as_array().unwrap().len(), 4, "and the execution that one replays");
+    let exported = here.item(["executions", "export", id(&replay), id(&waiting), id(&saved), id(&large), "--to", &file]);
+    assert_eq!(exported["executions"].as_array().unwrap().len(), 5, "and the execution that one replays");
     let imported = there.item(["executions", "import", &file]);
-    assert_eq!(imported["executions"].as_array().unwrap().len(), 4);
-    for original in [&run, &replay, &saved] {
+    assert_eq!(imported["executions"].as_array().unwrap().len(), 5);
+    for original in [&run, &replay, &saved, &large] {
         let found = there.get(id(original));
         assert_eq!((&found["result"], &found["metadata"]), (&original["result"], &here.get(id(original))["metadata"]));
         assert_eq!(there.journal(id(original)), here.journal(id(original)));
@@ -192,7 +200,7 @@ fn an_export_is_read_on_another_machine_and_replayed_there() {
     assert_eq!(there.json(["executions", "verify", id(&run)]).items()[0]["holds"], true);
     assert_eq!(there.item(["executions", "replay", id(&run), "--from", "echo"])["result"], run["result"]);
     let again = there.item(["executions", "import", &file]);
-    assert_eq!((again["executions"].as_array().unwrap().len(), again["known"].as_array().unwrap().len()), (0, 4));
+    assert_eq!((again["executions"].as_array().unwrap().len(), again["known"].as_array().unwrap().len()), (0, 5));
 }
 
 /// What somebody granted elsewhere, nobody granted here.
@@ -268,8 +276,7 @@ fn a_damaged_export_adds_nothing() {
 #[test]
 fn deleted_executions_are_gone_with_what_only_they_needed() {
     let host = Host::new();
-    let big = |letter: &str| host.flow("echo_value", &json!({ "value": letter.repeat(100_000) }), &[]);
-    let (one, two) = (big("a"), big("b"));
+    let (one, two) = (large(&host, "a"), large(&host, "b"));
     let waiting = host.flow("wait_bool", &json!({}), &[]);
     host.json(["executions", "delete", id(&waiting)]).refused("KitaruStateError", &["Only ended executions can be deleted"]);
     // Files are removed once they are old enough not to belong to a row that is about to be written.
@@ -278,7 +285,7 @@ fn deleted_executions_are_gone_with_what_only_they_needed() {
         std::fs::File::options().append(true).open(path).unwrap().set_modified(old).unwrap();
     }
     let deleted = host.item(["executions", "delete", id(&one)]);
-    assert!(deleted["freed_bytes"].as_u64().unwrap() >= 100_000, "{deleted:#}");
+    assert!(deleted["freed_bytes"].as_u64().unwrap() >= 200_000, "{deleted:#}");
     host.json(["executions", "get", id(&one)]).refused("KitaruRuntimeError", &["was not found"]);
     assert_eq!(host.get(id(&two))["result"], two["result"], "another's values stay");
     let kept = host.item(["executions", "delete", "--keep-days", "1"]);

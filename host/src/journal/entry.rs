@@ -95,7 +95,7 @@ pub enum Payload {
 
 impl Payload {
     /// Values over this size, in bytes, go to the blob store.
-    pub const INLINE_LIMIT: usize = 32 * 1024;
+    pub const INLINE_LIMIT: usize = 2 * 1024;
 
     /// Size in bytes.
     pub fn len(&self) -> u64 {

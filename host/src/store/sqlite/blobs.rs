@@ -9,6 +9,7 @@ use super::SqliteStore;
 use super::blocking::blocking;
 use super::errors;
 use super::folder;
+use super::kept_values::ROW_LIMIT;
 use crate::ids::ComponentDigest;
 use crate::journal::PayloadHash;
 use crate::store::{Blobs, Components, StoreError};
@@ -16,6 +17,9 @@ use crate::store::{Blobs, Components, StoreError};
 #[async_trait]
 impl Blobs for SqliteStore {
     async fn put_blob(&self, bytes: Vec<u8>) -> Result<PayloadHash, StoreError> {
+        if bytes.len() <= ROW_LIMIT {
+            return self.put_value(bytes).await;
+        }
         let folder = self.folder.clone();
         blocking(move || {
             let hash = PayloadHash::of(&bytes);
@@ -27,6 +31,9 @@ impl Blobs for SqliteStore {
     }
 
     async fn keep_blob(&self, hash: &PayloadHash) -> Result<bool, StoreError> {
+        if self.keep_value(*hash).await? {
+            return Ok(true);
+        }
         let (folder, path) = (self.folder.clone(), self.folder.blob(hash));
         blocking(move || {
             let _keeping = folder.keeping()?;
@@ -40,6 +47,9 @@ impl Blobs for SqliteStore {
     }
 
     async fn get_blob(&self, hash: &PayloadHash) -> Result<Vec<u8>, StoreError> {
+        if let Some(value) = self.value(*hash).await? {
+            return Ok(value);
+        }
         let (path, hash) = (self.folder.blob(hash), *hash);
         blocking(move || read(path, "blob", hash, |bytes| PayloadHash::of(bytes) == hash)).await
     }

@@ -153,7 +153,7 @@ impl Executions for SqliteStore {
     }
 
     async fn sweep(&self, grace: Duration) -> Result<u64, StoreError> {
-        self.sweep_files(grace).await
+        Ok(self.sweep_files(grace).await? + self.sweep_values(grace).await?)
     }
 
     async fn request_cancel(&self, id: ExecutionId) -> Result<(), StoreError> {

@@ -23,6 +23,7 @@ mod fence;
 mod folder;
 mod imports;
 mod journal;
+mod kept_values;
 mod leases;
 mod logs;
 mod mutex;

@@ -139,6 +139,17 @@ CREATE TABLE cache (
 -- What goes when its execution is deleted.
 CREATE INDEX cache_by_execution ON cache (execution);
 
+-- Values that are too large for the row that names them, and small enough for the database. Larger ones are files.
+CREATE TABLE kept_values (
+    id    INTEGER PRIMARY KEY,
+    hash  BLOB NOT NULL CHECK (length(hash) = 32),
+    at    INTEGER NOT NULL,  -- when it was last put: it may be about to be named
+    bytes BLOB NOT NULL
+) STRICT;
+
+-- A value by its address (`get_blob`).
+CREATE UNIQUE INDEX kept_values_by_hash ON kept_values (hash);
+
 -- Which execution needs which large value: one that none needs can be removed.
 CREATE TABLE blob_uses (
     hash      BLOB NOT NULL CHECK (length(hash) = 32),

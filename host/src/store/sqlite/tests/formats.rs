@@ -8,6 +8,7 @@ use tempfile::tempdir;
 use super::scenes::{claimed, record};
 use crate::journal::PayloadHash;
 use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::kept_values::ROW_LIMIT;
 use crate::store::{Blobs, Components, Durability, ExecutionFilter, Executions, Journal, StoreError};
 
 fn change(folder: &Path, sql: &str) {
@@ -51,7 +52,7 @@ async fn files_are_private() {
     let store = SqliteStore::open(&root.path().join("home")).unwrap();
     let lease = claimed(&store).await;
     store.append(&lease, record(0, 10, Durability::Full)).await.unwrap();
-    store.put_blob(vec![1; 10]).await.unwrap();
+    store.put_blob(vec![1; ROW_LIMIT + 1]).await.unwrap();
     store.put_component(b"component").await.unwrap();
     store.request_cancel(lease.execution).await.unwrap();
     let mut seen = 0;
@@ -146,7 +147,8 @@ async fn e13_a_column_of_another_kind_is_damaged() {
 async fn e13_a_damaged_blob_is_told_and_can_be_put_again() {
     let folder = tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
-    let hash = store.put_blob(b"value".to_vec()).await.unwrap();
+    let value = vec![7; ROW_LIMIT + 1];
+    let hash = store.put_blob(value.clone()).await.unwrap();
     let path = store.folder.blob(&hash);
     std::fs::write(&path, "other").unwrap();
     let error = store.get_blob(&hash).await.unwrap_err();
@@ -154,7 +156,15 @@ async fn e13_a_damaged_blob_is_told_and_can_be_put_again() {
     // A torn file has another length, and is replaced.
     std::fs::write(&path, "val").unwrap();
     assert!(matches!(store.get_blob(&hash).await, Err(StoreError::Damaged { .. })));
-    assert_eq!(store.put_blob(b"value".to_vec()).await.unwrap(), PayloadHash::of(b"value"));
+    assert_eq!(store.put_blob(value.clone()).await.unwrap(), PayloadHash::of(&value));
+    assert_eq!(store.get_blob(&hash).await.unwrap(), value);
+
+    // In the database.
+    let hash = store.put_blob(b"value".to_vec()).await.unwrap();
+    change(folder.path(), "UPDATE kept_values SET bytes = x'00'");
+    let error = store.get_blob(&hash).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Damaged { .. }) && error.to_string().contains(&hash.to_string()), "{error}");
+    store.put_blob(b"value".to_vec()).await.unwrap();
     assert_eq!(store.get_blob(&hash).await.unwrap(), b"value");
 
     let digest = store.put_component(b"component").await.unwrap();

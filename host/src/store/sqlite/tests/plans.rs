@@ -7,7 +7,9 @@ use tempfile::tempdir;
 
 use crate::ids::{ExecutionId, Ids as _, SystemIds};
 use crate::store::sqlite::executions::{count_of, list_of};
-use crate::store::sqlite::{SqliteStore, artifacts, cache, columns, executions, fence, journal, leases, logs, removal, waits};
+use crate::store::sqlite::{
+    SqliteStore, artifacts, cache, columns, executions, fence, journal, kept_values, leases, logs, removal, waits,
+};
 use crate::store::{Durability, ExecutionFilter, LogFilter, LogSource, Status};
 
 /// A statement with its values, which SQLite looks at too when it plans; every value is 1000 where none are given.
@@ -92,6 +94,8 @@ fn by_key() -> Vec<(&'static str, Vec<&'static str>)> {
         (artifacts::ALL, vec!["INDEX artifacts_by_position (execution=?)"]),
         (artifacts::REPLACE, vec!["INDEX artifacts_by_position (execution=? AND call=? AND attempt=? AND ordinal>?)"]),
         (cache::CACHED, vec!["cache USING PRIMARY KEY (key=?)"]),
+        (kept_values::VALUE, vec!["INDEX kept_values_by_hash (hash=?)"]),
+        (kept_values::KEEP, vec!["INDEX kept_values_by_hash (hash=?)"]),
     ]
 }
 

@@ -9,9 +9,15 @@ use tempfile::tempdir;
 use super::scenes::{claimed, record};
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::folder::files_now;
+use crate::store::sqlite::kept_values::ROW_LIMIT;
 use crate::store::{Append, Blobs, Components, Durability, Executions, Journal};
 
 const GRACE: Duration = Duration::from_secs(600);
+
+/// A value that is a file.
+fn large() -> Vec<u8> {
+    vec![b'v'; ROW_LIMIT + 1]
+}
 
 /// As if it had been written so long ago.
 fn make_older(path: &Path, by: Duration) {
@@ -22,7 +28,7 @@ fn make_older(path: &Path, by: Duration) {
 async fn files_are_swept_when_the_grace_is_over() {
     let folder = tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
-    let blob = store.folder.blob(&store.put_blob(b"value".to_vec()).await.unwrap());
+    let blob = store.folder.blob(&store.put_blob(large()).await.unwrap());
     let component = store.folder.component(store.put_component(b"component").await.unwrap());
     for path in [&blob, &component] {
         make_older(path, GRACE - Duration::from_secs(60));
@@ -30,7 +36,7 @@ async fn files_are_swept_when_the_grace_is_over() {
     assert_eq!(store.sweep(GRACE).await.unwrap(), 0);
     assert!(blob.exists() && component.exists());
     make_older(&blob, GRACE);
-    assert_eq!(store.sweep(GRACE).await.unwrap(), 5, "each by its own age");
+    assert_eq!(store.sweep(GRACE).await.unwrap(), large().len() as u64, "each by its own age");
     assert!(!blob.exists() && component.exists());
     make_older(&component, GRACE);
     assert_eq!(store.sweep(GRACE).await.unwrap(), 9);
@@ -41,7 +47,7 @@ async fn files_are_swept_when_the_grace_is_over() {
 async fn what_is_written_again_is_young_again() {
     let folder = tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
-    let hash = store.put_blob(b"value".to_vec()).await.unwrap();
+    let hash = store.put_blob(large()).await.unwrap();
     let digest = store.put_component(b"component").await.unwrap();
     let (blob, component) = (store.folder.blob(&hash), store.folder.component(digest));
     for path in [&blob, &component] {
@@ -49,21 +55,21 @@ async fn what_is_written_again_is_young_again() {
     }
     // By somebody whose row is not there yet, in another process.
     let other = SqliteStore::open(folder.path()).unwrap();
-    other.put_blob(b"value".to_vec()).await.unwrap();
+    other.put_blob(large()).await.unwrap();
     other.put_component(b"component").await.unwrap();
     assert_eq!(store.sweep(GRACE).await.unwrap(), 0);
     let lease = claimed(&other).await;
     other.append(&lease, Append { blobs: vec![hash], ..record(0, 10, Durability::Full) }).await.unwrap();
     make_older(&blob, 2 * GRACE);
     assert_eq!(store.sweep(GRACE).await.unwrap(), 0, "now the row keeps it, however old it is");
-    assert_eq!(other.get_blob(&hash).await.unwrap(), b"value");
+    assert_eq!(other.get_blob(&hash).await.unwrap(), large());
 }
 
 #[tokio::test]
 async fn what_a_crash_left_of_a_write_is_swept() {
     let folder = tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
-    let blob = store.folder.blob(&store.put_blob(b"value".to_vec()).await.unwrap());
+    let blob = store.folder.blob(&store.put_blob(large()).await.unwrap());
     let (left, under_way) = (blob.with_file_name(".tmpleft"), blob.with_file_name(".tmpnow"));
     for path in [&left, &under_way] {
         std::fs::write(path, "half").unwrap();
@@ -77,9 +83,29 @@ async fn what_a_crash_left_of_a_write_is_swept() {
 async fn a_file_from_the_future_is_young() {
     let folder = tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
-    let blob = store.folder.blob(&store.put_blob(b"value".to_vec()).await.unwrap());
+    let blob = store.folder.blob(&store.put_blob(large()).await.unwrap());
     // The clock was set back since.
     File::options().append(true).open(&blob).unwrap().set_modified(files_now() + 2 * GRACE).unwrap();
     assert_eq!(store.sweep(GRACE).await.unwrap(), 0);
     assert!(blob.exists());
+}
+
+#[tokio::test]
+async fn values_in_the_database_are_swept_when_the_grace_is_over() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let hash = store.put_blob(b"value".to_vec()).await.unwrap();
+    assert!(!store.folder.blob(&hash).exists(), "it is no file");
+    let age = |by: Duration| {
+        let micros = by.as_micros() as i64;
+        store.writer.write(Durability::Relaxed, move |db| Ok(db.execute("UPDATE kept_values SET at = at - ?1", [micros])?))
+    };
+    age(GRACE - Duration::from_secs(60)).await.unwrap();
+    assert_eq!(store.sweep(GRACE).await.unwrap(), 0);
+    age(GRACE).await.unwrap();
+    assert!(store.keep_blob(&hash).await.unwrap(), "somebody is about to name it");
+    assert_eq!(store.sweep(GRACE).await.unwrap(), 0);
+    age(GRACE).await.unwrap();
+    assert_eq!(store.sweep(GRACE).await.unwrap(), 5);
+    assert!(!store.keep_blob(&hash).await.unwrap());
 }
