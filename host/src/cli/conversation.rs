@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use owo_colors::OwoColorize as _;
 
@@ -18,11 +20,13 @@ pub(super) struct Conversation<'a> {
     keyboard: Option<Keyboard>,
     asked: Option<(PendingWaitView, Asking<'a>)>,
     queue: VecDeque<PendingWaitView>,
+    /// An answer was typed, and is being given.
+    is_giving: Arc<AtomicBool>,
 }
 
 impl<'a> Conversation<'a> {
     pub(super) fn new(service: &'a dyn Service) -> Self {
-        Self { service, keyboard: None, asked: None, queue: VecDeque::new() }
+        Self { service, keyboard: None, asked: None, queue: VecDeque::new(), is_giving: Arc::default() }
     }
 
     /// Whether a question stands at the terminal.
@@ -42,7 +46,13 @@ impl<'a> Conversation<'a> {
     /// A question was settled, here or elsewhere.
     pub(super) async fn settled(&mut self, wait_id: &str) {
         self.queue.retain(|wait| wait.wait_id != wait_id);
-        if let Some((wait, _)) = self.asked.take_if(|(wait, _)| wait.wait_id == wait_id) {
+        if let Some((wait, asking)) = self.asked.take_if(|(wait, _)| wait.wait_id == wait_id) {
+            // It has the keyboard.
+            drop(asking);
+            if self.is_giving.swap(false, Ordering::AcqRel) {
+                // By what was typed here: there is nothing to say.
+                return self.next();
+            }
             let how = match self.status_of(&wait).await.as_deref() {
                 Some("expired") => "nobody answered in time",
                 Some("aborted") => "aborted elsewhere",
@@ -75,7 +85,7 @@ impl<'a> Conversation<'a> {
         }
         let Some(wait) = self.queue.pop_front() else { return };
         let mut keyboard = self.keyboard.get_or_insert_with(Keyboard::open).clone();
-        let (service, asked) = (self.service, wait.clone());
+        let (service, asked, is_giving) = (self.service, wait.clone(), self.is_giving.clone());
         prompt::show(&wait);
         let asking = async move {
             loop {
@@ -83,7 +93,10 @@ impl<'a> Conversation<'a> {
                 if answer == Answer::Leave {
                     return Ok(answer);
                 }
-                match prompt::give(service, &asked, answer.clone()).await {
+                is_giving.store(true, Ordering::Release);
+                let given = prompt::give(service, &asked, answer.clone()).await;
+                is_giving.store(false, Ordering::Release);
+                match given {
                     Ok(true) => return Ok(answer),
                     Ok(false) => {}
                     // Somebody else was quicker, or the time is over: the flow goes on with that.

@@ -1,5 +1,6 @@
 //! Live progress on standard error while a person watches: which checkpoint runs and for how long, what was served, what the flow says.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,7 +16,8 @@ pub(super) struct Progress {
     live: bool,
     /// The line that moves, while something runs.
     bar: Option<ProgressBar>,
-    started: Option<Instant>,
+    /// Bodies that run, by call (a child flow has calls of the same indexes), and since when.
+    running: BTreeMap<(u32, String), (String, Instant)>,
     /// Served calls are counted, and told in one line.
     served: (u32, Option<ServedFrom>),
 }
@@ -23,7 +25,7 @@ pub(super) struct Progress {
 impl Progress {
     /// With `live`, a line that moves; otherwise only lines that stay.
     pub(super) fn new(live: bool) -> Self {
-        Self { live, bar: None, started: None, served: (0, None) }
+        Self { live, bar: None, running: BTreeMap::new(), served: (0, None) }
     }
 
     /// A line that stays, above the one that moves.
@@ -63,23 +65,18 @@ impl Progress {
                     }
                 }
             },
-            Event::Running { invocation, attempt, .. } => {
-                self.started = Some(Instant::now());
+            Event::Running { index, invocation, attempt } => {
                 let attempt = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
-                self.rest();
-                self.bar = self.live.then(|| {
-                    let bar = ProgressBar::new_spinner();
-                    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
-                        bar.set_style(style);
-                    }
-                    bar.set_message(format!("{}{attempt}", one_line(invocation)));
-                    bar.enable_steady_tick(Duration::from_millis(100));
-                    bar
-                });
+                self.running.insert((*index, invocation.clone()), (format!("{}{attempt}", one_line(invocation)), Instant::now()));
+                self.move_line();
             }
-            Event::Ran { invocation, failure, again, .. } => {
-                let took = self.started.take().map(|started| human(started.elapsed())).unwrap_or_default();
-                self.rest();
+            Event::Ran { index, invocation, failure, again } => {
+                let took = self
+                    .running
+                    .remove(&(*index, invocation.clone()))
+                    .map(|(_, since)| human(since.elapsed()))
+                    .unwrap_or_default();
+                self.move_line();
                 let name = one_line(invocation);
                 match failure {
                     None => self.say(&format!("{} {name} {}", "✓".green(), took.dimmed())),
@@ -108,6 +105,20 @@ impl Progress {
             }
             Event::Waiting { .. } | Event::Stopped { .. } => self.rest(),
         }
+    }
+
+    /// Shows what runs longest, and how much runs beside it; nothing where nothing runs.
+    fn move_line(&mut self) {
+        self.rest();
+        let Some((name, since)) = self.running.values().min_by_key(|(_, since)| *since).filter(|_| self.live) else { return };
+        let bar = ProgressBar::new_spinner().with_elapsed(since.elapsed());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        let beside = self.running.len() - 1;
+        bar.set_message(if beside == 0 { name.clone() } else { format!("{name} and {beside} more") });
+        bar.enable_steady_tick(Duration::from_millis(100));
+        self.bar = Some(bar);
     }
 
     fn tell_served(&mut self) {

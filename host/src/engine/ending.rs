@@ -119,13 +119,12 @@ async fn fail(run: &Arc<Run>, cut_off: Vec<u32>, failure: Failure, metadata: Opt
                 run.program.manifest().checkpoint(&record.descriptor.name).is_some_and(|info| info.options.is_once())
             });
         if !once {
-            let from_something = !rerun.is_empty();
-            let reopened = EntryBody::Reopened { rerun, component: None, automatic: true };
+            let reopened = EntryBody::Reopened { rerun: rerun.clone(), component: None, automatic: true };
             add(&mut history, reopened.clone())?;
-            let from_call = from_something.then(|| history.len());
+            let from_call = (!rerun.is_empty()).then(|| history.len());
             entries.push(reopened);
             let step = Step { entries, ..Step::default() }
-                .with_status(StatusChange::Reopened { component: None, from_call, automatic: true })
+                .with_status(StatusChange::Reopened { component: None, from_call, rerun, automatic: true })
                 .with_metadata(metadata);
             run.recorder.write(step, Durability::Full).await?;
             close_questions(run, &cut_off).await?;

@@ -20,12 +20,17 @@ impl FlowCalls {
                 self.run.flow_clock.advance(ended.clock);
                 text.parse().map_err(|_| EngineError::state("a choice is recorded as something else"))?
             }
-            Decided::Run { attempt, .. } => {
+            Decided::Run { attempt, recorded, .. } => {
+                // It may be long until one ends, and a value that no record names is swept some day.
+                let is_beside = matches!(call.descriptor.input, Payload::Blob { .. });
+                if is_beside {
+                    self.issue(&call, recorded).await?;
+                }
                 let (position, _) = self.first_of(&calls).await?;
                 let entry = EntryBody::CallEnded {
                     call: call.index,
                     attempt,
-                    descriptor: self.run.cursor.own().call(call.index).is_none().then(|| call.descriptor.clone()),
+                    descriptor: (!recorded && !is_beside).then(|| call.descriptor.clone()),
                     outcome: Outcome::Success(Payload::Inline(position.to_string().into_bytes())),
                     provenance: Provenance::Ran,
                     metadata: None,
@@ -38,7 +43,10 @@ impl FlowCalls {
         // Of a failure the flow learns as soon as that decides something.
         let chosen = usize::try_from(winner).ok().and_then(|position| calls.get(position));
         if let Some(chosen) = chosen.filter(|chosen| self.run.calls.has_failed(**chosen)) {
-            self.run.calls.failures(|failures| failures.learnt(*chosen, call.index));
+            self.run.calls.failures(|failures| {
+                failures.learnt(*chosen, call.index);
+                failures.told(*chosen);
+            });
         }
         self.run.flow_moves_on();
         Ok(winner)

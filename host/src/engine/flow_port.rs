@@ -89,7 +89,12 @@ impl FlowCalls {
         let invocation = self.invocations.next(name, own_id).map_err(Refusal::usage)?;
         let canonical = CanonicalJson::of(input);
         let input_hash = canonical.hash();
-        let input = put_bytes(self.run.store.as_ref(), canonical.into_string().into_bytes()).await.map_err(EngineError::from)?;
+        // Going over a journal again writes nothing (E1).
+        let known = self.run.cursor.own().call(index).map(|record| &record.descriptor);
+        let input = match known.filter(|known| known.input_hash == input_hash) {
+            Some(known) => known.input.clone(),
+            None => put_bytes(self.run.store.as_ref(), canonical.into_string().into_bytes()).await.map_err(EngineError::from)?,
+        };
         self.run.made.store(index + 1, Ordering::Release);
         let (name, checkpoint_type) = (name.to_owned(), checkpoint_type.cloned());
         Ok(Call { index, descriptor: Descriptor { kind, name, invocation, input, input_hash, checkpoint_type } })
@@ -291,7 +296,7 @@ impl FlowCalls {
 
     /// A submitted call takes its place in the journal before the flow goes on, so that the journal has calls in the order of their
     /// indexes, whoever is quicker to run.
-    async fn issue(&self, call: &Call, recorded: bool) -> Result<(), EngineError> {
+    pub(super) async fn issue(&self, call: &Call, recorded: bool) -> Result<(), EngineError> {
         if !recorded {
             let issued = EntryBody::CallIssued { call: call.index, descriptor: call.descriptor.clone() };
             self.run.recorder.write(Step::entry(issued), Durability::Relaxed).await?;

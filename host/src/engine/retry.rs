@@ -53,7 +53,7 @@ impl Engine {
         // Before anything is written: a source that is gone is not there for the drive either.
         self.replay_source(&row, &journal.history).await?;
         let from_call = (!rerun.is_empty()).then(|| journal.history.len());
-        let step = Step::entry(body).with_status(StatusChange::Reopened { component, from_call, automatic: false });
+        let step = Step::entry(body).with_status(StatusChange::Reopened { component, from_call, rerun, automatic: false });
         recorder.write(step, Durability::Full).await.map(drop)
     }
 

@@ -34,7 +34,7 @@ impl Engine {
     /// When the store cannot be read at all.
     pub async fn look_after(&self, observer: Observer) -> Result<(), EngineError> {
         // A store that cannot be read when the host starts is somebody's mistake; later it is a bad moment.
-        self.store.next_wake().await?;
+        self.store.next_wake(self.clock.now()).await?;
         let held = Held::default();
         let mut drives = JoinSet::new();
         while !self.is_stopping() {
@@ -80,11 +80,8 @@ impl Engine {
         }
         // Timers are exact: the look is only for what nobody tells of.
         let now = self.clock.now();
-        Ok(match self.store.next_wake().await? {
-            Some(due) if due > now => due.since(now).clamp(HURRY, LOOK),
-            // What is due by now is driven, or could not be.
-            Some(_) | None => LOOK,
-        })
+        // What is due by now is driven, or could not be.
+        Ok(self.store.next_wake(now).await?.map_or(LOOK, |due| due.since(now).clamp(HURRY, LOOK)))
     }
 
     /// Executions that could go on.

@@ -46,7 +46,7 @@ macro_rules! contract_tests {
             a_lost_lease_is_given_back_without_complaint, an_abandoned_claim_does_not_block,
             e3_concurrent_appends_are_all_there, e3_a_refused_append_leaves_its_neighbours_alone, e3_reopening_keeps_everything,
             e3_a_full_append_without_changes_is_accepted, interleaved_journals_keep_their_order,
-            a_wait_is_settled_once, a_wait_can_be_aborted, concurrent_answers_have_one_winner, e9_a_reopened_execution_asks_anew,
+            a_wait_is_settled_once, a_wait_can_be_aborted, concurrent_answers_have_one_winner, e9_a_reopened_execution_asks_anew, e9_questions_of_calls_that_run_again_are_gone,
             artifacts_read_back_in_order, e12_artifacts_are_fenced, an_attempt_that_runs_again_replaces_its_artifacts,
             e11_a_line_is_kept_once, log_filters_and_limits, logs_can_be_followed,
             blobs_are_kept_by_content, components_are_kept_by_digest, large_values_leave_the_row,

@@ -77,12 +77,12 @@ pub(crate) async fn a_parent_is_due_when_its_child_ends<P: Place>(place: P) {
         StatusChange::Cancelled,
     ]) {
         let (parent, child) = family(&store, None).await;
-        assert_eq!(store.next_wake().await.unwrap(), None);
+        assert_eq!(store.next_wake(at(0)).await.unwrap(), None);
         let moment = at(50 + number);
         ends(&store, child, change, moment).await;
         assert_eq!(store.due(at(49 + number)).await.unwrap(), []);
         assert_eq!(store.due(moment).await.unwrap(), [parent.execution]);
-        assert_eq!(store.next_wake().await.unwrap(), Some(moment));
+        assert_eq!(store.next_wake(at(0)).await.unwrap(), Some(moment));
         store.append(&parent, becomes(StatusChange::Cancelled)).await.unwrap();
     }
 }

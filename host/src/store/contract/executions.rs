@@ -128,18 +128,21 @@ pub(crate) async fn every_status_change_does_what_it_says<P: Place>(place: P) {
     assert_eq!((failed.status, failed.failure, failed.ended_at), (Status::Failed, Some(failure()), Some(at(1))));
     assert_eq!(failed.status_reason.as_deref(), Some("it broke"));
 
-    let same = change(StatusChange::Reopened { component: None, from_call: None, automatic: false }).await;
+    let same = change(StatusChange::Reopened { component: None, from_call: None, rerun: vec![], automatic: false }).await;
     assert_eq!((same.status, same.failure, same.ended_at, same.status_reason), (Status::Running, None, None, None));
     assert_eq!((same.cancel_requested, same.new.component), (false, ComponentDigest::of(b"component")));
     let fixed = ComponentDigest::of(b"fixed");
     assert_eq!(
-        change(StatusChange::Reopened { component: Some(fixed), from_call: None, automatic: false }).await.new.component,
+        change(StatusChange::Reopened { component: Some(fixed), from_call: None, rerun: vec![], automatic: false })
+            .await
+            .new
+            .component,
         fixed
     );
 
     let completed = change(StatusChange::Completed { result: inline("42") }).await;
     assert_eq!((completed.status, completed.result, completed.ended_at), (Status::Completed, Some(inline("42")), Some(at(1))));
-    let reopened = change(StatusChange::Reopened { component: None, from_call: None, automatic: false }).await;
+    let reopened = change(StatusChange::Reopened { component: None, from_call: None, rerun: vec![], automatic: false }).await;
     assert_eq!((reopened.status, reopened.result), (Status::Running, None));
     let cancelled = change(StatusChange::Cancelled).await;
     assert_eq!((cancelled.status, cancelled.ended_at), (Status::Cancelled, Some(at(1))));

@@ -21,7 +21,7 @@ async fn answer(store: &impl Store, lease: &Lease, index: u32, resolution: Resol
 
 pub(crate) async fn e8_an_execution_is_due_from_its_moment_on<P: Place>(place: P) {
     let store = place.open();
-    assert_eq!(store.next_wake().await.unwrap(), None);
+    assert_eq!(store.next_wake(at(0)).await.unwrap(), None);
     assert_eq!(store.due(at(1_000)).await.unwrap(), []);
     let (late, early) = (claimed(&store).await, claimed(&store).await);
     store.append(&late, waits_until(Some(at(200)))).await.unwrap();
@@ -30,7 +30,7 @@ pub(crate) async fn e8_an_execution_is_due_from_its_moment_on<P: Place>(place: P
     store.append(&claimed(&store).await, waits_until(None)).await.unwrap();
     created(&store).await;
 
-    assert_eq!(store.next_wake().await.unwrap(), Some(at(100)));
+    assert_eq!(store.next_wake(at(0)).await.unwrap(), Some(at(100)));
     assert_eq!(store.due(at(99)).await.unwrap(), []);
     assert_eq!(store.due(at(100)).await.unwrap(), [early.execution]);
     assert_eq!(store.due(at(199)).await.unwrap(), [early.execution]);
@@ -38,7 +38,7 @@ pub(crate) async fn e8_an_execution_is_due_from_its_moment_on<P: Place>(place: P
     drop(store);
     let store = place.open();
     assert_eq!(store.due(at(100)).await.unwrap(), [early.execution], "after a restart");
-    assert_eq!(store.next_wake().await.unwrap(), Some(at(100)));
+    assert_eq!(store.next_wake(at(0)).await.unwrap(), Some(at(100)));
 }
 
 pub(crate) async fn e8_a_status_change_clears_the_time_to_wake<P: Place>(place: P) {
@@ -49,14 +49,14 @@ pub(crate) async fn e8_a_status_change_clears_the_time_to_wake<P: Place>(place: 
         StatusChange::Completed { result: inline("1") },
         StatusChange::Failed { failure: failure() },
         StatusChange::Cancelled,
-        StatusChange::Reopened { component: None, from_call: None, automatic: true },
+        StatusChange::Reopened { component: None, from_call: None, rerun: vec![], automatic: true },
     ] {
         let lease = claimed(&store).await;
         store.append(&lease, waits_until(Some(at(5)))).await.unwrap();
         assert_eq!(store.due(at(5)).await.unwrap(), [lease.execution]);
         store.append(&lease, becomes(change.clone())).await.unwrap();
         assert_eq!(store.due(at(1_000)).await.unwrap(), [], "{change:?}");
-        assert_eq!(store.next_wake().await.unwrap(), None, "{change:?}");
+        assert_eq!(store.next_wake(at(0)).await.unwrap(), None, "{change:?}");
         assert_eq!(store.execution(lease.execution).await.unwrap().wake_at, None, "{change:?}");
     }
 }
@@ -66,7 +66,7 @@ pub(crate) async fn e8_the_time_to_wake_is_the_latest_that_was_set<P: Place>(pla
     let lease = claimed(&store).await;
     for (wake_at, before) in [(at(50), at(49)), (at(500), at(499)), (at(20), at(19))] {
         store.append(&lease, waits_until(Some(wake_at))).await.unwrap();
-        assert_eq!(store.next_wake().await.unwrap(), Some(wake_at));
+        assert_eq!(store.next_wake(at(0)).await.unwrap(), Some(wake_at));
         assert_eq!(store.due(before).await.unwrap(), []);
         assert_eq!(store.due(wake_at).await.unwrap(), [lease.execution]);
     }

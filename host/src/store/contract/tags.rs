@@ -69,7 +69,7 @@ pub(crate) async fn labels_stay_as_they_were_given<P: Place>(place: P) {
     // What happens to an execution does not change them.
     let lease = store.claim(id).await.unwrap();
     store.append(&lease, becomes(StatusChange::Failed { failure: failure() })).await.unwrap();
-    let reopened = StatusChange::Reopened { component: None, from_call: Some(0), automatic: false };
+    let reopened = StatusChange::Reopened { component: None, from_call: Some(0), rerun: vec![], automatic: false };
     store.append(&lease, becomes(reopened)).await.unwrap();
     drop(store);
     let store = place.open();

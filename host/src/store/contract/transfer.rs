@@ -104,7 +104,7 @@ pub(crate) async fn e9_an_imported_execution_can_go_on<P: Place>(place: P) {
     let lease = store.claim(id).await.unwrap();
     assert_eq!(lease.epoch, 1);
     let reopens = |seq: u64| Append {
-        status: Some(StatusChange::Reopened { component: None, from_call: None, automatic: false }),
+        status: Some(StatusChange::Reopened { component: None, from_call: None, rerun: vec![], automatic: false }),
         ..entries([seq])
     };
     assert!(matches!(store.append(&lease, reopens(4)).await, Err(StoreError::Conflict { .. })), "that position is taken");

@@ -65,13 +65,31 @@ pub(crate) async fn concurrent_answers_have_one_winner<P: Place>(place: P) {
     assert_eq!(stores[0].wait(id).await.unwrap().resolution, Some(Resolution::Answered(inline(&won[0]))));
 }
 
+/// What was asked in a world that is gone, answered or not, must not answer what is asked in the next.
+pub(crate) async fn e9_questions_of_calls_that_run_again_are_gone<P: Place>(place: P) {
+    let store = place.open();
+    let lease = claimed(&store).await;
+    for (call, seq) in [1, 3].into_iter().zip(0..) {
+        store.append(&lease, Append { wait: Some(question(call)), ..entries([seq]) }).await.unwrap();
+    }
+    let ids = [1, 3].map(|index| CallId { execution: lease.execution, index });
+    store.resolve(ids[1], Resolution::Aborted, at(9)).await.unwrap();
+    let reopened = StatusChange::Reopened { component: None, from_call: None, rerun: vec![3], automatic: true };
+    store.append(&lease, becomes(reopened)).await.unwrap();
+    let open = store.waits(lease.execution).await.unwrap();
+    assert_eq!(open.iter().map(|wait| wait.id).collect::<Vec<_>>(), [ids[0]]);
+}
+
 pub(crate) async fn e9_a_reopened_execution_asks_anew<P: Place>(place: P) {
     let store = place.open();
     let lease = claimed(&store).await;
     let id = CallId { execution: lease.execution, index: 3 };
     store.append(&lease, Append { wait: Some(question(3)), ..entries([0]) }).await.unwrap();
     store.resolve(id, Resolution::Aborted, at(9)).await.unwrap();
-    store.append(&lease, becomes(StatusChange::Reopened { component: None, from_call: None, automatic: false })).await.unwrap();
+    store
+        .append(&lease, becomes(StatusChange::Reopened { component: None, from_call: None, rerun: vec![], automatic: false }))
+        .await
+        .unwrap();
     let other = NewWait { name: "other".into(), question: None, ..question(3) };
     store.append(&lease, Append { wait: Some(other), at: at(20), ..entries([1]) }).await.unwrap();
     let asked = store.wait(id).await.unwrap();

@@ -27,7 +27,7 @@ pub(super) const ABANDONED: &str =
     "SELECT exec_id, runner FROM executions WHERE status = 'waiting' AND runner IS NOT NULL ORDER BY id";
 pub(super) const IS_ANSWERED: &str = "SELECT 1 FROM executions JOIN waits ON waits.execution = executions.id
      WHERE exec_id = ?1 AND status = 'waiting' AND waits.resolved_at >= executions.waiting_since LIMIT 1";
-pub(super) const NEXT_WAKE: &str = "SELECT min(wake_at) AS wake_at FROM executions WHERE wake_at IS NOT NULL";
+pub(super) const NEXT_WAKE: &str = "SELECT min(wake_at) AS wake_at FROM executions WHERE wake_at > ?1";
 
 #[async_trait]
 impl Executions for SqliteStore {
@@ -136,11 +136,11 @@ impl Executions for SqliteStore {
             .await
     }
 
-    async fn next_wake(&self) -> Result<Option<Timestamp>, StoreError> {
+    async fn next_wake(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         self.readers
-            .read(|db| {
+            .read(move |db| {
                 let mut statement = db.prepare_cached(NEXT_WAKE)?;
-                let mut rows = statement.query([])?;
+                let mut rows = statement.query([after.as_micros()])?;
                 rows.next()?.map_or(Ok(None), |row| columns::optional_time(row, "wake_at"))
             })
             .await

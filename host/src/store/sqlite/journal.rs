@@ -120,7 +120,10 @@ fn change_status(db: &Connection, key: i64, change: &StatusChange, at: Timestamp
         StatusChange::Cancelled => db
             .prepare_cached("UPDATE executions SET status = ?2, status_reason = NULL, wake_at = NULL, ended_at = ?3 WHERE id = ?1")?
             .execute(params![key, status, at.as_micros()])?,
-        StatusChange::Reopened { component, from_call, automatic } => {
+        StatusChange::Reopened { component, from_call, rerun, automatic } => {
+            for call in rerun {
+                db.prepare_cached("DELETE FROM waits WHERE execution = ?1 AND call = ?2")?.execute(params![key, call])?;
+            }
             if let Some(call) = from_call {
                 db.prepare_cached("DELETE FROM waits WHERE execution = ?1 AND call >= ?2")?.execute(params![key, call])?;
             }

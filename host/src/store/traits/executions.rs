@@ -176,8 +176,8 @@ pub trait Executions {
     async fn is_answered(&self, id: ExecutionId) -> Result<bool, StoreError>;
     /// Executions that wait, and whose runner died before it let go of them: what else they had to do is not known. At most `limit`.
     async fn abandoned(&self, limit: u64) -> Result<Vec<ExecutionId>, StoreError>;
-    /// The next moment at which an execution goes on by itself.
-    async fn next_wake(&self) -> Result<Option<Timestamp>, StoreError>;
+    /// The next moment after this one at which an execution goes on by itself. Those before it are `due`.
+    async fn next_wake(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
     /// Removes an ended execution with its journal, questions, artifacts, logs, labels and cached results. What only it needed of large
     /// values and components is removed by [`Executions::sweep`].
     ///

@@ -45,6 +45,8 @@ pub enum StatusChange {
         component: Option<ComponentDigest>,
         /// Questions of this call and later ones no longer count.
         from_call: Option<u32>,
+        /// Nor do those of these calls, which run again.
+        rerun: Vec<u32>,
         /// Nobody asked for it: a request to end the execution still counts.
         automatic: bool,
     },

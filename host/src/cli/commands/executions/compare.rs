@@ -110,18 +110,18 @@ impl StatisticsCommand {
             };
             let row = |group: &crate::service::StatisticsGroup| {
                 let keys = group.keys.values().map(|key| one_line(key.as_str().unwrap_or_default()));
-                let measured = group.metrics.iter().map(|(name, value)| match value {
+                let measured = group.metrics.values().map(|value| match value {
                     Value::Object(parts) => {
                         let parts = parts.iter().map(|(part, value)| {
-                            format!(
-                                "{} {}",
-                                part.trim_end_matches("_seconds"),
-                                number(value).unwrap_or_else(|| value.to_string())
-                            )
+                            let text = number(value).unwrap_or_else(|| value.to_string());
+                            match part.strip_suffix("_seconds") {
+                                Some(part) => format!("{part} {text} s"),
+                                None => format!("{part} {text}"),
+                            }
                         });
                         parts.collect::<Vec<_>>().join(", ")
                     }
-                    value => format!("{name} {}", number(value).unwrap_or_else(|| "-".into())),
+                    value => number(value).unwrap_or_else(|| "-".into()),
                 });
                 keys.chain([group.execution_count.to_string()]).chain(measured).collect::<Vec<_>>()
             };

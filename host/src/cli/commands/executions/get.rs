@@ -44,6 +44,9 @@ fn text(view: &ExecutionView) -> String {
     add("Result", view.has_result.then(|| view.result.to_string()));
     add("Metadata", Some(summary.metadata.to_string()).filter(|text| text != "{}"));
     add("Wakes", summary.wakes_at.clone());
+    let child = summary.status == "waiting" && summary.pending_wait.is_none() && summary.wakes_at.is_none();
+    let children = || format!("a child flow; see: kitaru-host executions list --parent {}", summary.exec_id);
+    add("Waits for", child.then(children));
     add("Pending wait", summary.pending_wait.as_ref().map(|wait| wait.name.clone()));
     add("Wait question", summary.pending_wait.as_ref().and_then(|wait| wait.question.clone()));
     let several = view.waits.iter().filter(|wait| wait.status == "pending").count() > 1;
