@@ -66,8 +66,8 @@ pub enum Error {
         /// The same in words.
         failure: Box<Failure>,
     },
-    /// The host died while a checkpoint with `effect = "once"` ran: it may have happened, or not, and it is not repeated. Find out
-    /// from the other side; the failure's details have the idempotency key.
+    /// The host died, or the flow failed, while a checkpoint with `effect = "once"` ran: it may have happened, or not, and it is not
+    /// repeated. Find out from the other side; the failure's details have the idempotency key.
     UnknownOutcome(Box<Failure>),
     /// A value could not become JSON, or JSON did not fit the expected type. Change the type or the value.
     Serialization(Box<Failure>),
