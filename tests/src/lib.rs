@@ -12,6 +12,6 @@ mod traces;
 
 pub use guests::{example, fixture, repository};
 pub use host::{Host, binary};
-pub use reply::{Reply, call_ids, checkpoint, names};
+pub use reply::{Reply, call_ids, checkpoint, id, names};
 pub use running::{Running, until};
 pub use traces::{Trace, Traces};

@@ -98,6 +98,12 @@ impl Reply {
     }
 }
 
+/// The ID of an execution.
+#[track_caller]
+pub fn id(execution: &Value) -> &str {
+    execution["exec_id"].as_str().unwrap_or_else(|| panic!("no execution: {execution:#}"))
+}
+
 /// The checkpoint call of an execution with this invocation ID.
 #[track_caller]
 pub fn checkpoint<'e>(execution: &'e Value, invocation: &str) -> &'e Value {

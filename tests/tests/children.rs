@@ -1,11 +1,7 @@
 //! Child flows: executions of their own, of which the parent's journal has one call.
 
-use kitaru_tests::{Host, Traces, example, fixture, until};
+use kitaru_tests::{Host, Traces, example, fixture, id, until};
 use serde_json::{Value, json};
-
-fn id(execution: &Value) -> &str {
-    execution["exec_id"].as_str().unwrap()
-}
 
 fn traced(host: &Host, flow: &str, mut arguments: Value) -> kitaru_tests::Reply {
     arguments["path"] = json!(Traces::guest_path());

@@ -1,11 +1,7 @@
 //! The command line: conformance cases X1–X8, X11–X13, X20 (X9 and X10 come with them).
 
-use kitaru_tests::{Host, example, fixture, names};
+use kitaru_tests::{Host, example, fixture, id, names};
 use serde_json::{Value, json};
-
-fn id(execution: &Value) -> &str {
-    execution["exec_id"].as_str().unwrap()
-}
 
 #[test]
 fn x1_executions_are_listed_and_filtered() {

@@ -1,11 +1,7 @@
 //! Cases of the conformance list that no other file is about, and that the list in `docs/conformance.md` is true.
 
-use kitaru_tests::{Host, Traces, checkpoint, fixture, names, repository};
+use kitaru_tests::{Host, Traces, checkpoint, fixture, id, names, repository};
 use serde_json::{Value, json};
-
-fn id(execution: &Value) -> &str {
-    execution["exec_id"].as_str().unwrap()
-}
 
 fn source(host: &Host) -> Value {
     host.item(["run", &kitaru_tests::example("content-pipeline"), "--arg", "topic=kitaru"])

@@ -5,15 +5,11 @@
 use std::fs::OpenOptions;
 use std::path::Path;
 
-use kitaru_tests::{Host, Reply, Trace, Traces, checkpoint, example, fixture, names, until};
+use kitaru_tests::{Host, Reply, Trace, Traces, checkpoint, example, fixture, id, names, until};
 use serde_json::{Value, json};
 
 /// Where around an append the host dies.
 const SIDES: [&str; 2] = ["KITARU_FAULT_KILL_BEFORE", "KITARU_FAULT_KILL_AT"];
-
-fn id(execution: &Value) -> &str {
-    execution["exec_id"].as_str().unwrap()
-}
 
 /// Runs the command with the fault point set, until it ends or dies.
 fn with_fault(host: &Host, arguments: &[&str], side: &str, append: u64) -> Reply {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kitaru_tests::{Host, Reply, Traces, fixture, names};
+use kitaru_tests::{Host, Reply, Traces, fixture, id, names};
 use serde_json::{Value, json};
 
 /// A small generator of random numbers (SplitMix64), whose numbers depend on the seed alone.
@@ -72,10 +72,6 @@ impl Script {
         let target = fixture("conformance:scripted");
         vec!["run".into(), target, "--input".into(), input, host.writable(), "--wait".into()]
     }
-}
-
-fn id(execution: &Value) -> &str {
-    execution["exec_id"].as_str().unwrap()
 }
 
 /// The execution at the top: no other's child.

@@ -1,12 +1,8 @@
 //! E2: code that no longer makes the recorded calls. Each difference is reported with its position, what was expected and what came; the
 //! journal stays as it was.
 
-use kitaru_tests::{Host, fixture, names};
+use kitaru_tests::{Host, fixture, id, names};
 use serde_json::{Value, json};
-
-fn id(execution: &Value) -> &str {
-    execution["exec_id"].as_str().unwrap()
-}
 
 /// An execution of `v1` that has failed in `publish`, its call 2.
 fn broken(host: &Host) -> String {

@@ -2,12 +2,8 @@
 
 use std::time::Duration;
 
-use kitaru_tests::{Host, Traces, checkpoint, fixture, names, until};
+use kitaru_tests::{Host, Traces, checkpoint, fixture, id, names, until};
 use serde_json::{Value, json};
-
-fn id(execution: &Value) -> &str {
-    execution["exec_id"].as_str().unwrap()
-}
 
 /// Starts a payment, and pulls the plug in the middle of it.
 fn killed_in_the_middle(host: &Host, flow: &str) -> String {

@@ -1,11 +1,7 @@
 //! The examples, as their READMEs run them, with their golden results (R1, W16, A5, A9).
 
-use kitaru_tests::{Host, example, names, repository};
-use serde_json::{Value, json};
-
-fn id(execution: &Value) -> &str {
-    execution["exec_id"].as_str().unwrap()
-}
+use kitaru_tests::{Host, example, id, names, repository};
+use serde_json::json;
 
 #[test]
 fn hello() {

@@ -1,12 +1,8 @@
 //! Invariants of the engine that the conformance cases leave open: E1, E3, E8, E9, E11, E12, E13. E2 is in `divergence.rs`, E4 in `crash.rs`,
 //! E6 in `sandbox.rs`, E10 in `replay.rs`.
 
-use kitaru_tests::{Host, Reply, Traces, checkpoint, fixture, names, until};
+use kitaru_tests::{Host, Reply, Traces, checkpoint, fixture, id, names, until};
 use serde_json::{Value, json};
-
-fn id(execution: &Value) -> &str {
-    execution["exec_id"].as_str().unwrap()
-}
 
 /// Every wait re-executes the flow from the top, and no body runs a second time.
 #[test]

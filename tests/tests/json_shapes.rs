@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use kitaru_tests::{Host, Reply, example, fixture, repository};
+use kitaru_tests::{Host, Reply, example, fixture, id, repository};
 use serde_json::{Value, json};
 
 #[path = "json_shapes/golden.rs"]
@@ -18,10 +18,6 @@ mod shape;
 use golden::{answer, check, differences};
 use prescribed::{DIFFERENCES, PRESCRIBED};
 use shape::shape;
-
-fn id(execution: &Value) -> &str {
-    execution["exec_id"].as_str().unwrap()
-}
 
 /// An execution that waits for `approve_release`, after a checkpoint.
 fn waiting(host: &Host) -> String {

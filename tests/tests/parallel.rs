@@ -2,12 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use kitaru_tests::{Host, Traces, checkpoint, fixture, names, until};
+use kitaru_tests::{Host, Traces, checkpoint, fixture, id, names, until};
 use serde_json::{Value, json};
-
-fn id(execution: &Value) -> &str {
-    execution["exec_id"].as_str().unwrap()
-}
 
 /// Runs a flow of the fixture that leaves traces.
 fn traced(host: &Host, flow: &str, mut arguments: Value, flags: &[&str]) -> kitaru_tests::Reply {

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 
-use kitaru_tests::{Host, example, fixture, names, until};
+use kitaru_tests::{Host, example, fixture, id, names, until};
 use serde_json::{Value, json};
 
 #[path = "prompts/terminal.rs"]
@@ -15,10 +15,6 @@ use terminal::{CTRL_C, CTRL_D, ENTER, End, Terminal};
 
 /// How every question ends.
 const PROMPT: &str = "leave it open > ";
-
-fn id(execution: &Value) -> &str {
-    execution["exec_id"].as_str().unwrap()
-}
 
 /// A flow of the fixture that is run at a terminal, up to its first question.
 fn asked(host: &Host, flow: &str, arguments: &Value, flags: &[&str]) -> Terminal {

@@ -1,11 +1,7 @@
 //! Logs, metadata and artifacts: conformance cases A1–A13.
 
-use kitaru_tests::{Host, checkpoint, example, names};
+use kitaru_tests::{Host, checkpoint, example, id, names};
 use serde_json::{Value, json};
-
-fn id(execution: &Value) -> &str {
-    execution["exec_id"].as_str().unwrap()
-}
 
 #[test]
 fn a2_metadata_goes_to_the_execution_or_to_the_checkpoint() {

@@ -1,11 +1,7 @@
 //! Replays: conformance cases R1–R7, R9, R12–R16, R25–R27, and what ours adds: recorded answers, grants, other code.
 
-use kitaru_tests::{Host, Traces, call_ids, checkpoint, example, fixture, names, until};
+use kitaru_tests::{Host, Traces, call_ids, checkpoint, example, fixture, id, names, until};
 use serde_json::{Value, json};
-
-fn id(execution: &Value) -> &str {
-    execution["exec_id"].as_str().unwrap()
-}
 
 fn pipeline(host: &Host) -> Value {
     let execution = host.item(["run", &example("content-pipeline"), "--arg", "topic=kitaru"]);

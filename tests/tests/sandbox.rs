@@ -3,12 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
-use kitaru_tests::{Host, Reply, checkpoint, fixture, names};
+use kitaru_tests::{Host, Reply, checkpoint, fixture, id, names};
 use serde_json::{Value, json};
-
-fn id(execution: &Value) -> &str {
-    execution["exec_id"].as_str().unwrap()
-}
 
 #[test]
 fn e6_a_flow_sees_no_files_no_network_and_no_environment() {

@@ -2,12 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use kitaru_tests::{Host, Reply, Running, Traces, checkpoint, fixture, until};
+use kitaru_tests::{Host, Reply, Running, Traces, checkpoint, fixture, id, until};
 use serde_json::{Value, json};
-
-fn id(execution: &Value) -> &str {
-    execution["exec_id"].as_str().unwrap()
-}
 
 /// Asks a process to end (SIGTERM).
 fn ask_to_end(process: &Running) {

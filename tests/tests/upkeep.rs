@@ -2,12 +2,8 @@
 
 use std::time::Duration;
 
-use kitaru_tests::{Host, fixture, names};
+use kitaru_tests::{Host, fixture, id, names};
 use serde_json::{Value, json};
-
-fn id(execution: &Value) -> &str {
-    execution["exec_id"].as_str().unwrap()
-}
 
 /// An execution with a value that is a file.
 fn large(host: &Host, letter: &str) -> Value {

@@ -1,13 +1,9 @@
 //! Waits: conformance cases W1–W8, W11–W21 (W9, W10 and W18 come with them).
 
-use kitaru_tests::{Host, Traces, example, fixture, names};
+use kitaru_tests::{Host, Traces, example, fixture, id, names};
 use serde_json::{Value, json};
 
 /// The ID of an execution.
-fn id(execution: &Value) -> &str {
-    execution["exec_id"].as_str().unwrap()
-}
-
 /// A flow of the fixture that has come to its first wait.
 fn waiting(host: &Host, flow: &str, arguments: &Value) -> String {
     let execution = host.flow(flow, arguments, &[]);

@@ -36,6 +36,12 @@ enum State {
     Ended(Ended),
 }
 
+impl State {
+    fn is_under_way(&self) -> bool {
+        !matches!(self, Self::Ended(_))
+    }
+}
+
 #[derive(Default)]
 struct Inner {
     states: HashMap<u32, State>,
@@ -58,12 +64,11 @@ struct Inner {
 
 impl Inner {
     fn set(&mut self, index: u32, state: State) {
-        let ended = matches!(state, State::Ended(_));
-        let before = self.states.insert(index, state);
-        let was_under_way = before.is_some_and(|state| !matches!(state, State::Ended(_)));
-        match (was_under_way, ended) {
-            (false, false) => self.under_way += 1,
-            (true, true) => self.under_way = self.under_way.saturating_sub(1),
+        let is_under_way = state.is_under_way();
+        let was_under_way = self.states.insert(index, state).is_some_and(|state| state.is_under_way());
+        match (was_under_way, is_under_way) {
+            (false, true) => self.under_way += 1,
+            (true, false) => self.under_way = self.under_way.saturating_sub(1),
             _ => {}
         }
     }
@@ -134,24 +139,26 @@ impl Calls {
     /// Waits and sleeps that are under way: nobody needs their end once the flow has ended.
     pub(super) fn idle(&self) -> Vec<u32> {
         let inner = self.lock();
-        let open = |index: &u32| inner.states.get(index).is_some_and(|state| !matches!(state, State::Ended(_)));
+        let open = |index: &u32| inner.states.get(index).is_some_and(State::is_under_way);
         inner.idle.iter().copied().filter(open).collect()
     }
 
     /// Returns when no call is about to be recorded as ended, or one could not be.
     pub(super) async fn recorded(&self) {
+        let recording = |state: &State| matches!(state, State::Recording);
+        self.until(|inner| inner.fault.is_some() || !inner.states.values().any(recording)).await;
+    }
+
+    async fn until(&self, done: impl Fn(&Inner) -> bool) {
         let mut news = self.news();
         loop {
             news.mark_unchanged();
-            if self.is_still() || news.changed().await.is_err() {
+            // The lock is not held while waiting.
+            let is_done = done(&self.lock());
+            if is_done || news.changed().await.is_err() {
                 return;
             }
         }
-    }
-
-    fn is_still(&self) -> bool {
-        let inner = self.lock();
-        inner.fault.is_some() || !inner.states.values().any(|state| matches!(state, State::Recording))
     }
 
     /// A call that is under way is about to be recorded as ended. False where somebody cancels it.
@@ -251,11 +258,11 @@ impl Calls {
         matches!(self.lock().states.get(&index), Some(State::Ended(Ended { outcome: Outcome::Failure(_), .. })))
     }
 
-    /// Calls under way, of those that cost nothing if `parked`.
-    pub(super) fn busy(&self, parked: bool) -> Vec<u32> {
+    /// Calls under way, in order.
+    pub(super) fn busy(&self) -> Vec<u32> {
         let inner = self.lock();
-        let busy = inner.states.iter().filter(|(_, state)| !matches!(state, State::Ended(_))).map(|(index, _)| *index);
-        let mut busy: Vec<u32> = busy.filter(|index| inner.parked.contains(*index) == parked).collect();
+        let busy = inner.states.iter().filter(|(_, state)| state.is_under_way()).map(|(index, _)| *index);
+        let mut busy: Vec<u32> = busy.collect();
         busy.sort_unstable();
         busy
     }
@@ -273,13 +280,7 @@ impl Calls {
 
     /// Returns when no body runs.
     pub(super) async fn bodies_end(&self) {
-        let mut news = self.news();
-        loop {
-            news.mark_unchanged();
-            if self.lock().bodies == 0 || news.changed().await.is_err() {
-                return;
-            }
-        }
+        self.until(|inner| inner.bodies == 0).await;
     }
 
     /// A call waits for something that costs nothing: `step` is recorded with the status that follows.

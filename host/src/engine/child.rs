@@ -15,7 +15,7 @@ use super::patience::{DEFAULT_WINDOW, Parked, Suspended};
 use super::recorder::Step;
 use super::run::Run;
 use super::scheduler::DOZE;
-use super::submit::{check_input, pick_flow, spec_text};
+use super::submit::{check_input, pick_flow};
 use super::{EngineError, FrozenSpec};
 use crate::ids::{CallId, ComponentDigest, ExecutionId};
 use crate::journal::{CanonicalJson, EntryBody, Failure, Outcome, Payload, Provenance};
@@ -101,7 +101,6 @@ impl Run {
                 }
             },
         };
-        self.calls.has_child(index, child);
         let row = self.await_child(index, child).await?;
         Ok(self.finish_ran(index, attempt, outcome_of(index, &row)).await?)
     }
@@ -190,7 +189,7 @@ impl Run {
             depth: self.row.new.depth + 1,
             tags: self.row.new.tags.clone(),
             replay_plan: None,
-            frozen_spec: spec_text(id, &spec)?,
+            frozen_spec: spec.to_text(id)?,
         })))
     }
 }

@@ -175,11 +175,7 @@ impl Engine {
         options: &DriveOptions,
     ) -> Result<Run, EngineError> {
         let id = row.new.id;
-        let spec: FrozenSpec = serde_json::from_str(&row.new.frozen_spec).map_err(|source| EngineError::StoredJson {
-            what: "configuration",
-            execution: id,
-            source,
-        })?;
+        let spec = FrozenSpec::of(&row.new)?;
         let program = self.stored_program(row.new.component).await?;
         let replay = self.replay_source(&row, &history).await?;
         let logs = LogWriter::start(self.store.clone());
@@ -226,8 +222,7 @@ impl Engine {
             Ok(journal) => journal.history,
             Err(EngineError::Store(StoreError::NotFound { .. })) => {
                 // What was served from it is in the execution's own journal.
-                let live_from = own.first_dropped().map_or(plan.live_from, |dropped| dropped.min(plan.live_from));
-                if own.len() < live_from || plan.reuse_unchanged || !plan.skip.is_empty() {
+                if own.len() < plan.live_from_after(own) || plan.reuse_unchanged || !plan.skip.is_empty() {
                     return Err(EngineError::State {
                         message: format!("execution '{}' replays execution '{}', which was deleted", row.new.id, plan.source),
                         hint: Some("replay another execution, or run the flow anew".into()),

@@ -11,11 +11,11 @@ use super::journals::read_journal;
 use super::patience::Suspended;
 use super::recorder::Step;
 use super::run::Run;
-use super::submitted::{Canceller, Tasks, await_all, cancel_call, cancelled};
+use super::submitted::{Canceller, Tasks, await_all, cancel_call, cancelled, close_question};
 use crate::ids::{CallId, ExecutionId};
 use crate::journal::{Entry, EntryBody, Failure, History, Outcome};
 use crate::sandbox::{FlowRun, Ran, Stop};
-use crate::store::{Durability, Resolution, StatusChange, StoreError, get_text, put_bytes};
+use crate::store::{Durability, StatusChange, StoreError, get_text, put_bytes};
 
 /// How one run of the flow ended.
 pub(super) enum Stopped {
@@ -148,9 +148,8 @@ async fn finish_submitted(run: &Arc<Run>, tasks: &Tasks) -> Result<(), Stop> {
 
 /// A flow that failed ends all that it submitted: the calls that are to be recorded as ended by that.
 async fn cut_off_submitted(run: &Arc<Run>, tasks: &Tasks) -> Result<Vec<u32>, EngineError> {
-    let busy = run.calls.busy(true).into_iter().chain(run.calls.busy(false));
     // What is being recorded as ended can no longer be cut off.
-    let cut_off: Vec<u32> = busy.filter(|index| run.calls.begin_cancelling(*index)).collect();
+    let cut_off: Vec<u32> = run.calls.busy().into_iter().filter(|index| run.calls.begin_cancelling(*index)).collect();
     for index in &cut_off {
         tasks.stop(*index).await;
     }
@@ -163,14 +162,9 @@ async fn cut_off_submitted(run: &Arc<Run>, tasks: &Tasks) -> Result<Vec<u32>, En
     Ok(cut_off)
 }
 
-/// A question that nobody needs an answer to is not asked any more.
 async fn close_questions(run: &Run, calls: &[u32]) -> Result<(), EngineError> {
     for index in calls {
-        let id = CallId { execution: run.id(), index: *index };
-        match run.store.resolve(id, Resolution::Aborted, run.clock.now()).await {
-            Ok(()) | Err(StoreError::NotFound { .. } | StoreError::Conflict { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+        close_question(run, *index).await?;
     }
     Ok(())
 }

@@ -79,10 +79,6 @@ impl ParkedCalls {
         self.0.remove(&index).is_some()
     }
 
-    pub(super) fn contains(&self, index: u32) -> bool {
-        self.0.contains_key(&index)
-    }
-
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

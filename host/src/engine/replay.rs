@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::journals::read_journal;
-use super::submit::{check_input, check_tags, pick_flow, spec_text};
+use super::submit::{check_input, check_tags, pick_flow};
 use super::{Engine, EngineError, FrozenSpec};
 use crate::ids::ExecutionId;
 use crate::journal::{CanonicalJson, ReplayPlan, ReplayRequest};
@@ -69,11 +69,7 @@ impl Engine {
             Some(bytes) => self.store.put_component(bytes).await?,
             None => source.new.component,
         };
-        let mut spec: FrozenSpec = serde_json::from_str(&source.new.frozen_spec).map_err(|error| EngineError::StoredJson {
-            what: "configuration",
-            execution: order.source,
-            source: error,
-        })?;
+        let mut spec = FrozenSpec::of(&source.new)?;
         spec.grants.extend(order.grants);
         self.sandbox.check_grants(&spec.grants)?;
         spec.limits = order.limits.over(spec.limits);
@@ -99,7 +95,7 @@ impl Engine {
             depth: 0,
             tags: check_tags(order.tags)?,
             replay_plan: Some(plan),
-            frozen_spec: spec_text(id, &spec)?,
+            frozen_spec: spec.to_text(id)?,
         };
         self.store.create(execution).await?;
         Ok(id)

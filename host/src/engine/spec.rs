@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::EngineError;
+use crate::ids::ExecutionId;
 use crate::sandbox::{FlowOptions, Grants, Limits};
+use crate::store::NewExecution;
 
 /// Frozen when the execution is created; recovery and retry use it whatever is configured by then.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,4 +35,18 @@ impl FrozenSpec {
         let host_version = env!("CARGO_PKG_VERSION").to_owned();
         Self { version: 1, host_version, grants, limits, cache: None, retries: None, flow_defaults: FlowOptions::default() }
     }
+
+    /// That of an execution.
+    pub(super) fn of(execution: &NewExecution) -> Result<Self, EngineError> {
+        serde_json::from_str(&execution.frozen_spec).map_err(|source| unreadable(execution.id, source))
+    }
+
+    /// As it is stored for `execution`.
+    pub(super) fn to_text(&self, execution: ExecutionId) -> Result<String, EngineError> {
+        serde_json::to_string(self).map_err(|source| unreadable(execution, source))
+    }
+}
+
+fn unreadable(execution: ExecutionId, source: serde_json::Error) -> EngineError {
+    EngineError::StoredJson { what: "configuration", execution, source }
 }

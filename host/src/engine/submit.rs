@@ -51,7 +51,7 @@ impl Engine {
             depth: 0,
             tags: check_tags(submission.tags)?,
             replay_plan: None,
-            frozen_spec: spec_text(id, &spec)?,
+            frozen_spec: spec.to_text(id)?,
         };
         self.store.create(execution).await?;
         Ok(id)
@@ -79,10 +79,6 @@ pub(super) fn check_tags(mut tags: Vec<String>) -> Result<Vec<String>, EngineErr
     tags.sort();
     tags.dedup();
     Ok(tags)
-}
-
-pub(super) fn spec_text(execution: ExecutionId, spec: &FrozenSpec) -> Result<String, EngineError> {
-    serde_json::to_string(spec).map_err(|source| EngineError::StoredJson { what: "configuration", execution, source })
 }
 
 /// The flow that is meant.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::EngineError;
 use super::calls::{Ended, Look};
 use super::patience::Suspended;
 use super::recorder::Step;
@@ -141,12 +142,7 @@ pub(super) async fn cancel_call(run: &Arc<Run>, tasks: &Tasks, index: u32, by: C
         run.recorder.write(Step::default(), Durability::Relaxed).await?;
         run.engine.cancel_quietly(child).await?;
     }
-    let id = CallId { execution: run.id(), index };
-    // A question that nobody needs an answer to is not asked any more.
-    match run.store.resolve(id, Resolution::Aborted, run.clock.now()).await {
-        Ok(()) | Err(StoreError::NotFound { .. } | StoreError::Conflict { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
+    close_question(run, index).await?;
     let (provenance, durability) = match by {
         // E3: the flow goes on knowing it.
         Canceller::Flow => (Provenance::Withdrawn, Durability::Full),
@@ -158,6 +154,15 @@ pub(super) async fn cancel_call(run: &Arc<Run>, tasks: &Tasks, index: u32, by: C
     let recorded = writing.done().await?;
     run.calls.settle(index, Ok(Ended { outcome: outcome(index), clock: recorded.at, order: recorded.seq }));
     Ok(())
+}
+
+/// A question that nobody needs an answer to is not asked any more.
+pub(super) async fn close_question(run: &Run, index: u32) -> Result<(), EngineError> {
+    let id = CallId { execution: run.id(), index };
+    match run.store.resolve(id, Resolution::Aborted, run.clock.now()).await {
+        Ok(()) | Err(StoreError::NotFound { .. } | StoreError::Conflict { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The record of a call that the end of its flow ended.

@@ -11,7 +11,6 @@ use super::archive::{
     ExportedExecution, FORMAT, Header, TransferError, add, check_journal, damaged, exported_artifact, exported_log,
     exported_wait, imported_artifact, imported_log, imported_wait, incomplete, pack, payloads, read_archive, unpack,
 };
-use super::submit::spec_text;
 use super::{Engine, EngineError, FrozenSpec};
 use crate::ids::{CallId, ComponentDigest, ExecutionId};
 use crate::journal::{Payload, PayloadHash, ReplayPlan, decode};
@@ -224,6 +223,6 @@ fn narrow(execution: &mut ImportedExecution, trusted: bool) -> Result<bool, Engi
         return Ok(false);
     }
     let narrowed = FrozenSpec { grants: Grants::default(), limits: spec.limits.at_most(Limits::default()), ..spec.clone() };
-    execution.new.frozen_spec = spec_text(id, &narrowed)?;
+    execution.new.frozen_spec = narrowed.to_text(id)?;
     Ok(narrowed != spec)
 }

@@ -110,11 +110,7 @@ impl Engine {
         if let Err(error) = pick_flow(program.manifest(), Some(&row.new.flow)) {
             return Ok(Verdict::Unknown(error.to_string()));
         }
-        let spec: FrozenSpec = serde_json::from_str(&row.new.frozen_spec).map_err(|source| EngineError::StoredJson {
-            what: "configuration",
-            execution: id,
-            source,
-        })?;
+        let spec = FrozenSpec::of(&row.new)?;
         let replay = match self.replay_source(row, &history).await {
             Err(EngineError::State { message, .. }) => return Ok(Verdict::Unknown(message)),
             replay => replay?,

@@ -78,7 +78,7 @@ impl Cursor {
         }
         let fresh = Decision::Run { attempt: self.own.first_attempt(index), started: false, input: None };
         let Some((plan, source)) = &self.replay else { return fresh };
-        let recorded = (index < self.live_from(plan)).then(|| source.call(index)).flatten();
+        let recorded = (index < plan.live_from_after(&self.own)).then(|| source.call(index)).flatten();
         let may_differ = plan.other_inputs || other_input;
         if let Some(record) = recorded
             && !same(&record.descriptor, call, may_differ)
@@ -124,17 +124,12 @@ impl Cursor {
         Decision::Served { outcome: end.outcome.clone(), provenance, metadata: end.metadata.clone(), clock: end.clock() }
     }
 
-    /// Where the live part begins: at the anchor, or where a retry of this replay had dropped a call before that.
-    fn live_from(&self, plan: &ReplayPlan) -> u32 {
-        self.own.first_dropped().map_or(plan.live_from, |dropped| dropped.min(plan.live_from))
-    }
-
     /// Checks that a flow that ended after `made` calls made every recorded one (E2).
     pub fn missing(&self, made: u32) -> Option<Divergence> {
         let own = self.own.call(made);
         let record = own.or_else(|| {
             let (plan, source) = self.replay.as_ref()?;
-            (made < self.live_from(plan)).then(|| source.call(made)).flatten()
+            (made < plan.live_from_after(&self.own)).then(|| source.call(made)).flatten()
         });
         record.map(|record| missing_at(made, record))
     }

@@ -137,6 +137,11 @@ impl ReplayPlan {
         Ok(Self { source, source_records, live_from, anchor, overrides, skip, other_inputs, ask_again, reuse_unchanged })
     }
 
+    /// Where the live part of a replay that has made `own` begins: at the anchor, or where a retry of it had dropped a call before that.
+    pub fn live_from_after(&self, own: &History) -> u32 {
+        own.first_dropped().map_or(self.live_from, |dropped| dropped.min(self.live_from))
+    }
+
     /// What is given for a call, if something is.
     pub fn override_of(&self, descriptor: &Descriptor) -> Option<&Override> {
         self.overrides.iter().find(|given| {

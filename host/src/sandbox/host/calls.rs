@@ -25,8 +25,7 @@ impl Host for HostState {
         let Port::Flow(port) = &mut self.port else { return Ok(Err(Failure::context(OUT_OF_SCOPE).into())) };
         let stretch = Stretch::new(port.made());
         let result = port.first(indexes).await;
-        let made = port.made();
-        self.flow_goes_on(stretch, made);
+        self.flow_goes_on(stretch);
         answer(result, |winner| winner)
     }
 }
@@ -37,8 +36,7 @@ impl HostPending for HostState {
         let Port::Flow(port) = &mut self.port else { return Ok(Err(Failure::context(OUT_OF_SCOPE).into())) };
         let stretch = Stretch::new(port.made());
         let result = port.result(index).await;
-        let made = port.made();
-        self.flow_goes_on(stretch, made);
+        self.flow_goes_on(stretch);
         answer(result, |value| value)
     }
 
@@ -47,8 +45,7 @@ impl HostPending for HostState {
         let Port::Flow(port) = &mut self.port else { return Ok(()) };
         let stretch = Stretch::new(port.made());
         let cancelled = port.cancel(index).await;
-        let made = port.made();
-        self.flow_goes_on(stretch, made);
+        self.flow_goes_on(stretch);
         Ok(cancelled?)
     }
 
@@ -74,8 +71,7 @@ impl HostState {
             Ok(call) => port.submit(call).await,
             Err(failure) => Ok(Err(failure)),
         };
-        let made = port.made();
-        self.flow_goes_on(stretch, made);
+        self.flow_goes_on(stretch);
         match result {
             Ok(Ok(index)) => Ok(Ok(self.pending.push(PendingCall { index })?)),
             Ok(Err(failure)) => Ok(Err(failure.into())),
@@ -85,7 +81,8 @@ impl HostState {
 
     /// The host returns to the flow. After a durable call, the flow may compute for its full time again; after one that was refused, or that
     /// it made before, it has what it had left, so that no loop of those goes on forever.
-    pub(super) fn flow_goes_on(&mut self, stretch: Stretch, made: u32) {
+    pub(super) fn flow_goes_on(&mut self, stretch: Stretch) {
+        let made = if let Port::Flow(port) = &self.port { port.made() } else { stretch.made };
         let now = Instant::now();
         self.deadline =
             if made > stretch.made { now + self.limits.flow_time() } else { self.deadline + now.duration_since(stretch.called) };

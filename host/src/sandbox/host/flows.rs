@@ -35,8 +35,7 @@ impl Host for HostState {
             Ok(request) => port.start(request).await,
             Err(failure) => Ok(Err(failure)),
         };
-        let made = port.made();
-        self.flow_goes_on(stretch, made);
+        self.flow_goes_on(stretch);
         answer(result, |id| id)
     }
 }

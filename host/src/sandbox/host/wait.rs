@@ -63,8 +63,7 @@ impl HostState {
             Ok(Err(failure)) => Ok(Err(failure)),
             Err(stop) => Err(stop),
         };
-        let made = port.made();
-        self.flow_goes_on(stretch, made);
+        self.flow_goes_on(stretch);
         answer(result, |value| value)
     }
 }
