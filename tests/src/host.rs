@@ -155,6 +155,13 @@ impl Host {
         Running::start(command)
     }
 
+    /// Starts a host that looks after everything, and waits until it does.
+    pub fn serving(&self) -> Running {
+        let mut running = self.spawn(self.json_command(["serve"]));
+        let _ = running.read_until(|line| line["event"] == "ready");
+        running
+    }
+
     /// Runs a flow of the fixture guest `conformance` with `arguments` as its input, which must work; returns the execution.
     pub fn flow(&self, flow: &str, arguments: &Value, flags: &[&str]) -> Value {
         self.try_flow(flow, arguments, flags).item()

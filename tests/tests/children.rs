@@ -78,6 +78,33 @@ fn a_cancelled_call_of_a_child_leaves_no_child_behind() {
     }
 }
 
+/// Whenever the host dies: the parent fails, no child goes on without it, and none was ended before its parent was.
+#[test]
+fn e9_a_failed_parent_killed_in_the_middle_leaves_no_child_behind() {
+    for append in 1..=14 {
+        let host = Host::new();
+        let input = json!({ "path": Traces::guest_path() }).to_string();
+        let mut command = host.json_command(["run", &fixture("conformance:parent_fails"), "--input", &input, &host.writable()]);
+        command.env("KITARU_FAULT_KILL_AT", append.to_string());
+        let _ = kitaru_tests::Reply::from(command);
+        let all = host.json(["executions", "list"]).items();
+        let Some(parent) = all.iter().find(|summary| summary["flow_name"] == "parent_fails") else { continue };
+        let children = || host.json(["executions", "list", "--parent", id(parent)]).items();
+        if parent["status"] != "failed" {
+            assert!(
+                children().iter().all(|child| child["status"] != "cancelled"),
+                "append {append}: the parent may yet end otherwise"
+            );
+        }
+        let server = host.serving();
+        until("the end of all", || {
+            let failed = host.get(id(parent))["status"] == "failed";
+            (failed && children().iter().all(|child| child["status"] == "cancelled")).then_some(())
+        });
+        server.kill();
+    }
+}
+
 #[test]
 fn a_child_that_goes_its_own_way_has_no_parent() {
     let host = Host::new();

@@ -11,18 +11,11 @@ fn ask_to_end(process: &Running) {
     assert!(asked.success());
 }
 
-/// Starts a host that looks after everything, and waits until it does.
-fn serving(host: &Host) -> Running {
-    let mut running = host.spawn(host.json_command(["serve"]));
-    let _ = running.read_until(|line| line["event"] == "ready");
-    running
-}
-
 #[test]
 fn e8_a_serving_host_drives_what_is_submitted_answered_and_due() {
     let host = Host::new();
     let traces = Traces::new(&host);
-    let server = serving(&host);
+    let server = host.serving();
     // Answered elsewhere, by a process that does not stay.
     let asked = host.flow("wait_bool", &json!({}), &[]);
     let store = rusqlite::Connection::open(host.database()).unwrap();
@@ -60,7 +53,7 @@ fn a_serving_host_that_is_stopped_lets_bodies_come_to_their_end() {
     until("a body", || (!traces.steps().is_empty()).then_some(()));
     running.kill();
     let exec = host.json(["executions", "list"]).items()[0].clone();
-    let server = serving(&host);
+    let server = host.serving();
     until("the body again", || (traces.steps().len() == 2).then_some(()));
     ask_to_end(&server);
     let reply: Reply = server.finish();
@@ -125,7 +118,7 @@ fn a_run_that_is_cut_off_beside_a_question_can_be_driven_on() {
 #[test]
 fn a_run_beside_a_serving_host_ends_with_its_result() {
     let host = Host::new();
-    let server = serving(&host);
+    let server = host.serving();
     for _ in 0..10 {
         assert_eq!(host.flow("sequence", &json!({ "steps": 3 }), &[])["result"], 6);
     }

@@ -83,10 +83,12 @@ impl Run {
             match outcome {
                 Err(failure) if again => {
                     let pause = backoff::pause(&work.options, failed, self.engine.fraction());
-                    let retry_at = self.clock.now().after(pause);
+                    let ended_at = self.clock.now();
+                    let retry_at = ended_at.after(pause);
                     let entry = EntryBody::AttemptFailed { call: index, attempt, failure, metadata, retry_at };
                     // E3: the next attempt can tell the world its number.
-                    self.recorder.write(Step::entry(entry), Durability::Full).await?;
+                    let step = Step { at: Some(ended_at), ..Step::entry(entry) };
+                    self.recorder.write(step, Durability::Full).await?;
                     failed += 1;
                     work.attempt = attempt.saturating_add(1);
                     drop(body);

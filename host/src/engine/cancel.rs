@@ -6,7 +6,8 @@ use super::lease::LeaseGuard;
 use super::recorder::Step;
 use super::{Engine, EngineError};
 use crate::ids::ExecutionId;
-use crate::store::{Durability, ExecutionFilter, Page, Status, StatusChange, StoreError};
+use crate::journal::History;
+use crate::store::{Durability, ExecutionFilter, ExecutionRow, Page, Status, StatusChange, StoreError};
 
 /// How often somebody who waits for a runner to end an execution looks whether that runner still lives.
 const LOOK: Duration = Duration::from_millis(100);
@@ -58,12 +59,28 @@ impl Engine {
 
     /// Ends the children of an execution that has ended.
     pub(super) async fn cancel_children(&self, parent: ExecutionId) -> Result<(), EngineError> {
-        let statuses = vec![Status::Running, Status::Waiting];
-        let filter = ExecutionFilter { parent: Some(parent), statuses, ..ExecutionFilter::default() };
-        for child in self.store.list(&filter, Page { offset: 0, limit: u64::MAX }).await? {
+        self.cancel_left_behind(parent, None).await
+    }
+
+    /// Ends the children that a flow had when its end was recorded, if its runner died between the two.
+    ///
+    /// `history` is the execution's, if it goes on: what its calls are waiting for now is left alone.
+    pub(super) async fn cancel_left_behind(&self, parent: ExecutionId, history: Option<&History>) -> Result<(), EngineError> {
+        let waits_for = |child: &ExecutionRow| {
+            let call = child.new.parent.and_then(|call| history?.call(call.index));
+            call.is_some_and(|call| call.has_started() && call.end.is_none() && call.child == Some(child.new.id))
+        };
+        for child in self.children(parent).await?.iter().filter(|child| !waits_for(child)) {
             self.cancel_quietly(child.new.id).await?;
         }
         Ok(())
+    }
+
+    /// Those that have not ended.
+    async fn children(&self, parent: ExecutionId) -> Result<Vec<ExecutionRow>, EngineError> {
+        let statuses = vec![Status::Running, Status::Waiting];
+        let filter = ExecutionFilter { parent: Some(parent), statuses, ..ExecutionFilter::default() };
+        Ok(self.store.list(&filter, Page { offset: 0, limit: u64::MAX }).await?)
     }
 
     async fn end(&self, guard: &LeaseGuard) -> Result<(), EngineError> {

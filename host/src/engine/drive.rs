@@ -138,6 +138,11 @@ impl Engine {
         let id = lease.execution;
         let row = self.store.execution(id).await?;
         if row.status.is_terminal() {
+            let kind = row.failure.as_ref().map(|failure| failure.kind.as_str());
+            // A divergence leaves its children as they are, for the right code to take up again.
+            if lease.inherited && !matches!(kind, Some("divergence" | "damaged")) {
+                self.cancel_left_behind(id, None).await?;
+            }
             return Ok(Stopped::Ended);
         }
         let journal = match read_journal(self.store.as_ref(), id).await {
@@ -158,6 +163,9 @@ impl Engine {
         // From here on it can have something to do besides what it waits for; whoever finds it without its runner must see that.
         if row.status == Status::Waiting {
             recorder.write(Step::status(StatusChange::Running), Durability::Relaxed).await?;
+        }
+        if journal.history.was_reopened() {
+            self.cancel_left_behind(id, Some(&journal.history)).await?;
         }
         let run = Arc::new(self.run(row, journal.history, recorder, options).await?);
         let recorded = run.cursor.recorded();

@@ -127,14 +127,14 @@ async fn fail(run: &Arc<Run>, cut_off: Vec<u32>, failure: Failure, metadata: Opt
                 .with_status(StatusChange::Reopened { component: None, from_call, rerun, automatic: true })
                 .with_metadata(metadata);
             run.recorder.write(step, Durability::Full).await?;
-            close_questions(run, &cut_off).await?;
+            end_cut_off(run, &cut_off).await?;
             run.tell(Event::FlowRetry { failure, retry: used + 1, retries });
             return Ok(Stopped::Again);
         }
     }
     let step = Step { entries, ..Step::default() }.with_status(StatusChange::Failed { failure }).with_metadata(metadata);
     run.recorder.write(step, Durability::Full).await?;
-    close_questions(run, &cut_off).await?;
+    end_cut_off(run, &cut_off).await?;
     Ok(Stopped::Ended)
 }
 
@@ -154,17 +154,18 @@ async fn cut_off_submitted(run: &Arc<Run>, tasks: &Tasks) -> Result<Vec<u32>, En
         tasks.stop(*index).await;
     }
     run.calls.recorded().await;
-    if !cut_off.is_empty() {
-        // A child may have been about to be created: it is, now, and ends with the others.
-        run.recorder.write(Step::default(), Durability::Relaxed).await?;
-        run.engine.cancel_children(run.id()).await?;
-    }
     Ok(cut_off)
 }
 
-async fn close_questions(run: &Run, calls: &[u32]) -> Result<(), EngineError> {
-    for index in calls {
+/// Ends what the calls that were `cut_off` left behind, once that they are is on record: whoever dies before that comes to an end of its own,
+/// and must find everything as it was. Whoever dies after it is followed by one who does the rest (`Engine::cancel_left_behind`).
+async fn end_cut_off(run: &Run, cut_off: &[u32]) -> Result<(), EngineError> {
+    for index in cut_off {
         close_question(run, *index).await?;
+    }
+    if !cut_off.is_empty() {
+        // Also one that was about to be created: it was written before.
+        run.engine.cancel_children(run.id()).await?;
     }
     Ok(())
 }

@@ -23,6 +23,8 @@ pub(super) struct Step {
     pub(super) wait: Option<NewWait>,
     pub(super) child: Option<Box<NewExecution>>,
     pub(super) cache: Option<CacheEntry>,
+    /// When it happened, if not when it is handed over.
+    pub(super) at: Option<Timestamp>,
 }
 
 impl Step {
@@ -69,7 +71,16 @@ impl Writing {
 /// The writing end of one execution's journal.
 pub(super) struct Recorder {
     lease: Lease,
-    steps: mpsc::UnboundedSender<(Step, Durability, Reply)>,
+    clock: Arc<dyn Clock>,
+    steps: mpsc::UnboundedSender<Handed>,
+}
+
+/// A step as it was handed over. It happened then, however long the disk takes.
+struct Handed {
+    step: Step,
+    at: Timestamp,
+    durability: Durability,
+    reply: Reply,
 }
 
 /// The task behind a [`Recorder`]: it ends when that is gone and everything is written.
@@ -84,17 +95,18 @@ impl Recorder {
         next_seq: u64,
         link: [u8; 32],
     ) -> (Self, RecorderTask) {
-        let (steps, mut queue) = mpsc::unbounded_channel::<(Step, Durability, Reply)>();
-        let mut writer = Writer { store, clock, lease: lease.clone(), next_seq, link, broken: Arc::default() };
+        let (steps, mut queue) = mpsc::unbounded_channel::<Handed>();
+        let last = Timestamp::from_micros(0);
+        let mut writer = Writer { store, lease: lease.clone(), next_seq, link, last, broken: Arc::default() };
         let task = tokio::spawn(async move {
             let mut under_way = JoinSet::new();
-            while let Some((step, durability, reply)) = queue.recv().await {
-                writer.write(step, durability, reply, &mut under_way).await;
+            while let Some(handed) = queue.recv().await {
+                writer.write(handed, &mut under_way).await;
                 while under_way.try_join_next().is_some() {}
             }
             while under_way.join_next().await.is_some() {}
         });
-        (Self { lease, steps }, task)
+        (Self { lease, clock, steps }, task)
     }
 
     pub(super) fn lease(&self) -> &Lease {
@@ -104,8 +116,9 @@ impl Recorder {
     /// Hands a step over. It is written after those that were handed over before.
     pub(super) fn hand_over(&self, step: Step, durability: Durability) -> Writing {
         let (reply, answer) = oneshot::channel();
+        let at = step.at.unwrap_or_else(|| self.clock.now());
         // If the writer is gone the reply goes with the step, and `done` says so.
-        let _ = self.steps.send((step, durability, reply));
+        let _ = self.steps.send(Handed { step, at, durability, reply });
         Writing(answer)
     }
 
@@ -117,21 +130,24 @@ impl Recorder {
 
 struct Writer {
     store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
     lease: Lease,
     next_seq: u64,
     link: [u8; 32],
+    /// When the step before happened: of two that are handed over at once, the one that is written later is not the earlier one.
+    last: Timestamp,
     /// A step was not written: what follows would leave a gap.
     broken: Arc<AtomicBool>,
 }
 
 impl Writer {
-    async fn write(&mut self, step: Step, durability: Durability, reply: Reply, under_way: &mut JoinSet<()>) {
+    async fn write(&mut self, handed: Handed, under_way: &mut JoinSet<()>) {
+        let Handed { step, at, durability, reply } = handed;
         if self.broken.load(Ordering::Acquire) {
             let _ = reply.send(Err(EngineError::state("an earlier step of the execution could not be written")));
             return;
         }
-        let at = self.clock.now();
+        let at = at.max(self.last);
+        self.last = at;
         let append = match self.encode(step, durability, at) {
             Ok(append) => append,
             Err(error) => {

@@ -176,11 +176,11 @@ impl Engine {
     /// # Errors
     /// When it has ended, is being run, or would diverge: then nothing was changed.
     pub async fn upgrade(&self, id: ExecutionId, component: &[u8]) -> Result<Verification, EngineError> {
-        // What its runner had to do when it died is still to be done.
-        let abandoned = self.store.execution(id).await?.abandoned;
+        self.check_upgradable(id).await?;
         let guard = LeaseGuard::claim(self, id).await?;
         let upgraded = self.upgrade_leased(&guard, component).await;
-        if abandoned {
+        // What its last runner had to do when it died is still to be done.
+        if guard.lease().inherited {
             guard.abandon().await?
         } else {
             guard.release().await?
@@ -188,12 +188,16 @@ impl Engine {
         upgraded
     }
 
+    async fn check_upgradable(&self, id: ExecutionId) -> Result<ExecutionRow, EngineError> {
+        let row = self.store.execution(id).await?;
+        let waits = row.status == Status::Waiting;
+        if waits { Ok(row) } else { Err(EngineError::only("waiting", "upgraded", id, row.status)) }
+    }
+
     async fn upgrade_leased(&self, guard: &LeaseGuard, component: &[u8]) -> Result<Verification, EngineError> {
         let id = guard.lease().execution;
-        let row = self.store.execution(id).await?;
-        if row.status != Status::Waiting {
-            return Err(EngineError::only("waiting", "upgraded", id, row.status));
-        }
+        // Somebody may have been quicker.
+        let row = self.check_upgradable(id).await?;
         let verification = self.verify(id, Some(component)).await?;
         if verification.holds() && verification.component != row.new.component {
             let digest = self.store.put_component(component).await?;

@@ -227,6 +227,11 @@ impl History {
         Ok(())
     }
 
+    /// Whether calls of it were run again, or are to be (E9).
+    pub fn was_reopened(&self) -> bool {
+        !self.reopened_at.is_empty()
+    }
+
     /// How many calls stay if these are run again. What the flow made after it had learnt of the failure that it ended with may depend on
     /// it, and what it made before cannot: not even where the call had failed by then. Of the others it never knew.
     fn kept(&self, rerun: &[u32]) -> Option<usize> {

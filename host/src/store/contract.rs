@@ -58,7 +58,7 @@ macro_rules! contract_tests {
             e8_the_time_to_wake_is_the_latest_that_was_set,
             e8_an_answer_is_found_until_the_journal_has_it, e8_one_answer_of_several_is_something_to_go_on_with,
             e8_answered_executions_are_found_up_to_a_limit,
-            e8_an_execution_is_abandoned_when_its_runner_died_while_it_waited, e8_abandoned_executions_are_found_up_to_a_limit,
+            e8_an_execution_is_abandoned_when_its_runner_died_holding_it, e8_abandoned_executions_are_found_up_to_a_limit,
             e8_executions_of_living_runners_do_not_hide_abandoned_ones,
             e14_a_cached_result_reads_back, e14_a_cached_result_is_too_old_from_its_moment_on,
             e14_a_later_result_takes_the_place_of_an_earlier_one, e14_a_refused_append_caches_nothing,

@@ -28,7 +28,7 @@ pub(crate) async fn e12_a_lease_that_was_given_back_can_write_nothing<P: Place>(
     let lease = claimed(&store).await;
     store.release(&lease).await.unwrap();
     assert!(matches!(store.append(&lease, entries([0])).await, Err(StoreError::LeaseLost { .. })));
-    let unclaimed = Lease { execution: created(&store).await, epoch: 0 };
+    let unclaimed = Lease { execution: created(&store).await, epoch: 0, inherited: false };
     assert!(matches!(store.append(&unclaimed, entries([0])).await, Err(StoreError::LeaseLost { .. })));
 }
 

@@ -23,8 +23,7 @@ pub(super) const DUE: &str = "SELECT exec_id FROM executions WHERE wake_at <= ?1
 pub(super) const ANSWERED: &str = "SELECT exec_id FROM executions WHERE status = 'waiting' AND EXISTS (
          SELECT 1 FROM waits WHERE waits.execution = executions.id AND waits.resolved_at >= executions.waiting_since
      ) ORDER BY id LIMIT ?1";
-pub(super) const ABANDONED: &str =
-    "SELECT exec_id, runner FROM executions WHERE status = 'waiting' AND runner IS NOT NULL ORDER BY id";
+pub(super) const ABANDONED: &str = "SELECT exec_id, runner FROM executions WHERE runner IS NOT NULL";
 pub(super) const IS_ANSWERED: &str = "SELECT 1 FROM executions JOIN waits ON waits.execution = executions.id
      WHERE exec_id = ?1 AND status = 'waiting' AND waits.resolved_at >= executions.waiting_since LIMIT 1";
 pub(super) const NEXT_WAKE: &str = "SELECT min(wake_at) AS wake_at FROM executions WHERE wake_at > ?1";

@@ -22,7 +22,7 @@ impl Fence {
 
     /// The key of the execution, if the lease is the execution's latest and was not given back. In the transaction of the change itself.
     pub(super) fn check(&self, db: &Connection) -> Result<i64, DbError> {
-        let Lease { execution, epoch } = self.lease;
+        let Lease { execution, epoch, .. } = self.lease;
         let (key, latest, runner) = db
             .prepare_cached(HOLDER)?
             .query_row([execution.as_bytes()], |row| {

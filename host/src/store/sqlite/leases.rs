@@ -30,9 +30,9 @@ impl Leases for SqliteStore {
         let claim = Runner::reserve(&self.runner, execution)?;
         let runner = Arc::clone(&self.runner);
         // Relaxed: if the machine dies, every runner of this data folder dies with it, and a forgotten lease fences nobody.
-        let epoch = self.writer.write(Durability::Relaxed, move |db| take(db, &runner, &me, execution)).await?;
-        claim.keep(epoch);
-        Ok(Lease { execution, epoch })
+        let lease = self.writer.write(Durability::Relaxed, move |db| take(db, &runner, &me, execution)).await?;
+        claim.keep(lease.epoch);
+        Ok(lease)
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
@@ -49,7 +49,7 @@ impl SqliteStore {
         // Also if the write fails or is not waited for: this process no longer drives it, and its next claim takes it.
         let _end = Runner::end_of_drive(&self.runner, lease);
         let Some(me) = self.runner.id() else { return Ok(()) };
-        let Lease { execution, epoch } = *lease;
+        let Lease { execution, epoch, .. } = *lease;
         let ended = self
             .writer
             .write(Durability::Relaxed, move |db| {
@@ -67,21 +67,21 @@ impl SqliteStore {
     }
 }
 
-fn take(db: &Connection, runner: &Runner, me: &RunnerId, execution: ExecutionId) -> Result<u64, DbError> {
+fn take(db: &Connection, runner: &Runner, me: &RunnerId, execution: ExecutionId) -> Result<Lease, DbError> {
     let holder: Option<String> = db
         .prepare_cached(RUNNER)?
         .query_row([execution.as_bytes()], |row| row.get(0))
         .optional()?
         .ok_or_else(|| StoreError::not_found("execution", execution))?;
     // A lease of our own that nobody here drives was left behind by a claim or a release that was not waited for.
-    if let Some(holder) = holder.filter(|holder| **holder != **me) {
-        if let Some(living) = runner.living(&holder) {
+    if let Some(holder) = holder.as_ref().filter(|holder| ***holder != **me) {
+        if let Some(living) = runner.living(holder) {
             return Err(StoreError::Owned { execution, runner: living }.into());
         }
-        runner.bury(&holder);
+        runner.bury(holder);
     }
     let mut statement = db.prepare_cached(TAKE)?;
     let mut rows = statement.query(params![execution.as_bytes(), &**me])?;
     let epoch = rows.next()?.map_or(Ok(0), |row| columns::count(row, "epoch"))?;
-    Ok(epoch)
+    Ok(Lease { execution, epoch, inherited: holder.is_some() })
 }

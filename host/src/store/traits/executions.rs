@@ -174,7 +174,8 @@ pub trait Executions {
     async fn answered(&self, limit: u64) -> Result<Vec<ExecutionId>, StoreError>;
     /// Whether one execution waits and has an answer that its journal does not have yet.
     async fn is_answered(&self, id: ExecutionId) -> Result<bool, StoreError>;
-    /// Executions that wait, and whose runner died before it let go of them: what else they had to do is not known. At most `limit`.
+    /// Executions whose runner died before it let go of them, whatever their status: what they had to do besides what that says is not
+    /// known. At most `limit`.
     async fn abandoned(&self, limit: u64) -> Result<Vec<ExecutionId>, StoreError>;
     /// The next moment after this one at which an execution goes on by itself. Those before it are `due`.
     async fn next_wake(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;

@@ -13,6 +13,8 @@ pub struct Lease {
     pub execution: ExecutionId,
     /// The fencing epoch: greater than that of every earlier lease of the execution.
     pub epoch: u64,
+    /// Whether its last holder never gave it back: it died in the middle, and what it had to do is still to be done.
+    pub inherited: bool,
 }
 
 /// Leases. An embedded store proves a runner dead at once (its operating-system lock is free); nobody waits for a lease to run out.

@@ -64,6 +64,14 @@ fn parent_catches(cx: &Flow) -> Result<String> {
     }
 }
 
+/// Submits a child that waits, and fails after a step.
+#[flow]
+fn parent_fails(cx: &Flow, path: String) -> Result<u64> {
+    let _child = child_wait::submit(cx, path.clone())?;
+    tick(cx, path, 2)?;
+    Err(err!("the parent fails").kind("parental"))
+}
+
 /// Starts a child that goes its own way: its execution ID.
 #[flow]
 fn parent_lets_go(cx: &Flow, path: String) -> Result<String> {

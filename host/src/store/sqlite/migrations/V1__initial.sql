@@ -45,6 +45,8 @@ CREATE INDEX executions_by_original ON executions (original) WHERE original IS N
 
 -- `list` of the children of an execution.
 CREATE INDEX executions_by_parent ON executions (parent) WHERE parent IS NOT NULL;
+-- What runners hold, to find what dead ones left (`abandoned`).
+CREATE INDEX executions_by_runner ON executions (runner) WHERE runner IS NOT NULL;
 -- Who goes on by itself, and when (`due`, `next_wake`).
 CREATE INDEX executions_by_wake_at ON executions (wake_at) WHERE wake_at IS NOT NULL;
 

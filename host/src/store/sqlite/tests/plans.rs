@@ -77,7 +77,7 @@ fn by_key() -> Vec<(&'static str, Vec<&'static str>)> {
         (executions::DUE, vec!["INDEX executions_by_wake_at (wake_at<?)"]),
         (executions::NEXT_WAKE, vec!["INDEX executions_by_wake_at"]),
         (executions::ANSWERED, vec!["INDEX executions_by_status (status=?)", "INDEX waits_by_call (execution=?)"]),
-        (executions::ABANDONED, vec!["INDEX executions_by_status (status=?)"]),
+        (executions::ABANDONED, vec!["INDEX executions_by_runner (runner>?)"]),
         (columns::KEY, by_exec_id()),
         (fence::HOLDER, by_exec_id()),
         (leases::RUNNER, by_exec_id()),
