@@ -1,8 +1,9 @@
 //! A command that runs while the test goes on.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -19,22 +20,26 @@ pub struct Running {
     child: Child,
     lines: Receiver<String>,
     seen: Vec<String>,
-    stderr: Option<JoinHandle<String>>,
+    said: Arc<Mutex<Vec<u8>>>,
+    stderr: Option<JoinHandle<()>>,
 }
 
 impl Running {
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let stdout = BufReader::new(child.stdout.take().expect("standard output is a pipe"));
-        let mut stderr = child.stderr.take().expect("standard error is a pipe");
+        let mut stderr = BufReader::new(child.stderr.take().expect("standard error is a pipe"));
         let (sender, lines) = channel();
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&said);
         let stderr = std::thread::spawn(move || {
-            let mut text = Vec::new();
-            let _ = stderr.read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
+            let mut line = Vec::new();
+            while stderr.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+                heard.lock().expect("nobody panics with it").append(&mut line);
+            }
         });
-        Self { command: format!("{command:?}"), child, lines, seen: Vec::new(), stderr: Some(stderr) }
+        Self { command: format!("{command:?}"), child, lines, seen: Vec::new(), said, stderr: Some(stderr) }
     }
 
     /// The next line that it prints on standard output; none when it has closed it.
@@ -60,6 +65,17 @@ impl Running {
         panic!("{} ended before it printed what was waited for; it printed {:#?}", self.command, self.seen)
     }
 
+    /// What it has said on standard error so far, in whole lines.
+    fn said(&self) -> String {
+        String::from_utf8_lossy(&self.said.lock().expect("nobody panics with it")).into_owned()
+    }
+
+    /// Waits until it has said this on standard error. With `--output json` a host says nothing there but its errors.
+    #[track_caller]
+    pub fn until_said(&self, text: &str) {
+        until(&format!("`{text}` on standard error of {}", self.command), || self.said().contains(text).then_some(()));
+    }
+
     /// Whether it still runs.
     pub fn is_alive(&mut self) -> bool {
         self.child.try_wait().expect("the state of a child is known").is_none()
@@ -83,7 +99,10 @@ impl Running {
         let mut stdout = std::mem::take(&mut self.seen);
         stdout.extend(self.lines.iter());
         let stdout = stdout.iter().map(|line| format!("{line}\n")).collect::<String>().into_bytes();
-        let stderr = self.stderr.take().and_then(|reader| reader.join().ok()).unwrap_or_default().into_bytes();
+        if let Some(reader) = self.stderr.take() {
+            reader.join().expect("the reader of standard error ends with it");
+        }
+        let stderr = self.said().into_bytes();
         Reply::new(self.command.clone(), std::process::Output { status, stdout, stderr })
     }
 }

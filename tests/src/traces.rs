@@ -24,6 +24,10 @@ pub struct Traces {
 }
 
 impl Traces {
+    /// How many milliseconds a slow body is given that is to run until the test says otherwise (see [`Traces::open`]): more than a test has
+    /// patience for, and less than a host lets a body take.
+    pub const HELD: u64 = 120_000;
+
     /// The file `traces` in the host's working folder, which must be granted with [`Host::writable`].
     pub fn new(host: &Host) -> Self {
         Self { path: host.path("traces") }
@@ -32,6 +36,13 @@ impl Traces {
     /// Its path as guests name it.
     pub fn guest_path() -> &'static str {
         "out/traces"
+    }
+
+    /// Lets the slow bodies of these steps come to their end at once, those that run and those to come.
+    pub fn open(&self, steps: impl IntoIterator<Item = u64>) {
+        for step in steps {
+            std::fs::write(format!("{}.{step}", self.path), "").expect("a file in the working folder");
+        }
     }
 
     /// All bodies that ran, in order.

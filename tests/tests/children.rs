@@ -1,6 +1,6 @@
 //! Child flows: executions of their own, of which the parent's journal has one call.
 
-use kitaru_tests::{Host, Traces, example, fixture, id, until};
+use kitaru_tests::{Host, Traces, example, fixture, id, names, until};
 use serde_json::{Value, json};
 
 fn traced(host: &Host, flow: &str, mut arguments: Value) -> kitaru_tests::Reply {
@@ -75,6 +75,27 @@ fn a_cancelled_call_of_a_child_leaves_no_child_behind() {
         assert_eq!((&done["status"], &done["result"]), (&json!("completed"), &json!(1)));
         let children = host.json(["executions", "list", "--parent", id(&done)]).items();
         assert!(children.iter().all(|child| child["status"] == "cancelled"), "{children:#?}");
+    }
+}
+
+/// The child is there, in its body or at its question, when the call is cancelled.
+#[test]
+fn a_cancelled_call_ends_the_child_that_it_has_started() {
+    for is_asked in [false, true] {
+        let host = Host::warm();
+        let traces = Traces::new(&host);
+        let input = json!({ "path": Traces::guest_path(), "milliseconds": Traces::HELD }).to_string();
+        let target = fixture("conformance:parent_thinks_better");
+        let running = host.spawn(host.json_command(["run", &target, "--input", &input, &host.writable()]));
+        until("the child's body", || traces.steps().contains(&2).then_some(()));
+        let asked = || !host.json(["executions", "pending-waits"]).items().is_empty();
+        until("the child", || (!is_asked || asked()).then_some(()));
+        traces.open([1]);
+        let done = running.finish().item();
+        assert_eq!((&done["status"], &done["result"]), (&json!("completed"), &json!(3)));
+        let children = host.json(["executions", "list", "--parent", id(&done)]).items();
+        assert_eq!(names(&Value::Array(children), "status"), ["cancelled"]);
+        assert!(!asked(), "nobody needs an answer any more");
     }
 }
 

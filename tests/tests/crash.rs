@@ -183,12 +183,14 @@ fn e4_an_interrupted_attempt_is_recorded_and_costs_no_retry() {
 fn e4_a_host_killed_in_a_body_runs_that_body_again_and_no_other() {
     let host = Host::warm();
     let traces = Traces::new(&host);
-    let input = json!({ "path": Traces::guest_path(), "steps": 2, "milliseconds": 300 }).to_string();
+    let input = json!({ "path": Traces::guest_path(), "steps": 2, "milliseconds": Traces::HELD }).to_string();
+    traces.open([1]);
     let running = host.spawn(host.json_command(["run", &fixture("conformance:count_slow"), "--input", &input, &host.writable()]));
     until("the second body", || (traces.steps().len() == 2).then_some(()));
     running.kill();
     let dead = survivor(&host).unwrap();
     assert_eq!((&dead["status"], &dead["runner"]), (&json!("running"), &Value::Null), "a dead runner is no runner: {dead:#}");
+    traces.open([2]);
     let done = host.item(["executions", "resume", id(&dead)]);
     assert_eq!((&done["status"], &done["result"]), (&json!("completed"), &json!(3)));
     assert_eq!(traces.steps(), [1, 2, 2]);
@@ -200,13 +202,14 @@ fn e4_a_host_killed_in_a_body_runs_that_body_again_and_no_other() {
 fn e4_work_beside_an_open_wait_is_not_forgotten() {
     let host = Host::warm();
     let traces = Traces::new(&host);
-    let input = json!({ "path": Traces::guest_path(), "milliseconds": 700 }).to_string();
+    let input = json!({ "path": Traces::guest_path(), "milliseconds": Traces::HELD }).to_string();
     let flow = fixture("conformance:works_while_it_waits");
     let running = host.spawn(host.json_command(["run", &flow, "--input", &input, &host.writable()]));
     until("the body, beside the question", || {
         (traces.steps().len() == 1 && !host.json(["executions", "pending-waits"]).items().is_empty()).then_some(())
     });
     running.kill();
+    traces.open([1]);
     let dead = survivor(&host).unwrap();
     let asked = host.item(["executions", "resume", id(&dead)]);
     assert_eq!((&asked["status"], traces.steps()), (&json!("waiting"), vec![1, 1]), "{asked:#}");
@@ -278,13 +281,14 @@ fn copy_folder(from: &Path, to: &Path) {
 fn k4_of_two_hosts_on_one_execution_one_runs_and_the_other_says_so() {
     let host = Host::warm();
     let traces = Traces::new(&host);
-    let input = json!({ "path": Traces::guest_path(), "steps": 2, "milliseconds": 1500 }).to_string();
+    let input = json!({ "path": Traces::guest_path(), "steps": 2, "milliseconds": Traces::HELD }).to_string();
     let running = host.spawn(host.json_command(["run", &fixture("conformance:count_slow"), "--input", &input, &host.writable()]));
     until("the first body", || (!traces.steps().is_empty()).then_some(()));
     let execution = survivor(&host).unwrap();
     let process = format!("process {}", running.id());
     assert!(execution["runner"].as_str().unwrap().contains(&process), "{execution:#}");
     host.json(["executions", "resume", id(&execution)]).refused("KitaruStateError", &[id(&execution), &process]);
+    traces.open([1, 2]);
     assert_eq!(running.finish().item()["result"], 3);
     assert_eq!(traces.steps(), [1, 2]);
 }

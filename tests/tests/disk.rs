@@ -3,9 +3,10 @@
 use kitaru_tests::{Host, Traces, fixture};
 use serde_json::{Value, json};
 
-/// A flow of 40 steps whose runner is killed, and a host that serves it until the disk fails, and again when it works. `$1` is the flow and `$2`
-/// a grant.
+/// A flow of 40 steps whose runner is killed in step 3, and a host that serves it until the disk fails in step 20, and again when it works. Both
+/// steps last until they are let go of. `$1` is the flow and `$2` a grant.
 fn goes_on(prepare: &str, fail: &str, said: &str, mend: &str) {
+    let held = Traces::HELD;
     let script = format!(
         r#"
         # Tries a command, for so many tenths of a second.
@@ -14,20 +15,29 @@ fn goes_on(prepare: &str, fail: &str, said: &str, mend: &str) {
             for _ in $(seq "$tries"); do if "$@"; then return 0; fi; sleep 0.1; done
             echo "never came true: $*; the host said:" >&2; cat log >&2; return 1
         }}
+        # Whether the last body that began is that of this step.
+        is_in() {{ tail -n 1 traces 2>/dev/null | grep -q " $1\$"; }}
         # The first one, and the one that is looked after.
         is_completed() {{ "$KITARU" executions list --status completed --output json | grep -q '"count":2'; }}
 
         {prepare}
         "$KITARU" run "$1" --input '{{"path":"out/warm","steps":1,"milliseconds":0}}' "$2" --quiet >/dev/null
-        timeout -s KILL 1.5 "$KITARU" run "$1" --input '{{"path":"out/traces","steps":40,"milliseconds":50}}' "$2" >/dev/null 2>&1 || true
+        for step in $(seq 40); do touch "traces.$step"; done
+        rm traces.3 traces.20
+        "$KITARU" run "$1" --input '{{"path":"out/traces","steps":40,"milliseconds":{held}}}' "$2" >/dev/null 2>log & runner=$!
+        until_true 600 is_in 3
+        kill -KILL "$runner"
+        wait "$runner" || true
+        touch traces.3
         "$KITARU" serve >/dev/null 2>log & server=$!
-        sleep 0.5
+        until_true 600 is_in 20
         {fail}
-        until_true 100 grep -q "{said}" log
+        touch traces.20
+        until_true 600 grep -q "{said}" log
         kill -0 "$server"
         if is_completed; then echo "it was done before the disk failed" >&2; exit 1; fi
         {mend}
-        until_true 300 is_completed
+        until_true 600 is_completed
         kill -0 "$server"
         kill -TERM "$server"; wait "$server"
         "$KITARU" executions latest --output json

@@ -5,10 +5,10 @@ use std::time::Duration;
 use kitaru_tests::{Host, Traces, checkpoint, fixture, id, names, until};
 use serde_json::{Value, json};
 
-/// Starts a payment, and pulls the plug in the middle of it.
+/// Starts a payment, and pulls the plug in the middle of it. Another one takes as long, unless it is let go of.
 fn killed_in_the_middle(host: &Host, flow: &str) -> String {
     let traces = Traces::new(host);
-    let input = json!({ "path": Traces::guest_path(), "milliseconds": 2000 }).to_string();
+    let input = json!({ "path": Traces::guest_path(), "milliseconds": Traces::HELD }).to_string();
     let target = fixture(&format!("conformance:{flow}"));
     let running = host.spawn(host.json_command(["run", &target, "--input", &input, &host.writable()]));
     until("the payment", || (traces.steps().len() == 1).then_some(()));
@@ -31,6 +31,7 @@ fn e5_an_effect_that_may_happen_once_is_not_repeated_after_a_crash() {
 fn e5_on_unknown_retry_runs_it_again() {
     let host = Host::new();
     let exec = killed_in_the_middle(&host, "once_retry");
+    Traces::new(&host).open([1]);
     assert_eq!(host.item(["executions", "resume", &exec])["result"], "paid");
     let traces = Traces::new(&host).read();
     assert_eq!(traces.len(), 2);
@@ -45,6 +46,7 @@ fn e5_on_unknown_ask_asks_a_person() {
     ] {
         let host = Host::new();
         let exec = killed_in_the_middle(&host, "once_ask");
+        Traces::new(&host).open([1]);
         let asked = host.item(["executions", "resume", &exec]);
         assert_eq!((&asked["status"], &asked["pending_wait"]["name"]), (&json!("waiting"), &json!("pays_or_asks")));
         host.json(["executions", "input", &exec, "--value", "true"]).refused("KitaruWaitValidationError", &["pays_or_asks"]);
@@ -80,8 +82,13 @@ fn e5_a_retry_does_not_repeat_what_the_flows_failure_ended() {
     let host = Host::new();
     let traces = Traces::new(&host);
     let blocker = host.file("blocker", "");
-    let arguments = json!({ "path": Traces::guest_path(), "milliseconds": 1500, "blocker": "out/blocker" });
-    let exec = host.try_flow("once_beside", &arguments, &[&host.writable()]).failed_execution();
+    let input = json!({ "path": Traces::guest_path(), "milliseconds": Traces::HELD, "blocker": "out/blocker" }).to_string();
+    let running =
+        host.spawn(host.json_command(["run", &fixture("conformance:once_beside"), "--input", &input, &host.writable()]));
+    // It fails after that, in the middle of the payment.
+    until("the payment", || traces.steps().contains(&1).then_some(()));
+    traces.open([3]);
+    let exec = running.finish().failed_execution();
     let failed = host.get(&exec);
     assert_eq!(names(&checkpoint(&failed, "pays")["attempts"], "status"), ["cancelled"], "{failed:#}");
     std::fs::remove_file(blocker).unwrap();

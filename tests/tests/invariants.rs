@@ -26,13 +26,14 @@ fn e1_recorded_calls_are_served_however_often_the_flow_runs() {
 fn e3_what_a_body_depends_on_is_stored_before_it_runs() {
     let host = Host::new();
     let traces = Traces::new(&host);
-    let input = json!({ "path": Traces::guest_path(), "steps": 3, "milliseconds": 600 }).to_string();
+    let input = json!({ "path": Traces::guest_path(), "steps": 3, "milliseconds": Traces::HELD }).to_string();
     let running = host.spawn(host.json_command(["run", &fixture("conformance:count_slow"), "--input", &input, &host.writable()]));
     for step in 1..=3_u64 {
         until("the next body", || (traces.steps().len() as u64 == step).then_some(()));
         let execution = host.item(["executions", "latest"]);
         let statuses = names(&execution["checkpoints"], "status");
         assert_eq!(statuses.iter().filter(|status| **status == "completed").count() as u64, step - 1, "{statuses:?}");
+        traces.open([step]);
     }
     assert_eq!(running.finish().item()["result"], 6);
 }
@@ -154,7 +155,7 @@ fn e11_a_retry_loses_no_line() {
 fn e12_a_runner_whose_lease_was_taken_stops_and_writes_nothing() {
     let host = Host::new();
     let traces = Traces::new(&host);
-    let input = json!({ "path": Traces::guest_path(), "steps": 3, "milliseconds": 500 }).to_string();
+    let input = json!({ "path": Traces::guest_path(), "steps": 3, "milliseconds": Traces::HELD }).to_string();
     let running = host.spawn(host.json_command(["run", &fixture("conformance:count_slow"), "--input", &input, &host.writable()]));
     until("the first body", || (!traces.steps().is_empty()).then_some(()));
     let exec = id(&host.item(["executions", "latest"])).to_owned();
@@ -163,6 +164,7 @@ fn e12_a_runner_whose_lease_was_taken_stops_and_writes_nothing() {
     assert_eq!(store.execute("UPDATE executions SET epoch = epoch + 1", []).unwrap(), 1);
     drop(store);
     let records = host.records(&exec);
+    traces.open(1..=3);
     running.finish().refused("KitaruStateError", &["no longer runs execution", &exec]);
     assert_eq!(host.records(&exec), records, "not one entry more");
     assert_eq!(traces.steps(), [1]);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use kitaru_tests::{Host, Traces, checkpoint, fixture, id, names, until};
+use kitaru_tests::{Host, Running, Traces, checkpoint, fixture, id, names, until};
 use serde_json::{Value, json};
 
 /// Runs a flow of the fixture that leaves traces.
@@ -11,13 +11,26 @@ fn traced(host: &Host, flow: &str, mut arguments: Value, flags: &[&str]) -> kita
     host.try_flow(flow, &arguments, &[&[host.writable().as_str()], flags].concat())
 }
 
+/// Starts a flow of the fixture that leaves traces.
+fn started(host: &Host, flow: &str, mut arguments: Value, flags: &[&str]) -> Running {
+    arguments["path"] = json!(Traces::guest_path());
+    let (target, input, grant) = (fixture(&format!("conformance:{flow}")), arguments.to_string(), host.writable());
+    host.spawn(host.json_command([&["run", &target, "--input", &input, &grant], flags].concat()))
+}
+
+/// Less than a held body takes, and more than anything that does not wait for one.
+const SOON: Duration = Duration::from_millis(Traces::HELD / 2);
+
 #[test]
 fn c12_map_runs_its_calls_beside_each_other_and_keeps_their_order() {
     let host = Host::new();
-    let since = Instant::now();
-    let done = traced(&host, "fan_out", json!({ "steps": 6, "milliseconds": 1500 }), &[]).item();
+    let traces = Traces::new(&host);
+    let running = started(&host, "fan_out", json!({ "steps": 6, "milliseconds": Traces::HELD }), &[]);
+    // None of them ends before all of them run.
+    until("six bodies beside each other", || (traces.steps().len() == 6).then_some(()));
+    traces.open(1..=6);
+    let done = running.finish().item();
     assert_eq!(done["result"], json!([1, 2, 3, 4, 5, 6]));
-    assert!(since.elapsed() < Duration::from_secs(8), "six bodies of 1.5 s slept beside each other: {:?}", since.elapsed());
     let calls = done["checkpoints"].as_array().unwrap();
     assert_eq!(calls.len(), 6);
     let invocations = names(&done["checkpoints"], "invocation_id");
@@ -51,13 +64,17 @@ fn c13_product_calls_every_combination() {
 #[test]
 fn e7_the_winner_of_first_is_journaled_and_served() {
     let host = Host::new();
-    let done = traced(&host, "race", json!({ "quick": 10, "slow": 1500 }), &[]).item();
+    let traces = Traces::new(&host);
+    let running = started(&host, "race", json!({ "quick": 10, "slow": Traces::HELD }), &[]);
+    // The slow one ends only after the choice.
+    until("the step after the choice", || traces.steps().contains(&11).then_some(()));
+    traces.open([1]);
+    let done = running.finish().item();
     assert_eq!(done["result"], json!({ "winner": 1, "first": 1, "second": 2 }));
     let journal = host.journal(id(&done));
     let choice = journal.iter().find(|call| call["kind"] == "first").expect("a call of its own");
     assert_eq!((&choice["output"], &choice["input"]["calls"]), (&json!(1), &json!([0, 1])));
     // A replay from after the choice is served it, though nothing runs that could win.
-    let traces = Traces::new(&host);
     let before = traces.steps().len();
     let replay = host.item(["executions", "replay", id(&done), "--from", "tick"]);
     assert_eq!(replay["result"], done["result"]);
@@ -100,8 +117,8 @@ fn what_a_flow_submitted_and_did_not_ask_for_comes_to_its_end() {
 fn a_failed_flow_ends_what_still_runs() {
     let host = Host::new();
     let since = Instant::now();
-    let failed = traced(&host, "fails_beside", json!({ "milliseconds": 60_000 }), &[]).failed_execution();
-    assert!(since.elapsed() < Duration::from_secs(30), "{:?}", since.elapsed());
+    let failed = traced(&host, "fails_beside", json!({ "milliseconds": Traces::HELD }), &[]).failed_execution();
+    assert!(since.elapsed() < SOON, "{:?}", since.elapsed());
     assert_eq!(checkpoint(&host.get(&failed), "slow_tick")["status"], "cancelled");
 }
 
@@ -110,10 +127,11 @@ fn a_failed_flow_ends_what_still_runs() {
 fn e9_a_retry_runs_again_what_was_cancelled_because_of_the_failure() {
     let host = Host::new();
     let blocker = host.file("blocker", "");
-    let failed = traced(&host, "all_or_nothing", json!({ "blocker": "out/blocker", "milliseconds": 1000 }), &[]);
+    let failed = traced(&host, "all_or_nothing", json!({ "blocker": "out/blocker", "milliseconds": Traces::HELD }), &[]);
     let failed = failed.failed_execution();
     assert_eq!(checkpoint(&host.get(&failed), "slow_tick")["status"], "cancelled");
     std::fs::remove_file(blocker).unwrap();
+    Traces::new(&host).open([2]);
     assert_eq!(host.item(["executions", "retry", &failed])["result"], 3);
     assert_eq!(host.json(["executions", "verify", &failed]).items()[0]["holds"], true);
 }
@@ -123,7 +141,7 @@ fn e9_a_retry_runs_again_what_was_cancelled_because_of_the_failure() {
 fn e10_a_replay_serves_a_call_that_its_flow_had_cancelled() {
     let host = Host::new();
     let traces = Traces::new(&host);
-    let done = traced(&host, "cancelled_then", json!({ "milliseconds": 20_000 }), &[]).item();
+    let done = traced(&host, "cancelled_then", json!({ "milliseconds": Traces::HELD }), &[]).item();
     assert_eq!(checkpoint(&done, "slow_tick")["status"], "cancelled");
     let before = traces.steps();
     let replay = host.item(["executions", "replay", done["exec_id"].as_str().unwrap(), "--from", "tick_2"]);
@@ -137,8 +155,7 @@ fn e10_a_replay_serves_a_call_that_its_flow_had_cancelled() {
 fn a_cancelled_execution_ends_what_still_runs() {
     let host = Host::new();
     let traces = Traces::new(&host);
-    let input = json!({ "path": Traces::guest_path(), "steps": 3, "milliseconds": 60_000 }).to_string();
-    let running = host.spawn(host.json_command(["run", &fixture("conformance:fan_out"), "--input", &input, &host.writable()]));
+    let running = started(&host, "fan_out", json!({ "steps": 3, "milliseconds": Traces::HELD }), &[]);
     until("three bodies", || (traces.steps().len() == 3).then_some(()));
     let exec = host.json(["executions", "list"]).items()[0]["exec_id"].as_str().unwrap().to_owned();
     let cancelled = host.item(["executions", "cancel", &exec]);
@@ -151,8 +168,8 @@ fn a_cancelled_execution_ends_what_still_runs() {
 fn a_cancelled_call_ends_and_the_flow_goes_on() {
     let host = Host::new();
     let since = Instant::now();
-    let done = traced(&host, "cancelled_call", json!({ "milliseconds": 60_000 }), &[]).item();
-    assert!(since.elapsed() < Duration::from_secs(30), "{:?}", since.elapsed());
+    let done = traced(&host, "cancelled_call", json!({ "milliseconds": Traces::HELD }), &[]).item();
+    assert!(since.elapsed() < SOON, "{:?}", since.elapsed());
     assert_eq!(done["result"], "went on");
     assert_eq!(checkpoint(&done, "slow_tick")["status"], "cancelled");
 }
@@ -169,7 +186,7 @@ fn an_async_flow_joins() {
 #[test]
 fn an_async_flow_selects_and_cancels_the_loser() {
     let host = Host::new();
-    let late = traced(&host, "in_time", json!({ "work": 60_000, "limit": 300 }), &[]).item();
+    let late = traced(&host, "in_time", json!({ "work": Traces::HELD, "limit": 300 }), &[]).item();
     assert_eq!(late["result"], "too late");
     assert_eq!(checkpoint(&late, "slow_tick")["status"], "cancelled");
     let done = traced(&host, "in_time", json!({ "work": 10, "limit": 60_000 }), &[]).item();
@@ -204,11 +221,11 @@ fn an_async_flow_that_awaits_nothing_durable_is_told() {
 fn e7_a_parallel_flow_killed_in_the_middle_comes_to_the_same_result() {
     let host = Host::new();
     let traces = Traces::new(&host);
-    let input = json!({ "path": Traces::guest_path(), "steps": 4, "milliseconds": 800 }).to_string();
-    let words = ["run", &fixture("conformance:fan_out"), "--input", &input, &host.writable(), "--max-parallel=2"];
-    let running = host.spawn(host.json_command(words));
+    traces.open([1, 2]);
+    let running = started(&host, "fan_out", json!({ "steps": 4, "milliseconds": Traces::HELD }), &["--max-parallel=2"]);
     until("the third body", || (traces.steps().len() >= 3).then_some(()));
     running.kill();
+    traces.open([3, 4]);
     let exec = host.json(["executions", "list"]).items()[0]["exec_id"].as_str().unwrap().to_owned();
     let done = host.item(["executions", "resume", &exec]);
     assert_eq!(done["result"], json!([1, 2, 3, 4]));

@@ -224,6 +224,29 @@ fn color_never_means_no_colour() {
     assert!(!has_colour(&raw) && raw.contains("✓ write_draft"), "{raw:?}");
 }
 
+/// Whoever answers did not come to sit through the sleep of a child.
+#[test]
+fn an_answered_flow_whose_child_sleeps_long_is_left_with_it() {
+    let host = Host::new();
+    let parent = host.flow("asks_and_calls_a_sleeper", &json!({ "milliseconds": 3_600_000 }), &[]);
+    let end = Terminal::start(&host.command(["executions", "input", id(&parent), "--value", "true"])).end();
+    assert_eq!(end.code, Some(0), "{end:?}");
+    let child = host.json(["executions", "list", "--parent", id(&parent)]).items().remove(0);
+    for execution in [&parent, &child] {
+        let left = host.get(id(execution));
+        assert_eq!((&left["status"], left["wakes_at"].is_string()), (&json!("waiting"), true), "{left:#}");
+    }
+}
+
+#[test]
+fn an_answered_flow_whose_child_naps_waits_for_it() {
+    let host = Host::new();
+    let parent = host.flow("asks_and_calls_a_sleeper", &json!({ "milliseconds": 3_000 }), &[]);
+    let end = Terminal::start(&host.command(["executions", "input", id(&parent), "--value", "true"])).end();
+    assert_eq!((end.code, host.get(id(&parent))["status"].as_str()), (Some(0), Some("completed")), "{end:?}");
+    assert!(end.screen.len() < 4_000, "it says what happens once: {end:?}");
+}
+
 #[test]
 fn an_answer_from_elsewhere_ends_the_question_at_once() {
     let cases: [(&[&str], i32, &str); 2] =
@@ -241,7 +264,7 @@ fn an_answer_from_elsewhere_ends_the_question_at_once() {
 #[test]
 fn a_deadline_that_passes_ends_the_question() {
     let host = Host::new();
-    let end = asked(&host, "wait_or_after", &json!({ "milliseconds": 1500 }), &[]).end();
+    let end = asked(&host, "wait_or_after", &json!({ "milliseconds": 6_000 }), &[]).end();
     assert!(end.code == Some(0) && end.text.ends_with("false\n"), "{end:?}");
 }
 

@@ -1,8 +1,9 @@
 //! Hosts that stay: one that looks after all executions (E8), and what becomes of running bodies when a host is asked to end.
 
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use kitaru_tests::{Host, Reply, Running, Traces, checkpoint, fixture, id, until};
+use kitaru_tests::{Host, Running, Traces, checkpoint, fixture, id, until};
 use serde_json::{Value, json};
 
 /// Asks a process to end (SIGTERM).
@@ -11,35 +12,62 @@ fn ask_to_end(process: &Running) {
     assert!(asked.success());
 }
 
-#[test]
-fn e8_a_serving_host_drives_what_is_submitted_answered_and_due() {
-    let host = Host::new();
-    let traces = Traces::new(&host);
-    let server = host.serving();
-    // Answered elsewhere, by a process that does not stay.
-    let asked = host.flow("wait_bool", &json!({}), &[]);
-    let store = rusqlite::Connection::open(host.database()).unwrap();
-    let answered = host.item(["executions", "input", id(&asked), "--value", "true"]);
-    drop(store);
-    assert_eq!(answered["exec_id"], asked["exec_id"]);
-    until("the answer's end", || (host.get(id(&asked))["status"] == "completed").then_some(()));
-    // Left behind by a host that died.
-    let input = json!({ "path": Traces::guest_path(), "steps": 2, "milliseconds": 700 }).to_string();
-    let running = host.spawn(host.json_command(["run", &fixture("conformance:count_slow"), "--input", &input, &host.writable()]));
-    until("a body", || (!traces.steps().is_empty()).then_some(()));
-    running.kill();
-    let orphan = host.json(["executions", "list", "--flow", "count_slow"]).items()[0].clone();
-    until("the orphan's end", || (host.get(id(&orphan))["result"] == 3).then_some(()));
-    // Asleep, with nobody there.
-    let input = json!({ "path": Traces::guest_path(), "milliseconds": 1500 }).to_string();
+/// An execution whose runner was asked to end while it slept: it is left to the store, and nobody has to answer.
+fn left_asleep(host: &Host, milliseconds: u64) -> Value {
+    let input = json!({ "path": "out/sleeper", "milliseconds": milliseconds }).to_string();
     let running = host.spawn(host.json_command(["run", &fixture("conformance:sleeps"), "--input", &input, &host.writable()]));
     until("the sleep", || {
         let found = host.json(["executions", "list", "--flow", "sleeps", "--status", "waiting"]).items();
         (!found.is_empty()).then_some(())
     });
+    ask_to_end(&running);
+    let reply = running.finish();
+    assert!(reply.error()["message"].as_str().unwrap().starts_with("interrupted"), "{reply:?}");
+    let left = host.item(["executions", "latest"]);
+    assert_eq!((&left["status"], &left["runner"]), (&json!("waiting"), &Value::Null), "{left:#}");
+    assert!(left["wakes_at"].is_string(), "{left:#}");
+    left
+}
+
+/// Answers a question with `true` as the store does, and neither tells anybody nor drives the execution on.
+fn answer_silently(host: &Host, exec: &str) {
+    let store = rusqlite::Connection::open(host.database()).unwrap();
+    store.busy_timeout(Duration::from_secs(60)).unwrap();
+    // The answer is a `Payload::Inline` in postcard's form: the variant, the length, the text.
+    let changed = store.execute(
+        "UPDATE waits SET resolution = 'answered', answer = x'000474727565',
+             resolved_at = (SELECT waiting_since FROM executions WHERE executions.id = waits.execution)
+         WHERE execution = (SELECT id FROM executions WHERE hex(exec_id) = ?1)",
+        [exec.replace('-', "").to_uppercase()],
+    );
+    assert_eq!(changed.unwrap(), 1);
+}
+
+#[test]
+fn e8_a_serving_host_drives_what_is_submitted_answered_and_due() {
+    let host = Host::new();
+    let traces = Traces::new(&host);
+    let sleeper = left_asleep(&host, 8_000);
+    let asked = host.flow("wait_bool", &json!({}), &[]);
+    assert_eq!((&asked["status"], &asked["runner"]), (&json!("waiting"), &Value::Null), "{asked:#}");
+    let input = json!({ "path": Traces::guest_path(), "steps": 2, "milliseconds": Traces::HELD }).to_string();
+    let running = host.spawn(host.json_command(["run", &fixture("conformance:count_slow"), "--input", &input, &host.writable()]));
+    until("a body", || (!traces.steps().is_empty()).then_some(()));
+    let server = host.serving();
+    // Left behind by a host that died.
     running.kill();
-    let sleeper = host.json(["executions", "list", "--flow", "sleeps"]).items()[0].clone();
+    traces.open([1, 2]);
+    let orphan = host.json(["executions", "list", "--flow", "count_slow"]).items()[0].clone();
+    until("the orphan's end", || (host.get(id(&orphan))["result"] == 3).then_some(()));
+    // Answered by a process that did not come to drive it.
+    assert_eq!(host.get(id(&asked))["status"], "waiting", "nobody answered");
+    answer_silently(&host, id(&asked));
+    until("the answer's end", || (host.get(id(&asked))["result"] == "approved").then_some(()));
+    // Due, and not before.
     until("the sleeper's end", || (host.get(id(&sleeper))["status"] == "completed").then_some(()));
+    let slept = host.journal(id(&sleeper)).into_iter().find(|call| call["kind"] == "sleep").unwrap();
+    assert_eq!(slept["wakes_at"], sleeper["wakes_at"]);
+    assert!(slept["ended_at"].as_str() >= slept["wakes_at"].as_str(), "{slept:#}");
     server.kill();
 }
 
@@ -47,49 +75,57 @@ fn e8_a_serving_host_drives_what_is_submitted_answered_and_due() {
 fn a_serving_host_that_is_stopped_lets_bodies_come_to_their_end() {
     let host = Host::new();
     let traces = Traces::new(&host);
-    let input = json!({ "path": Traces::guest_path(), "steps": 3, "milliseconds": 1500 }).to_string();
+    let input = json!({ "path": Traces::guest_path(), "steps": 3, "milliseconds": Traces::HELD }).to_string();
     let words = ["run", &fixture("conformance:count_slow"), "--input", &input, &host.writable()];
     let running = host.spawn(host.json_command(words));
     until("a body", || (!traces.steps().is_empty()).then_some(()));
     running.kill();
     let exec = host.json(["executions", "list"]).items()[0].clone();
-    let server = host.serving();
+    let server = host.spawn(host.command(["serve"]));
     until("the body again", || (traces.steps().len() == 2).then_some(()));
     ask_to_end(&server);
-    let reply: Reply = server.finish();
+    server.until_said("Stopping: ");
+    traces.open([1]);
+    let reply = server.finish();
     assert_eq!(reply.code, Some(0), "{reply:?}");
     let left = host.get(id(&exec));
     assert_eq!(left["runner"], Value::Null);
     assert_eq!(checkpoint(&left, "slow_tick")["status"], "completed", "it came to its end: {left:#}");
     assert_eq!(traces.steps(), [1, 1], "and no other began");
+    traces.open([2, 3]);
     assert_eq!(host.item(["executions", "resume", id(&exec)])["result"], 6);
     assert_eq!(traces.steps(), [1, 1, 2, 3]);
 }
 
-/// Starts three steps, and asks the host to end in the middle of the first.
-fn asked_in_the_middle(host: &Host, milliseconds: u64) -> (Running, String) {
+/// Starts three steps, and asks the host to end in the middle of the first; it has heard that.
+fn asked_in_the_middle(host: &Host) -> (Running, String) {
     let traces = Traces::new(host);
-    let input = json!({ "path": Traces::guest_path(), "steps": 3, "milliseconds": milliseconds }).to_string();
+    let input = json!({ "path": Traces::guest_path(), "steps": 3, "milliseconds": Traces::HELD }).to_string();
     let words = ["run", &fixture("conformance:count_slow"), "--input", &input, &host.writable()];
-    let running = host.spawn(host.json_command(words));
+    let running = host.spawn(host.command(words));
     until("a body", || (!traces.steps().is_empty()).then_some(()));
+    let exec = id(&host.json(["executions", "list"]).items()[0]).to_owned();
     ask_to_end(&running);
-    (running, id(&host.json(["executions", "list"]).items()[0]).to_owned())
+    running.until_said("Stopping: ");
+    (running, exec)
 }
 
 #[test]
 fn a_run_that_is_stopped_lets_its_body_come_to_its_end() {
     let host = Host::new();
-    let (running, exec) = asked_in_the_middle(&host, 1000);
+    let traces = Traces::new(&host);
+    let (running, exec) = asked_in_the_middle(&host);
+    traces.open([1]);
     let reply = running.finish();
-    let error = reply.error();
-    assert!(error["message"].as_str().unwrap().starts_with("interrupted"), "{reply:?}");
-    assert_eq!(error["hint"], format!("go on with: kitaru-host executions resume {exec}"));
+    assert_eq!((reply.code, reply.stdout.as_str()), (Some(1), ""), "{reply:?}");
+    assert!(reply.stderr.contains("error: interrupted"), "{reply:?}");
+    assert!(reply.stderr.contains(&format!("hint: go on with: kitaru-host executions resume {exec}")), "{reply:?}");
     let left = host.get(&exec);
     assert_eq!((&left["status"], &left["runner"]), (&json!("running"), &Value::Null));
     assert_eq!(checkpoint(&left, "slow_tick")["status"], "completed", "{left:#}");
+    traces.open([2, 3]);
     assert_eq!(host.item(["executions", "resume", &exec])["result"], 6);
-    assert_eq!(Traces::new(&host).steps(), [1, 2, 3], "nothing ran twice");
+    assert_eq!(traces.steps(), [1, 2, 3], "nothing ran twice");
 }
 
 /// What it had to do beside its question is not forgotten.
@@ -97,18 +133,20 @@ fn a_run_that_is_stopped_lets_its_body_come_to_its_end() {
 fn a_run_that_is_cut_off_beside_a_question_can_be_driven_on() {
     let host = Host::new();
     let traces = Traces::new(&host);
-    let input = json!({ "path": Traces::guest_path(), "milliseconds": 1500 }).to_string();
+    let input = json!({ "path": Traces::guest_path(), "milliseconds": Traces::HELD }).to_string();
     let target = fixture("conformance:works_while_it_waits");
-    let running = host.spawn(host.json_command(["run", &target, "--input", &input, &host.writable(), "--wait"]));
+    let running = host.spawn(host.command(["run", &target, "--input", &input, &host.writable(), "--wait"]));
     until("the work", || (!traces.steps().is_empty()).then_some(()));
     until("the question", || (!host.json(["executions", "pending-waits"]).items().is_empty()).then_some(()));
     let exec = id(&host.json(["executions", "list"]).items()[0]).to_owned();
     ask_to_end(&running);
-    std::thread::sleep(std::time::Duration::from_millis(100));
+    // Two requests that come before it has heard the first are one.
+    running.until_said("Stopping: ");
     ask_to_end(&running);
     let _ = running.finish();
     let left = host.get(&exec);
     assert_eq!((&left["status"], &left["runner"]), (&json!("running"), &Value::Null), "{left:#}");
+    traces.open([1]);
     let _ = host.item(["executions", "resume", &exec]);
     assert_eq!(checkpoint(&host.get(&exec), "slow_tick")["status"], "completed");
     assert_eq!(host.item(["executions", "input", &exec, "--value", "true"])["status"], "completed");
@@ -128,13 +166,13 @@ fn a_run_beside_a_serving_host_ends_with_its_result() {
 #[test]
 fn a_run_that_is_stopped_twice_ends_at_once() {
     let host = Host::new();
-    let (mut running, exec) = asked_in_the_middle(&host, 20_000);
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    let (mut running, exec) = asked_in_the_middle(&host);
     assert!(running.is_alive(), "it waits for the body");
-    let started = std::time::Instant::now();
+    let asked_again = Instant::now();
     ask_to_end(&running);
     let reply = running.finish();
-    assert!(started.elapsed() < std::time::Duration::from_secs(10), "{reply:?}");
-    assert!(reply.error()["message"].as_str().unwrap().starts_with("interrupted"), "{reply:?}");
+    // Asked once, it would wait for half a minute.
+    assert!(asked_again.elapsed() < Duration::from_secs(20), "{reply:?}");
+    assert!(reply.code == Some(1) && reply.stderr.contains("error: interrupted"), "{reply:?}");
     assert_eq!(checkpoint(&host.get(&exec), "slow_tick")["status"], "running");
 }

@@ -155,11 +155,12 @@ fn w13_w14_resume_needs_an_execution_that_can_go_on() {
 fn w14_a_running_execution_cannot_be_resumed_elsewhere() {
     let host = Host::new();
     let traces = Traces::new(&host);
-    let input = json!({ "path": Traces::guest_path(), "steps": 1, "milliseconds": 2000 }).to_string();
+    let input = json!({ "path": Traces::guest_path(), "steps": 1, "milliseconds": Traces::HELD }).to_string();
     let running = host.spawn(host.json_command(["run", &fixture("conformance:count_slow"), "--input", &input, &host.writable()]));
     kitaru_tests::until("the body", || (!traces.steps().is_empty()).then_some(()));
     let exec = host.json(["executions", "list"]).items()[0]["exec_id"].as_str().unwrap().to_owned();
     host.json(["executions", "resume", &exec]).refused("KitaruStateError", &["is being run by process"]);
+    traces.open([1]);
     assert_eq!(running.finish().item()["result"], 1);
     assert_eq!(traces.steps(), [1]);
 }

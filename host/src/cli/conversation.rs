@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 
 use owo_colors::OwoColorize as _;
 
@@ -46,13 +47,19 @@ impl<'a> Conversation<'a> {
     /// A question was settled, here or elsewhere.
     pub(super) async fn settled(&mut self, wait_id: &str) {
         self.queue.retain(|wait| wait.wait_id != wait_id);
-        if let Some((wait, asking)) = self.asked.take_if(|(wait, _)| wait.wait_id == wait_id) {
-            // It has the keyboard.
-            drop(asking);
-            if self.is_giving.swap(false, Ordering::AcqRel) {
-                // By what was typed here: there is nothing to say.
+        if let Some((wait, mut asking)) = self.asked.take_if(|(wait, _)| wait.wait_id == wait_id) {
+            if self.is_giving.load(Ordering::Acquire) {
+                // By what was typed here, mostly; where somebody or the deadline was quicker, it says so.
+                let is_giving = self.is_giving.clone();
+                let given = |context: &mut Context<'_>| match asking.as_mut().poll(context) {
+                    Poll::Pending if is_giving.load(Ordering::Acquire) => Poll::Pending,
+                    _ => Poll::Ready(()),
+                };
+                std::future::poll_fn(given).await;
                 return self.next();
             }
+            // It has the keyboard.
+            drop(asking);
             let how = match self.status_of(&wait).await.as_deref() {
                 Some("expired") => "nobody answered in time",
                 Some("aborted") => "aborted elsewhere",

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
@@ -56,7 +56,7 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
     let (send, mut events) = mpsc::unbounded_channel();
     let observer: Observer = Arc::new(move |event| {
         // Nobody watches any more: the flow goes on all the same.
-        let _ = send.send(event);
+        let _ = send.send((Instant::now(), event));
     });
     let mut progress = shows_progress(context).then(|| Progress::new(context.is_interactive()));
     let mut conversation = Conversation::new(service);
@@ -69,19 +69,19 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
         tokio::pin!(driving);
         loop {
             if !conversation.is_asking() {
-                untold.drain(..).for_each(|event| tell(progress.as_mut(), &event));
+                untold.drain(..).for_each(|(at, event)| tell(progress.as_mut(), at, &event));
             }
             tokio::select! {
                 biased;
                 event = events.recv() => {
-                    let Some(event) = event else { continue };
+                    let Some((at, event)) = event else { continue };
                     match &event {
                         Event::Waiting { id } if asks || attach == Attach::Wait => {
                             let pending = service.pending_waits(Some(id.execution)).await?;
                             match pending.into_iter().find(|pending| pending.wait_id == id.to_string()) {
                                 Some(pending) if asks => {
                                     // The moving line makes room for the question.
-                                    tell(progress.as_mut(), &event);
+                                    tell(progress.as_mut(), at, &event);
                                     conversation.ask(pending);
                                 }
                                 Some(pending) => tell_waiting(context, &pending, false),
@@ -91,7 +91,7 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
                         Event::Answered { id } => conversation.settled(&id.to_string()).await,
                         _ => {}
                     }
-                    untold.push(event);
+                    untold.push((at, event));
                 }
                 driven = &mut driving => { driven?; break Ended::Driven; }
                 () = asked.ends() => break drain(context, &stop, &mut asked, driving).await?,
@@ -106,10 +106,10 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
         }
     };
     drop(conversation);
-    untold.iter().for_each(|event| tell(progress.as_mut(), event));
+    untold.iter().for_each(|(at, event)| tell(progress.as_mut(), *at, event));
     if let Some(mut progress) = progress {
-        while let Ok(event) = events.try_recv() {
-            progress.show(&event);
+        while let Ok((at, event)) = events.try_recv() {
+            progress.show(at, &event);
         }
         progress.finish();
     }
@@ -184,9 +184,9 @@ async fn drive_patiently(
     }
 }
 
-fn tell(progress: Option<&mut Progress>, event: &Event) {
+fn tell(progress: Option<&mut Progress>, at: Instant, event: &Event) {
     if let Some(progress) = progress {
-        progress.show(event);
+        progress.show(at, event);
     }
 }
 

@@ -8,6 +8,7 @@ use owo_colors::OwoColorize as _;
 
 use super::terminal::one_line;
 use crate::engine::{Event, ServedFrom};
+use crate::ids::ExecutionId;
 use crate::journal::{CallKind, LogLevel};
 use crate::store::LogSource;
 
@@ -16,8 +17,8 @@ pub(super) struct Progress {
     live: bool,
     /// The line that moves, while something runs.
     bar: Option<ProgressBar>,
-    /// Bodies that run, by call (a child flow has calls of the same indexes), and since when.
-    running: BTreeMap<(u32, String), (String, Instant)>,
+    /// Bodies that run, and since when.
+    running: BTreeMap<(ExecutionId, u32), (String, Instant)>,
     /// Served calls are counted, and told in one line.
     served: (u32, Option<ServedFrom>),
 }
@@ -36,7 +37,8 @@ impl Progress {
         }
     }
 
-    pub(super) fn show(&mut self, event: &Event) {
+    /// Shows what happened at a moment. It may be some time ago: nothing is shown while a question stands at the terminal.
+    pub(super) fn show(&mut self, at: Instant, event: &Event) {
         if !matches!(event, Event::Served { .. } | Event::Log(_) | Event::Progress { .. }) {
             self.tell_served();
         }
@@ -65,16 +67,16 @@ impl Progress {
                     }
                 }
             },
-            Event::Running { index, invocation, attempt } => {
+            Event::Running { execution, index, invocation, attempt } => {
                 let attempt = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
-                self.running.insert((*index, invocation.clone()), (format!("{}{attempt}", one_line(invocation)), Instant::now()));
+                self.running.insert((*execution, *index), (format!("{}{attempt}", one_line(invocation)), at));
                 self.move_line();
             }
-            Event::Ran { index, invocation, failure, again } => {
+            Event::Ran { execution, index, invocation, failure, again } => {
                 let took = self
                     .running
-                    .remove(&(*index, invocation.clone()))
-                    .map(|(_, since)| human(since.elapsed()))
+                    .remove(&(*execution, *index))
+                    .map(|(_, since)| human(at.saturating_duration_since(since)))
                     .unwrap_or_default();
                 self.move_line();
                 let name = one_line(invocation);

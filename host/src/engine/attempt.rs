@@ -76,10 +76,10 @@ impl Run {
             // E5: that it may have happened is known before it can happen.
             let durability = if work.options.is_once() { Durability::Full } else { Durability::Relaxed };
             self.recorder.write(Step::entry(start).with_metadata(work.metadata.take()), durability).await?;
-            self.tell(Event::Running { index, invocation: invocation.clone(), attempt });
+            let shown = Shown::new(self, index, &invocation, attempt);
             let (outcome, metadata) = self.run_attempt(&work).await?;
             let again = outcome.as_ref().err().is_some_and(|failure| backoff::is_due(&work.options, failure, failed));
-            self.tell(Event::Ran { index, invocation: invocation.clone(), failure: outcome.as_ref().err().cloned(), again });
+            shown.ended(outcome.as_ref().err().cloned(), again);
             match outcome {
                 Err(failure) if again => {
                     let pause = backoff::pause(&work.options, failed, self.engine.fraction());
@@ -179,6 +179,39 @@ impl Run {
         tokio::select! {
             () = super::timers::until(self.clock.as_ref(), due) => Ok(()),
             () = self.stopped() => Err(Stop::Engine(Box::new(Suspended::Stopping))),
+        }
+    }
+}
+
+/// An attempt that whoever watches knows to be running.
+struct Shown<'a> {
+    run: &'a Run,
+    index: u32,
+    invocation: &'a str,
+    is_over: bool,
+}
+
+impl<'a> Shown<'a> {
+    fn new(run: &'a Run, index: u32, invocation: &'a str, attempt: u32) -> Self {
+        run.tell(Event::Running { execution: run.id(), index, invocation: invocation.to_owned(), attempt });
+        Self { run, index, invocation, is_over: false }
+    }
+
+    fn ended(mut self, failure: Option<Failure>, again: bool) {
+        self.tell(failure, again);
+    }
+
+    fn tell(&mut self, failure: Option<Failure>, again: bool) {
+        self.is_over = true;
+        let (execution, index, invocation) = (self.run.id(), self.index, self.invocation.to_owned());
+        self.run.tell(Event::Ran { execution, index, invocation, failure, again });
+    }
+}
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.tell(Some(Failure::runtime("cancelled", "ended with what it was for")), false);
         }
     }
 }

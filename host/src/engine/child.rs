@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::call::Call;
@@ -16,7 +17,7 @@ use super::recorder::Step;
 use super::run::Run;
 use super::scheduler::DOZE;
 use super::submit::{check_input, pick_flow};
-use super::{EngineError, FrozenSpec};
+use super::{EngineError, FrozenSpec, timers};
 use crate::ids::{CallId, ComponentDigest, ExecutionId};
 use crate::journal::{CanonicalJson, EntryBody, Failure, Outcome, Payload, Provenance};
 use crate::sandbox::{ChildRequest, Grants, Stop};
@@ -24,6 +25,9 @@ use crate::store::{Durability, ExecutionRow, NewExecution, Status, StoreError, p
 
 /// Executions that may stand above each other. A flow that starts itself must end somewhere.
 const DEEPEST: u32 = 16;
+
+/// How often a child is looked at that somebody else drives.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Whether the flow waits for a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,14 +132,42 @@ impl Run {
             if self.is_stopping() && row.status != Status::Waiting {
                 return Err(Stop::Engine(Box::new(Suspended::Stopping)));
             }
-            let parked = Parked::Child { child, window };
+            // Whom it waits for decides how long it is waited for.
+            let asks = self.engine.pending_waits(child).await?;
+            let wake_at = row.wake_at.filter(|_| asks.is_empty());
+            let parked = Parked::Child { child, window, wake_at };
             self.calls.park(&self.recorder, index, parked, Step::default(), Durability::Relaxed).done().await?;
-            // It may have gone on between the look and the watch.
-            let answered = self.store.is_answered(child).await.map_err(EngineError::from)?;
-            if !answered && !self.engine.is_ready(child).await? && news.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
+            self.child_goes_on(&row, &mut news).await?;
             self.calls.unpark(&self.recorder, index, Step::default(), Durability::Relaxed).done().await?;
+        }
+    }
+
+    /// Returns when a child that was left as in `row` could be driven on, or something happened to it.
+    async fn child_goes_on(&self, row: &ExecutionRow, news: &mut watch::Receiver<u64>) -> Result<(), EngineError> {
+        let child = row.new.id;
+        // It may have gone on between the look and the watch.
+        if self.engine.is_ready(child).await? {
+            return Ok(());
+        }
+        let due = async {
+            match row.wake_at {
+                Some(due) => timers::until(self.clock.as_ref(), due).await,
+                None => std::future::pending().await,
+            }
+        };
+        // A runner that dies wakes nobody.
+        let left_alone = async {
+            loop {
+                tokio::time::sleep(LOOK).await;
+                if self.engine.is_ready(child).await? {
+                    return Ok(());
+                }
+            }
+        };
+        tokio::select! {
+            changed = news.changed() => if changed.is_err() { std::future::pending().await } else { Ok(()) },
+            () = due => Ok(()),
+            ready = left_alone, if row.runner.is_some() => ready,
         }
     }
 

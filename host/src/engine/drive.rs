@@ -116,17 +116,18 @@ impl Engine {
         Ok(false)
     }
 
-    /// Whether an execution that has not ended could go on now: it waits for nothing that has not come.
+    /// Whether nobody drives an execution that could go on now: something has come that its journal does not have yet, its time has, or its
+    /// runner died.
     ///
     /// # Errors
     /// When it does not exist.
     pub async fn is_ready(&self, id: ExecutionId) -> Result<bool, EngineError> {
         let row = self.store.execution(id).await?;
         match row.status {
+            Status::Waiting if row.runner.is_some() => Ok(false),
             Status::Waiting => {
-                let waits = self.store.waits(id).await?;
-                let answered = !waits.is_empty() && waits.iter().all(|wait| wait.resolution.is_some());
-                Ok(row.runner.is_none() && (answered || row.wake_at.is_some_and(|due| due <= self.clock.now())))
+                let is_due = row.wake_at.is_some_and(|due| due <= self.clock.now());
+                Ok(is_due || row.abandoned || self.store.is_answered(id).await?)
             }
             Status::Running => Ok(row.runner.is_none()),
             _ => Ok(true),

@@ -44,6 +44,8 @@ pub enum Event {
     },
     /// An attempt runs.
     Running {
+        /// Which execution: the driven one, or a child or parent of it.
+        execution: ExecutionId,
         /// Call index.
         index: u32,
         /// The checkpoint's invocation ID.
@@ -51,8 +53,10 @@ pub enum Event {
         /// Which attempt.
         attempt: u32,
     },
-    /// An attempt ended.
+    /// An attempt ended, or was ended.
     Ran {
+        /// Which execution.
+        execution: ExecutionId,
         /// Call index.
         index: u32,
         /// The checkpoint's invocation ID.
@@ -67,7 +71,7 @@ pub enum Event {
         /// The wait.
         id: CallId,
     },
-    /// The answer came.
+    /// The answer came, or none is needed any more.
     Answered {
         /// The wait.
         id: CallId,

@@ -44,7 +44,20 @@ pub(super) enum Parked {
         child: ExecutionId,
         /// The end of the runner's polling window.
         window: Instant,
+        /// When it goes on by itself, if it waits for nobody.
+        wake_at: Option<Timestamp>,
     },
+}
+
+impl Parked {
+    /// The time that is waited for, where it is waited for nobody.
+    fn timer(&self) -> Option<Timestamp> {
+        match self {
+            Self::Timer { deadline } => Some(*deadline),
+            Self::Child { wake_at, .. } => *wake_at,
+            Self::Wait { .. } => None,
+        }
+    }
 }
 
 /// When a runner that has nothing to do leaves.
@@ -108,8 +121,7 @@ impl ParkedCalls {
     fn wake_at(&self) -> Option<Timestamp> {
         let times = self.0.values().filter_map(|parked| match parked {
             Parked::Wait { deadline, .. } => *deadline,
-            Parked::Timer { deadline } => Some(*deadline),
-            Parked::Child { .. } => None,
+            parked => parked.timer(),
         });
         times.min()
     }
@@ -124,8 +136,8 @@ impl ParkedCalls {
             return Patience::Stay(None);
         }
         let windows = self.0.values().filter_map(|parked| match parked {
-            Parked::Wait { window, .. } | Parked::Child { window, .. } => Some(*window),
-            Parked::Timer { .. } => None,
+            Parked::Wait { window, .. } | Parked::Child { window, wake_at: None, .. } => Some(*window),
+            Parked::Child { .. } | Parked::Timer { .. } => None,
         });
         match (windows.max(), policy.wait) {
             (Some(_), WaitPolicy::Stay) => Patience::Stay(None),
@@ -142,10 +154,7 @@ impl ParkedCalls {
 
     /// How long until the first timer.
     fn nearest(&self, now: Timestamp) -> Duration {
-        let deadlines = self.0.values().filter_map(|parked| match parked {
-            Parked::Timer { deadline } => Some(deadline.since(now)),
-            _ => None,
-        });
-        deadlines.min().unwrap_or_default()
+        let deadlines = self.0.values().filter_map(Parked::timer);
+        deadlines.map(|deadline| deadline.since(now)).min().unwrap_or_default()
     }
 }

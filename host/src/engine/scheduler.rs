@@ -13,6 +13,7 @@ use super::drive::boxed_drive;
 use super::events::Observer;
 use super::options::{DriveOptions, SleepPolicy};
 use super::{Engine, EngineError};
+use crate::clock::Timestamp;
 use crate::ids::ExecutionId;
 use crate::store::{ExecutionFilter, Page, Status, StoreError};
 
@@ -60,7 +61,9 @@ impl Engine {
     /// Drives what can go on and nobody drives; how long until the next look.
     async fn look(&self, held: &Held, drives: &mut JoinSet<()>, observer: &Observer) -> Result<Duration, EngineError> {
         held.let_go_of_the_rested();
-        let mut ready = self.ready().await?;
+        // One moment for both questions: a time between two would be in neither answer.
+        let now = self.clock.now();
+        let mut ready = self.ready(now).await?;
         ready.retain(|id| !held.has(*id));
         ready.truncate(DRIVES.saturating_sub(drives.len()));
         for id in ready {
@@ -69,8 +72,15 @@ impl Engine {
             let sleep = SleepPolicy::Leave { longer_than: DOZE };
             let options = DriveOptions { sleep, observer: observer.clone(), ..DriveOptions::default() };
             drives.spawn(async move {
+                let store = engine.store().clone();
                 match boxed_drive(engine, id, options).await {
-                    Ok(_) | Err(EngineError::Store(StoreError::Owned { .. } | StoreError::NotFound { .. })) => held.give_back(id),
+                    Ok(_) | Err(EngineError::Store(StoreError::Owned { .. })) => held.give_back(id),
+                    // It was deleted; otherwise something is missing that it needs, and somebody should know.
+                    Err(EngineError::Store(StoreError::NotFound { .. }))
+                        if matches!(store.execution(id).await, Err(StoreError::NotFound { .. })) =>
+                    {
+                        held.give_back(id);
+                    }
                     Err(error) => {
                         tracing::error!(execution = %id, error = &error as &dyn std::error::Error, "an execution could not be driven");
                         held.rest(id);
@@ -78,15 +88,14 @@ impl Engine {
                 }
             });
         }
-        // Timers are exact: the look is only for what nobody tells of.
-        let now = self.clock.now();
-        // What is due by now is driven, or could not be.
-        Ok(self.store.next_wake(now).await?.map_or(LOOK, |due| due.since(now).clamp(HURRY, LOOK)))
+        // Timers are exact: the look is only for what nobody tells of. What was due is driven, or could not be.
+        let next = self.store.next_wake(now).await?;
+        Ok(next.map_or(LOOK, |due| due.since(self.clock.now()).clamp(HURRY, LOOK)))
     }
 
     /// Executions that could go on.
-    async fn ready(&self) -> Result<Vec<ExecutionId>, EngineError> {
-        let mut ready = self.store.due(self.clock.now()).await?;
+    async fn ready(&self, now: Timestamp) -> Result<Vec<ExecutionId>, EngineError> {
+        let mut ready = self.store.due(now).await?;
         let page = Page { offset: 0, limit: 1_000 };
         let of = |status| ExecutionFilter { statuses: vec![status], ..ExecutionFilter::default() };
         let running = self.store.list(&of(Status::Running), page).await?;

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::EngineError;
 use super::calls::{Ended, Look};
+use super::events::Event;
 use super::patience::Suspended;
 use super::recorder::Step;
 use super::run::Run;
@@ -160,7 +161,11 @@ pub(super) async fn cancel_call(run: &Arc<Run>, tasks: &Tasks, index: u32, by: C
 pub(super) async fn close_question(run: &Run, index: u32) -> Result<(), EngineError> {
     let id = CallId { execution: run.id(), index };
     match run.store.resolve(id, Resolution::Aborted, run.clock.now()).await {
-        Ok(()) | Err(StoreError::NotFound { .. } | StoreError::Conflict { .. }) => Ok(()),
+        Ok(()) => {
+            run.tell(Event::Answered { id });
+            Ok(())
+        }
+        Err(StoreError::NotFound { .. } | StoreError::Conflict { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

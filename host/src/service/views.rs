@@ -117,6 +117,9 @@ pub struct ExecutionSummary {
     pub wakes_at: Option<String>,
     /// SHA-256 of its component.
     pub component_digest: String,
+    /// It waits, and what it waited for is there. For people; programs see it in the waits.
+    #[serde(skip)]
+    pub is_answered: bool,
 }
 
 /// One attempt.

@@ -40,8 +40,9 @@ impl ServeCommand {
             ended = &mut looking => { ended?; return Ok(ExitCode::SUCCESS); }
             () = asked.ends() => {}
         }
-        context.output.say("Stopping: what runs comes to its end, and goes on at the next start");
+        // Before it is said: whoever reads it can rely on it.
         service.stop();
+        context.output.say("Stopping: what runs comes to its end, and goes on at the next start");
         tokio::select! {
             ended = &mut looking => ended?,
             () = tokio::time::sleep(Duration::from_secs(self.grace)) => {

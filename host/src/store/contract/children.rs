@@ -83,6 +83,8 @@ pub(crate) async fn a_parent_is_due_when_its_child_ends<P: Place>(place: P) {
         assert_eq!(store.due(at(49 + number)).await.unwrap(), []);
         assert_eq!(store.due(moment).await.unwrap(), [parent.execution]);
         assert_eq!(store.next_wake(at(0)).await.unwrap(), Some(moment));
+        assert_eq!(store.next_wake(at(49 + number)).await.unwrap(), Some(moment));
+        assert_eq!(store.next_wake(moment).await.unwrap(), None);
         store.append(&parent, becomes(StatusChange::Cancelled)).await.unwrap();
     }
 }

@@ -31,6 +31,9 @@ pub(crate) async fn e8_an_execution_is_due_from_its_moment_on<P: Place>(place: P
     created(&store).await;
 
     assert_eq!(store.next_wake(at(0)).await.unwrap(), Some(at(100)));
+    assert_eq!(store.next_wake(at(99)).await.unwrap(), Some(at(100)));
+    assert_eq!(store.next_wake(at(100)).await.unwrap(), Some(at(200)), "the first is due by then");
+    assert_eq!(store.next_wake(at(200)).await.unwrap(), None);
     assert_eq!(store.due(at(99)).await.unwrap(), []);
     assert_eq!(store.due(at(100)).await.unwrap(), [early.execution]);
     assert_eq!(store.due(at(199)).await.unwrap(), [early.execution]);
@@ -39,6 +42,7 @@ pub(crate) async fn e8_an_execution_is_due_from_its_moment_on<P: Place>(place: P
     let store = place.open();
     assert_eq!(store.due(at(100)).await.unwrap(), [early.execution], "after a restart");
     assert_eq!(store.next_wake(at(0)).await.unwrap(), Some(at(100)));
+    assert_eq!(store.next_wake(at(150)).await.unwrap(), Some(at(200)));
 }
 
 pub(crate) async fn e8_a_status_change_clears_the_time_to_wake<P: Place>(place: P) {
@@ -67,6 +71,8 @@ pub(crate) async fn e8_the_time_to_wake_is_the_latest_that_was_set<P: Place>(pla
     for (wake_at, before) in [(at(50), at(49)), (at(500), at(499)), (at(20), at(19))] {
         store.append(&lease, waits_until(Some(wake_at))).await.unwrap();
         assert_eq!(store.next_wake(at(0)).await.unwrap(), Some(wake_at));
+        assert_eq!(store.next_wake(before).await.unwrap(), Some(wake_at));
+        assert_eq!(store.next_wake(wake_at).await.unwrap(), None);
         assert_eq!(store.due(before).await.unwrap(), []);
         assert_eq!(store.due(wake_at).await.unwrap(), [lease.execution]);
     }

@@ -2,7 +2,7 @@
 
 use kitaru::prelude::*;
 
-use crate::counting::tick;
+use crate::counting::{slow_tick, tick};
 
 /// A child: a step, whose number it returns.
 #[flow]
@@ -55,6 +55,15 @@ fn parent_changes_its_mind(cx: &Flow, path: String) -> Result<u64> {
     tick(cx, path, 1)
 }
 
+/// Submits a child that waits, cancels it after a slow step, then a step.
+#[flow]
+fn parent_thinks_better(cx: &Flow, path: String, milliseconds: u64) -> Result<u64> {
+    let child = child_wait::submit(cx, path.clone())?;
+    slow_tick(cx, path.clone(), 1, milliseconds)?;
+    child.cancel();
+    tick(cx, path, 3)
+}
+
 /// Calls a child that fails: the kind of the failure.
 #[flow]
 fn parent_catches(cx: &Flow) -> Result<String> {
@@ -70,6 +79,13 @@ fn parent_fails(cx: &Flow, path: String) -> Result<u64> {
     let _child = child_wait::submit(cx, path.clone())?;
     tick(cx, path, 2)?;
     Err(err!("the parent fails").kind("parental"))
+}
+
+/// A question, and then a child that only sleeps.
+#[flow]
+fn asks_and_calls_a_sleeper(cx: &Flow, milliseconds: u64) -> Result<()> {
+    let _: bool = cx.wait("go").ask()?;
+    crate::timing::nap::call(cx, milliseconds)
 }
 
 /// Starts a child that goes its own way: its execution ID.

@@ -1,29 +1,27 @@
 //! What may happen once, and what need not happen again.
 
-use std::time::Duration;
-
 use kitaru::prelude::*;
 
-use crate::counting::trace;
+use crate::counting::{linger, trace};
 
 #[checkpoint(effect = "once")]
 fn pays(cx: &Checkpoint, path: String, milliseconds: u64) -> Result<String> {
     trace(cx, &path, 1)?;
-    std::thread::sleep(Duration::from_millis(milliseconds));
+    linger(&path, 1, milliseconds)?;
     Ok("paid".into())
 }
 
 #[checkpoint(effect = "once", on_unknown = "retry")]
 fn pays_again(cx: &Checkpoint, path: String, milliseconds: u64) -> Result<String> {
     trace(cx, &path, 1)?;
-    std::thread::sleep(Duration::from_millis(milliseconds));
+    linger(&path, 1, milliseconds)?;
     Ok("paid".into())
 }
 
 #[checkpoint(effect = "once", on_unknown = "ask")]
 fn pays_or_asks(cx: &Checkpoint, path: String, milliseconds: u64) -> Result<String> {
     trace(cx, &path, 1)?;
-    std::thread::sleep(Duration::from_millis(milliseconds));
+    linger(&path, 1, milliseconds)?;
     Ok("paid".into())
 }
 
@@ -48,11 +46,11 @@ fn once_ask(cx: &Flow, path: String, milliseconds: u64) -> Result<String> {
     pays_or_asks(cx, path, milliseconds)
 }
 
-/// Pays beside a step that fails while the file `blocker` exists: what became of the payment.
+/// Pays beside a slow step and one that fails while the file `blocker` exists: what became of the payment.
 #[flow]
 fn once_beside(cx: &Flow, path: String, milliseconds: u64, blocker: String) -> Result<String> {
     let payment = pays::submit(cx, path.clone(), milliseconds)?;
-    crate::counting::slow_tick(cx, path.clone(), 3, 300)?;
+    crate::counting::slow_tick(cx, path.clone(), 3, milliseconds)?;
     crate::counting::blocked_tick(cx, path, 2, blocker)?;
     match payment.load() {
         Err(Error::UnknownOutcome(failure)) => Ok(format!("unknown: {}", failure.message)),

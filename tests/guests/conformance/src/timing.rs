@@ -14,6 +14,12 @@ fn sleeps(cx: &Flow, path: String, milliseconds: u64) -> Result<u64> {
     tick(cx, path, 2)
 }
 
+/// Only a sleep.
+#[flow]
+pub(crate) fn nap(cx: &Flow, milliseconds: u64) -> Result<()> {
+    cx.sleep(Duration::from_millis(milliseconds))
+}
+
 /// A question that answers itself with `false` after `milliseconds`.
 #[flow]
 fn wait_or_after(cx: &Flow, milliseconds: u64) -> Result<bool> {
@@ -75,7 +81,7 @@ fn tries_again_when_busy(cx: &Flow, path: String, kind: String) -> Result<()> {
     choosy(cx, path, kind)
 }
 
-#[checkpoint(retries = 1, retry_delay = "1ms", timeout = "300ms")]
+#[checkpoint(retries = 1, retry_delay = "1ms", timeout = "2s")]
 fn hurried(cx: &Checkpoint, path: String, milliseconds: u64) -> Result<u32> {
     trace(cx, &path, u64::from(cx.attempt()))?;
     if cx.attempt() == 1 {
@@ -84,7 +90,7 @@ fn hurried(cx: &Checkpoint, path: String, milliseconds: u64) -> Result<u32> {
     Ok(cx.attempt())
 }
 
-/// A checkpoint whose first attempt takes `milliseconds`, and may take 300.
+/// A checkpoint whose first attempt takes `milliseconds`, and may take two seconds.
 #[flow]
 fn times_out(cx: &Flow, path: String, milliseconds: u64) -> Result<u32> {
     hurried(cx, path, milliseconds)

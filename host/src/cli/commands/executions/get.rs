@@ -45,8 +45,11 @@ fn text(view: &ExecutionView) -> String {
     add("Metadata", Some(summary.metadata.to_string()).filter(|text| text != "{}"));
     add("Wakes", summary.wakes_at.clone());
     let child = summary.status == "waiting" && summary.pending_wait.is_none() && summary.wakes_at.is_none();
-    let children = || format!("a child flow; see: kitaru-host executions list --parent {}", summary.exec_id);
-    add("Waits for", child.then(children));
+    let what = || match summary.is_answered {
+        true => format!("its runner: it is answered; go on with: kitaru-host executions resume {}", summary.exec_id),
+        false => format!("a child flow; see: kitaru-host executions list --parent {}", summary.exec_id),
+    };
+    add("Waits for", child.then(what));
     add("Pending wait", summary.pending_wait.as_ref().map(|wait| wait.name.clone()));
     add("Wait question", summary.pending_wait.as_ref().and_then(|wait| wait.question.clone()));
     let several = view.waits.iter().filter(|wait| wait.status == "pending").count() > 1;
