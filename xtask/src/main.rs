@@ -17,7 +17,7 @@ cargo xtask <task>
 
   guests                       makes sure of the wasm target, then builds the examples and the fixture guests
   test [--all] [-- ARGS..]     formatting, lints, all tests, documentation; --all adds the extended tier; ARGS go to the test runner
-  bench [--quick]              builds the optimised host, and measures it on this machine's disk; --quick takes a tenth of the lengths
+  bench [--quick] [--only JOB] builds the optimised host, and measures it beside what this machine allows; --quick takes a tenth of the lengths
   demo                         builds the host and two examples, and shows what the host does, each step with the command to type
 ";
 
@@ -37,11 +37,7 @@ fn run() -> Result<()> {
     match task.as_str() {
         "guests" if rest.is_empty() => guests::build().map(drop),
         "demo" if rest.is_empty() => demo::run(),
-        "bench" => match rest {
-            [] => bench::run(false),
-            [quick] if quick == "--quick" => bench::run(true),
-            _ => bail!("`cargo xtask bench` takes --quick\n\n{USAGE}"),
-        },
+        "bench" => bench::run(rest),
         "test" => {
             let (options, runner) = match rest.iter().position(|argument| argument == "--") {
                 Some(at) => (rest.get(..at).unwrap_or_default(), rest.get(at + 1..).unwrap_or_default()),

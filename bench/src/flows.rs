@@ -1,0 +1,66 @@
+//! Whole flows of one step: from submission to result, through the library.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use kitaru_host::sandbox::Grants;
+
+use crate::figure::{Figure, Target};
+use crate::limits::RawSqlite;
+use crate::place::{Bench, Place};
+use crate::report::Report;
+use crate::samples::{cpu_micros, median, micros};
+use crate::steps::all;
+
+async fn one(place: &Place) -> Result<f64> {
+    let started = Instant::now();
+    let (_, result) = place.run("sequence", r#"{"steps":1}"#, Grants::default()).await?;
+    anyhow::ensure!(result == "1", "{result}");
+    Ok(micros(started.elapsed()))
+}
+
+pub(crate) fn one_step(bench: &Bench, report: &mut Report) -> Result<()> {
+    let place = bench.place()?;
+    let raw = RawSqlite::open(place.home.path())?;
+    let (mut times, mut commits) = (Vec::new(), Vec::new());
+    for _ in 0..10 {
+        commits.push(raw.commit(bench.scaled(100))?);
+        for _ in 0..bench.scaled(100) {
+            times.push(bench.runtime.block_on(one(&place))?);
+        }
+    }
+    report.add(
+        Figure::new(
+            "flow_of_one_step",
+            "flow of one step, submission to result, one at a time, p50",
+            median(&mut times) / 1e3,
+            "ms",
+        )
+        .beside("a commit", median(&mut commits) / 1e3)
+        .target(Target::AtMost(1.0)),
+    );
+    let mut rates = Vec::new();
+    let mut cpu = Vec::new();
+    for _ in 0..3 {
+        let each = bench.scaled(200);
+        let (started, before) = (Instant::now(), cpu_micros()?);
+        bench.runtime.block_on(async {
+            all((0..16).map(|_| async {
+                for _ in 0..each {
+                    one(&place).await?;
+                }
+                Ok(())
+            }))
+            .await
+        })?;
+        let made = (16 * each) as f64;
+        rates.push(made * 1e6 / micros(started.elapsed()));
+        cpu.push((cpu_micros()? - before) / made);
+    }
+    report.add(
+        Figure::new("flows_of_one_step", "flows of one step, 16 at a time, durable", median(&mut rates), "/s")
+            .cpu(median(&mut cpu))
+            .target(Target::AtLeast(5_000.0)),
+    );
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! What the machine allows: the disk under SQLite, and wasmtime by itself. Measured between the samples of what they are limits of.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Result, anyhow, ensure};
+use rusqlite::Connection;
+use wasmtime::component::{Component, InstancePre, Linker, ResourceTable};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::samples::{median, micros};
+
+/// A plain SQLite database with one table, as durable as the host's: WAL, `synchronous=FULL`.
+pub(crate) struct RawSqlite(Connection);
+
+impl RawSqlite {
+    pub(crate) fn open(folder: &Path) -> Result<Self> {
+        let db = Connection::open(folder.join("raw.db"))?;
+        db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+        db.execute_batch("PRAGMA synchronous = FULL; CREATE TABLE IF NOT EXISTS rows (id INTEGER PRIMARY KEY, bytes BLOB)")?;
+        Ok(Self(db))
+    }
+
+    /// Microseconds for each of `count` transactions of `rows` rows of 200 bytes each.
+    pub(crate) fn commits(&self, count: u64, rows: u64) -> Result<Vec<f64>> {
+        let mut samples = Vec::new();
+        for _ in 0..count {
+            let started = Instant::now();
+            self.0.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+            for _ in 0..rows {
+                self.0.prepare_cached("INSERT INTO rows (bytes) VALUES (?1)")?.execute([[7_u8; 200]])?;
+            }
+            self.0.prepare_cached("COMMIT")?.execute([])?;
+            samples.push(micros(started.elapsed()));
+        }
+        Ok(samples)
+    }
+
+    /// Microseconds that one row takes, committed by itself.
+    pub(crate) fn commit(&self, count: u64) -> Result<f64> {
+        Ok(median(&mut self.commits(count, 1)?))
+    }
+}
+
+struct Bare {
+    wasi: WasiCtx,
+    table: ResourceTable,
+}
+
+impl WasiView for Bare {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// wasmtime by itself: the same component, nothing behind its own imports, WASI as wasmtime brings it.
+pub(crate) struct BareWasmtime {
+    engine: Engine,
+    pre: InstancePre<Bare>,
+}
+
+impl BareWasmtime {
+    pub(crate) fn new(guest: &[u8]) -> Result<Self> {
+        Self::set_up(guest).map_err(|error| anyhow!("{error:?}"))
+    }
+
+    fn set_up(guest: &[u8]) -> wasmtime::Result<Self> {
+        let mut config = Config::new();
+        // What the host must have switched on to keep its promises is part of the limit (E6).
+        config.cranelift_nan_canonicalization(true).relaxed_simd_deterministic(true).epoch_interruption(true);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(PoolingAllocationConfig::default()));
+        let engine = Engine::new(&config)?;
+        let component = Component::from_binary(&engine, guest)?;
+        let mut linker = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        linker.define_unknown_imports_as_traps(&component)?;
+        let pre = linker.instantiate_pre(&component)?;
+        Ok(Self { engine, pre })
+    }
+
+    /// Microseconds to instantiate the component, call a checkpoint in it, and drop it.
+    pub(crate) async fn instantiate_and_call(&self, name: &str, input: &str, expected: &str) -> Result<f64> {
+        let started = Instant::now();
+        let results = self.call(name, input).await.map_err(|error| anyhow!("{error:?}"))?;
+        let time = micros(started.elapsed());
+        ensure!(results.contains(expected), "{results}");
+        Ok(time)
+    }
+
+    async fn call(&self, name: &str, input: &str) -> wasmtime::Result<String> {
+        let missing = || wasmtime::Error::msg("the component exports no `run-checkpoint`");
+        let state = Bare { wasi: WasiCtx::builder().build(), table: ResourceTable::new() };
+        let mut store = Store::new(&self.engine, state);
+        store.set_epoch_deadline(u64::MAX / 2);
+        let instance = self.pre.instantiate_async(&mut store).await?;
+        let program = instance.get_export_index(&mut store, None, "kitaru:flow/program@0.1.0").ok_or_else(missing)?;
+        let function = instance.get_export_index(&mut store, Some(&program), "run-checkpoint").ok_or_else(missing)?;
+        let function = instance.get_func(&mut store, function).ok_or_else(missing)?;
+        let arguments = [name, input].map(|text| wasmtime::component::Val::String(text.to_owned()));
+        let mut results = [wasmtime::component::Val::Bool(false)];
+        function.call_async(&mut store, &arguments, &mut results).await?;
+        drop(store);
+        let [result] = results;
+        Ok(format!("{result:?}"))
+    }
+}

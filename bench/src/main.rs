@@ -1,0 +1,81 @@
+//! Measures the host beside what the machine allows, in one run: `cargo xtask bench` builds everything and starts it.
+//!
+//! Each figure comes as a line of JSON. Figures from one machine say little elsewhere, and the machine may be busy: what counts are ratios
+//! of figures that were sampled in turn. That is why the samples are taken here: the usual frameworks measure one thing after the other.
+
+mod figure;
+mod flows;
+mod growth;
+mod instance;
+mod large;
+mod limits;
+mod place;
+mod processes;
+mod replays;
+mod report;
+mod samples;
+mod steps;
+mod timers;
+mod waiting;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::place::Bench;
+use crate::report::Report;
+
+type Job = fn(&Bench, &mut Report) -> Result<()>;
+
+/// All jobs, by the name that `--only` takes.
+const JOBS: [(&str, Job); 11] = [
+    ("sequential", steps::sequential),
+    ("concurrent", steps::concurrent),
+    ("isolated", steps::isolated),
+    ("served", replays::served),
+    ("flows", flows::one_step),
+    ("waiting", waiting::many),
+    ("timers", timers::lateness),
+    ("growth", growth::bytes),
+    ("commands", processes::commands),
+    ("resumed", processes::resumed),
+    ("long", large::executions),
+];
+/// Takes gigabytes of disk, and minutes.
+const LARGE: (&str, Job) = ("large", large::journals);
+
+fn main() -> Result<()> {
+    let (mut paths, mut disk, mut table, mut only, mut scale) = (Vec::new(), None, None, None, 1);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
+        match argument.as_str() {
+            "--disk" => disk = Some(PathBuf::from(value()?)),
+            "--table" => table = Some(PathBuf::from(value()?)),
+            "--only" => only = Some(value()?),
+            "--quick" => scale = 10,
+            _ => paths.push(PathBuf::from(argument)),
+        }
+    }
+    let Ok([host, guest, hello]) = <[PathBuf; 3]>::try_from(paths) else {
+        bail!("kitaru-bench HOST GUEST HELLO [--disk FOLDER] [--table FILE] [--only JOB] [--quick]")
+    };
+    let disk = disk.unwrap_or_else(std::env::temp_dir);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let bench = Bench { host, guest, hello, disk, scale, runtime };
+    let mut report = Report::default();
+    let mut found = false;
+    for (name, job) in JOBS.into_iter().chain([LARGE]) {
+        if only.as_ref().is_none_or(|only| only == name) {
+            found = true;
+            job(&bench, &mut report).with_context(|| format!("the job `{name}`"))?;
+        }
+    }
+    if !found {
+        bail!("there is no such job; there are: {}", JOBS.map(|(name, _)| name).join(", "));
+    }
+    if let Some(table) = table {
+        std::fs::write(table, report.table())?;
+    }
+    Ok(())
+}

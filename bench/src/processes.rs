@@ -1,0 +1,90 @@
+//! Whole processes: how soon a command is done, and how soon a flow goes on whose host was killed.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::figure::{Figure, Target};
+use crate::place::Bench;
+use crate::report::Report;
+use crate::samples::{median, micros};
+
+/// Milliseconds until a command is done that starts, says a line and ends.
+fn nothing() -> Result<f64> {
+    let started = Instant::now();
+    ensure!(Command::new("true").stdout(Stdio::null()).status()?.success(), "`true` failed");
+    Ok(micros(started.elapsed()) / 1e3)
+}
+
+pub(crate) fn commands(bench: &Bench, report: &mut Report) -> Result<()> {
+    let home = bench.folder()?;
+    let hello = bench.hello.to_str().context("a path")?;
+    let (mut process, mut version, mut run) = (Vec::new(), Vec::new(), Vec::new());
+    // Compiles the component.
+    bench.command(home.path(), &["run", hello, "--arg", "name=Ada"])?;
+    for _ in 0..30 {
+        process.push(nothing()?);
+        let started = Instant::now();
+        ensure!(Command::new(&bench.host).arg("--version").stdout(Stdio::null()).status()?.success(), "no version");
+        version.push(micros(started.elapsed()) / 1e3);
+        let (time, said) = bench.command(home.path(), &["run", hello, "--arg", "name=Ada"])?;
+        ensure!(said.pointer("/item/status").is_some_and(|status| status == "completed"), "{said}");
+        run.push(micros(time) / 1e3);
+    }
+    let process = median(&mut process);
+    report.add(Figure::new("process_start", "a process that does nothing", process, "ms"));
+    report.add(
+        Figure::new("version", "`kitaru-host --version`, whole process", median(&mut version), "ms")
+            .beside("a process that does nothing", process)
+            .target(Target::AtMost(10.0)),
+    );
+    report.add(
+        Figure::new("run_hello", "`kitaru-host run hello.wasm`, whole process, compiled before", median(&mut run), "ms")
+            .beside("a process that does nothing", process)
+            .target(Target::AtMost(40.0)),
+    );
+    Ok(())
+}
+
+/// A flow whose host is killed in a body; how long after the start of the next host its body runs again.
+pub(crate) fn resumed(bench: &Bench, report: &mut Report) -> Result<()> {
+    let home = bench.folder()?;
+    let work = bench.folder()?;
+    let guest = bench.guest.to_str().context("a path")?;
+    bench.command(home.path(), &["run", &format!("{guest}:no_calls"), "--input", "{}"])?;
+    let grant = format!("--allow-write={}=/work", work.path().display());
+    let mut times = Vec::new();
+    for round in 0..10 {
+        let steps = work.path().join(format!("steps-{round}"));
+        let lines = || std::fs::read_to_string(&steps).map(|text| text.lines().count()).unwrap_or_default();
+        let until = |count: usize| {
+            let started = Instant::now();
+            while lines() < count {
+                ensure!(started.elapsed() < Duration::from_secs(60), "no body ran");
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            Ok(micros(started.elapsed()) / 1e3)
+        };
+        let input = format!(r#"{{"path":"/work/steps-{round}","steps":3,"milliseconds":400}}"#);
+        let mut host = Command::new(&bench.host);
+        host.env("KITARU_HOME", home.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut first = host.args(["run", &format!("{guest}:count_slow"), "--input", &input, &grant]).spawn()?;
+        until(2)?;
+        first.kill()?;
+        first.wait()?;
+        let before = lines();
+        let (_, listed) = bench.command(home.path(), &["executions", "list", "--status", "running"])?;
+        let id = listed.pointer("/items/0/exec_id").and_then(|id| id.as_str()).context("nothing runs")?.to_owned();
+        let mut host = Command::new(&bench.host);
+        host.env("KITARU_HOME", home.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut second = host.args(["executions", "resume", &id]).spawn()?;
+        times.push(until(before + 1)?);
+        ensure!(second.wait()?.success(), "the resumed flow failed");
+    }
+    report.add(
+        Figure::new("resume_after_kill", "after `kill -9`: process start to the first body", median(&mut times), "ms")
+            .target(Target::AtMost(50.0)),
+    );
+    Ok(())
+}
