@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use kitaru_host::sandbox::Grants;
 
 use crate::figure::{Figure, Target};
@@ -34,7 +34,9 @@ pub(crate) fn bytes(bench: &Bench, report: &mut Report) -> Result<()> {
         let grants = if grants { place.capability() } else { Grants::default() };
         let (size, before) = (settled(place.home.path())?, written()?);
         bench.runtime.block_on(place.run("sequence", &format!(r#"{{"steps":{steps}}}"#), grants))?;
-        let (after, grown) = (written()?, settled(place.home.path())?);
+        let grown = settled(place.home.path())?;
+        let after = written()?;
+        ensure!(after > before, "this file system does not tell what is written to it");
         let each = |bytes: f64| bytes / steps as f64;
         report.add(
             Figure::new(written_name, format!("written to the disk for a step {what}"), each(after - before), "B")

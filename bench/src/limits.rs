@@ -5,7 +5,10 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow, ensure};
 use rusqlite::Connection;
-use wasmtime::component::{Component, InstancePre, Linker, ResourceTable};
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{
+    Component, ComponentExportIndex, ComponentType, InstancePre, Lift, Linker, ResourceTable, ResourceType,
+};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -43,6 +46,9 @@ impl RawSqlite {
     }
 }
 
+/// What the guest's handles are of.
+struct Nothing;
+
 struct Bare {
     wasi: WasiCtx,
     table: ResourceTable,
@@ -54,10 +60,44 @@ impl WasiView for Bare {
     }
 }
 
-/// wasmtime by itself: the same component, nothing behind its own imports, WASI as wasmtime brings it.
+/// wasmtime by itself: the same component, nothing behind its own imports, WASI as wasmtime brings it, a pool as the host has it.
 pub(crate) struct BareWasmtime {
     engine: Engine,
     pre: InstancePre<Bare>,
+    run_checkpoint: ComponentExportIndex,
+}
+
+/// What `run-checkpoint` returns.
+type Returned = (std::result::Result<String, Failure>,);
+
+#[derive(ComponentType, Lift)]
+#[component(record)]
+#[expect(dead_code, reason = "the component's type has more than is said of it")]
+struct Failure {
+    kind: String,
+    message: String,
+    origin: Origin,
+    retryable: bool,
+    #[component(name = "call-index")]
+    call_index: Option<u32>,
+    details: Option<String>,
+}
+
+#[derive(ComponentType, Lift, Clone, Copy)]
+#[component(enum)]
+#[repr(u8)]
+#[expect(dead_code, reason = "a component makes them")]
+enum Origin {
+    #[component(name = "user-code")]
+    UserCode,
+    #[component(name = "runtime")]
+    Runtime,
+    #[component(name = "backend")]
+    Backend,
+    #[component(name = "divergence")]
+    Divergence,
+    #[component(name = "unknown")]
+    Unknown,
 }
 
 impl BareWasmtime {
@@ -69,39 +109,53 @@ impl BareWasmtime {
         let mut config = Config::new();
         // What the host must have switched on to keep its promises is part of the limit (E6).
         config.cranelift_nan_canonicalization(true).relaxed_simd_deterministic(true).epoch_interruption(true);
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(PoolingAllocationConfig::default()));
+        let mut pool = PoolingAllocationConfig::default();
+        pool.decommit_batch_size(16);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config)?;
         let component = Component::from_binary(&engine, guest)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        linker.define_unknown_imports_as_traps(&component)?;
+        for (interface, item) in component.component_type().imports(&engine) {
+            if let (true, ComponentItem::ComponentInstance(exports)) = (interface.starts_with("kitaru:"), item.ty) {
+                let mut linked = linker.instance(interface)?;
+                for (name, export) in exports.exports(&engine) {
+                    match export.ty {
+                        ComponentItem::ComponentFunc(_) => {
+                            linked.func_new(name, |_, _, _, _| Err(wasmtime::Error::msg("nothing is behind it")))?;
+                        }
+                        ComponentItem::Resource(_) => {
+                            linked.resource(name, ResourceType::host::<Nothing>(), |_, _| Ok(()))?;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
         let pre = linker.instantiate_pre(&component)?;
-        Ok(Self { engine, pre })
+        let missing = || wasmtime::Error::msg("the component exports no `run-checkpoint`");
+        let program = component.get_export_index(None, "kitaru:flow/program@0.1.0").ok_or_else(missing)?;
+        let run_checkpoint = component.get_export_index(Some(&program), "run-checkpoint").ok_or_else(missing)?;
+        Ok(Self { engine, pre, run_checkpoint })
     }
 
     /// Microseconds to instantiate the component, call a checkpoint in it, and drop it.
     pub(crate) async fn instantiate_and_call(&self, name: &str, input: &str, expected: &str) -> Result<f64> {
         let started = Instant::now();
-        let results = self.call(name, input).await.map_err(|error| anyhow!("{error:?}"))?;
+        let returned = self.call(name, input).await.map_err(|error| anyhow!("{error:?}"))?;
         let time = micros(started.elapsed());
-        ensure!(results.contains(expected), "{results}");
+        let value = returned.map_err(|failure| anyhow!("{}: {}", failure.kind, failure.message))?;
+        ensure!(value == expected, "{value}");
         Ok(time)
     }
 
-    async fn call(&self, name: &str, input: &str) -> wasmtime::Result<String> {
-        let missing = || wasmtime::Error::msg("the component exports no `run-checkpoint`");
+    async fn call(&self, name: &str, input: &str) -> wasmtime::Result<std::result::Result<String, Failure>> {
         let state = Bare { wasi: WasiCtx::builder().build(), table: ResourceTable::new() };
         let mut store = Store::new(&self.engine, state);
         store.set_epoch_deadline(u64::MAX / 2);
         let instance = self.pre.instantiate_async(&mut store).await?;
-        let program = instance.get_export_index(&mut store, None, "kitaru:flow/program@0.1.0").ok_or_else(missing)?;
-        let function = instance.get_export_index(&mut store, Some(&program), "run-checkpoint").ok_or_else(missing)?;
-        let function = instance.get_func(&mut store, function).ok_or_else(missing)?;
-        let arguments = [name, input].map(|text| wasmtime::component::Val::String(text.to_owned()));
-        let mut results = [wasmtime::component::Val::Bool(false)];
-        function.call_async(&mut store, &arguments, &mut results).await?;
-        drop(store);
-        let [result] = results;
-        Ok(format!("{result:?}"))
+        let function = instance.get_typed_func::<(&str, &str), Returned>(&mut store, &self.run_checkpoint)?;
+        let (returned,) = function.call_async(&mut store, (name, input)).await?;
+        Ok(returned)
     }
 }

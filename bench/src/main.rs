@@ -25,6 +25,10 @@ use anyhow::{Context as _, Result, bail};
 use crate::place::Bench;
 use crate::report::Report;
 
+/// As in the host.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Job = fn(&Bench, &mut Report) -> Result<()>;
 
 /// All jobs, by the name that `--only` takes.

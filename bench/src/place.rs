@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use kitaru_host::clock::SystemClock;
-use kitaru_host::engine::{DriveOptions, Engine, EngineSettings, FrozenSpec, Submission};
-use kitaru_host::ids::{ExecutionId, Ids as _, SystemIds};
+use kitaru_host::engine::{DriveOptions, Engine, EngineSettings, FrozenSpec, Submission, Submitted};
+use kitaru_host::ids::{ComponentDigest, ExecutionId, Ids as _, SystemIds};
 use kitaru_host::sandbox::{Grants, Limits, Sandbox};
 use kitaru_host::store::sqlite::SqliteStore;
 use kitaru_host::store::{Status, get_text};
@@ -36,14 +36,15 @@ impl Bench {
     }
 
     /// A new data folder, and an engine over it that knows the guest.
-    pub(crate) fn place(&self) -> Result<Place> {
+    pub(crate) fn place(&self) -> Result<Arc<Place>> {
         let home = self.folder()?;
         let engine = open(home.path())?;
         let guest = std::fs::read(&self.guest)?;
-        let place = Place { home, engine, guest };
+        let digest = self.runtime.block_on(engine.store().put_component(&guest))?;
+        let place = Place { home, engine, digest };
         // Compiles the component, which is not what is measured.
         self.runtime.block_on(place.run("no_calls", "{}", Grants::default()))?;
-        Ok(place)
+        Ok(Arc::new(place))
     }
 
     /// How long a command of the host took, and what it said.
@@ -76,14 +77,14 @@ pub(crate) fn open(folder: &Path) -> Result<Engine> {
 pub(crate) struct Place {
     pub(crate) home: tempfile::TempDir,
     pub(crate) engine: Engine,
-    guest: Vec<u8>,
+    digest: ComponentDigest,
 }
 
 impl Place {
     /// Creates an execution of a flow of the guest.
     pub(crate) async fn submit(&self, flow: &str, input: &str, grants: Grants) -> Result<ExecutionId> {
         let spec = FrozenSpec::new(grants, Limits::default());
-        let (component, flow) = (self.guest.clone(), Some(flow.to_owned()));
+        let (component, flow) = (Submitted::Stored(self.digest), Some(flow.to_owned()));
         let submission = Submission { component, flow, input: serde_json::from_str(input)?, spec, tags: Vec::new() };
         Ok(self.engine.submit(submission).await?)
     }

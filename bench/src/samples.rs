@@ -20,6 +20,11 @@ pub(crate) fn median(samples: &mut [f64]) -> f64 {
     quantile(samples, 0.5)
 }
 
+/// Processors of this machine.
+pub(crate) fn processors() -> f64 {
+    std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64)
+}
+
 /// Processor time that this process has used, in microseconds, of all its threads.
 pub(crate) fn cpu_micros() -> anyhow::Result<f64> {
     // proc_pid_stat(5): fields 14 and 15, in ticks of 10 ms; the second field, the name, may have spaces in it.

@@ -68,8 +68,11 @@ pub(crate) fn concurrent(bench: &Bench, report: &mut Report) -> Result<()> {
         grouped.push(commits.len() as f64 * FLOWS as f64 * 1e6 / commits.iter().sum::<f64>());
         let (started, before) = (Instant::now(), cpu_micros()?);
         bench.runtime.block_on(async {
-            let flows = (0..FLOWS).map(|_| sequence(&place, steps, place.capability()));
-            all(flows).await
+            let flow = || {
+                let place = place.clone();
+                async move { sequence(&place, steps, place.capability()).await }
+            };
+            all((0..FLOWS).map(|_| flow())).await
         })?;
         let made = (FLOWS * steps) as f64;
         rates.push(made * 1e6 / micros(started.elapsed()));
@@ -85,22 +88,15 @@ pub(crate) fn concurrent(bench: &Bench, report: &mut Report) -> Result<()> {
 }
 
 /// Runs all of them at a time, each as a task of its own, and gives their results in order.
-pub(crate) async fn all<T>(futures: impl Iterator<Item = impl Future<Output = Result<T>>>) -> Result<Vec<T>> {
-    let mut futures: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
-    std::future::poll_fn(|context| {
-        let mut pending = false;
-        for (future, result) in &mut futures {
-            if result.is_none() {
-                match future.as_mut().poll(context) {
-                    std::task::Poll::Ready(value) => *result = Some(value),
-                    std::task::Poll::Pending => pending = true,
-                }
-            }
-        }
-        if pending { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
-    })
-    .await;
-    futures.into_iter().filter_map(|(_, result)| result).collect()
+pub(crate) async fn all<T: Send + 'static>(
+    futures: impl Iterator<Item = impl Future<Output = Result<T>> + Send + 'static>,
+) -> Result<Vec<T>> {
+    let tasks: Vec<_> = futures.map(tokio::spawn).collect();
+    let mut results = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        results.push(task.await??);
+    }
+    Ok(results)
 }
 
 /// A checkpoint that holds no capability, over wasmtime's own instance.

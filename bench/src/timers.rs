@@ -1,6 +1,6 @@
 //! How late timers fire while a host looks after many executions that sleep.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -22,11 +22,14 @@ pub(crate) fn lateness(bench: &Bench, report: &mut Report) -> Result<()> {
     let place = bench.place()?;
     let mut late = bench.runtime.block_on(async {
         let sleep = SleepPolicy::Leave { longer_than: Duration::ZERO };
-        let begin = async |milliseconds: u64| {
-            let id = place.submit("nap", &format!(r#"{{"milliseconds":{milliseconds}}}"#), Grants::default()).await?;
-            let options = DriveOptions { sleep, ..DriveOptions::default() };
-            place.engine.drive(id, options).await?;
-            anyhow::Ok(id)
+        let begin = |milliseconds: u64| {
+            let place = place.clone();
+            async move {
+                let id = place.submit("nap", &format!(r#"{{"milliseconds":{milliseconds}}}"#), Grants::default()).await?;
+                let options = DriveOptions { sleep, ..DriveOptions::default() };
+                place.engine.drive(id, options).await?;
+                anyhow::Ok(id)
+            }
         };
         for batch in 0..(pending - DUE) / 64 + 1 {
             all((0..64).map(|nap| begin(3_600_000 + batch * 64 + nap))).await?;
@@ -34,8 +37,8 @@ pub(crate) fn lateness(bench: &Bench, report: &mut Report) -> Result<()> {
         // In steps that meet no other period of anything.
         let ids = all((0..DUE).map(|nap| begin(3_000 + nap * 47))).await?;
         let (send, mut ended) = tokio::sync::mpsc::unbounded_channel();
-        let send = Arc::new(Mutex::new(send));
-        let observer: Observer = Arc::new(move |event| {
+        let send = Mutex::new(send);
+        let observer = Observer::new(move |event| {
             if let Event::Stopped { status: Status::Completed, .. } = event {
                 let _ = send.lock().unwrap_or_else(PoisonError::into_inner).send(());
             }

@@ -39,12 +39,15 @@ pub(crate) fn many(bench: &Bench, report: &mut Report) -> Result<()> {
     let ids = bench.runtime.block_on(async {
         let mut ids = Vec::new();
         for _ in 0..count.div_ceil(64) {
-            let batch = all((0..64).map(|_| async {
-                let id = place.submit("sequence_then_wait", r#"{"steps":0}"#, Grants::default()).await?;
-                ensure!(place.drive(id).await? == Status::Waiting, "it was to wait");
-                Ok(id)
-            }));
-            ids.extend(batch.await?);
+            let begin = || {
+                let place = place.clone();
+                async move {
+                    let id = place.submit("sequence_then_wait", r#"{"steps":0}"#, Grants::default()).await?;
+                    ensure!(place.drive(id).await? == Status::Waiting, "it was to wait");
+                    Ok(id)
+                }
+            };
+            ids.extend(all((0..64).map(|_| begin())).await?);
         }
         anyhow::Ok(ids)
     })?;

@@ -87,7 +87,7 @@ fn k1_counting_bodies_run_once_but_for_the_one_in_flight() {
         order.dedup();
         assert_eq!(order, [1, 2, 3], "{place}: in order");
     });
-    assert!(deaths >= 2 * 7, "a start and an end of each of three calls, and the end of the flow: {deaths} deaths");
+    assert!(deaths >= 2 * 4, "the first start, each end with what follows it, and the end of the flow: {deaths} deaths");
 }
 
 /// K1 on the example: the same result at every point of death, and no artifact or log line twice (E11).
@@ -123,7 +123,7 @@ fn k1_the_content_pipeline_survives_death_at_every_append() {
         let attempts = checkpoint(execution, "research")["attempts"].as_array().unwrap().len();
         assert!(found.len() <= lines.len() * attempts, "{place}: {found:#?}");
     });
-    assert!(deaths >= 2 * 7, "{deaths} deaths");
+    assert!(deaths >= 2 * 4, "{deaths} deaths");
 }
 
 /// A wait is asked once, whenever the host dies around it, and its answer is never lost.
@@ -162,18 +162,24 @@ fn k1_a_question_survives_death_at_every_append() {
 /// E4: who was interrupted is told, and an interruption does not use up a retry.
 #[test]
 fn e4_an_interrupted_attempt_is_recorded_and_costs_no_retry() {
-    let host = Host::warm();
-    let traces = Traces::new(&host);
     let input = json!({ "path": Traces::guest_path(), "succeed_on": 3 }).to_string();
-    // Appends: start and end of call 0, start of call 1: it dies before the body's outcome is recorded.
-    let killed =
-        with_fault(&host, &["run", &fixture("conformance:count_flaky"), "--input", &input, &host.writable()], SIDES[0], 4);
-    assert_eq!(killed.code, None);
-    let done = host.item(["executions", "resume", id(&survivor(&host).unwrap())]);
-    assert_eq!(done["status"], "completed");
-    let flaky = checkpoint(&done, "flaky_tick");
+    // In one of its appends the host has recorded that the first attempt began, and not yet how it ended. Which one that is depends on how
+    // many steps share an append.
+    let interrupted = (2..8).find_map(|append| {
+        let host = Host::warm();
+        let words = ["run", &fixture("conformance:count_flaky"), "--input", &input, &host.writable()];
+        let killed = with_fault(&host, &words, SIDES[0], append);
+        let done = match killed.code {
+            None => host.item(["executions", "resume", id(&survivor(&host).unwrap())]),
+            _ => killed.item(),
+        };
+        assert_eq!(done["status"], "completed", "append {append}");
+        let flaky = checkpoint(&done, "flaky_tick").clone();
+        (names(&flaky["attempts"], "status")[0] == "interrupted").then_some((host, flaky))
+    });
+    let (host, flaky) = interrupted.expect("an attempt that was interrupted");
     assert_eq!(names(&flaky["attempts"], "status"), ["interrupted", "failed", "completed"]);
-    let runs: Vec<_> = traces.read().into_iter().filter(|trace| trace.step == 2).collect();
+    let runs: Vec<_> = Traces::new(&host).read().into_iter().filter(|trace| trace.step == 2).collect();
     assert_eq!(runs.iter().map(|trace| trace.attempt).collect::<Vec<_>>(), [1, 2, 3]);
     assert!(runs.iter().all(|trace| trace.key == flaky["call_id"]), "the same key for all: {runs:?}");
 }
@@ -222,7 +228,7 @@ fn e4_work_beside_an_open_wait_is_not_forgotten() {
 #[test]
 fn k3_a_torn_last_record_is_as_if_it_had_not_been_written() {
     let mut cuts = 0;
-    for append in [2, 5] {
+    for append in [2, 3] {
         let host = Host::warm();
         let input = json!({ "path": Traces::guest_path(), "steps": 3 }).to_string();
         let killed =
@@ -313,4 +319,44 @@ fn k4_several_hosts_that_resume_at_once_run_it_once() {
     let done = host.get(&exec);
     assert_eq!((&done["status"], &done["result"]), (&json!("completed"), &json!(6)));
     assert_eq!(traces.steps(), [1, 2, 3], "no body ran twice");
+}
+
+/// Nobody can see bodies without a capability, so the flow runs ahead of the disk through them. Whatever is read afterwards fits together
+/// all the same: a line or an artifact of an attempt that did not count is nowhere (E3, E11).
+#[test]
+fn e3_what_was_said_and_kept_is_what_is_recorded_whenever_the_host_died() {
+    for append in 1.. {
+        let host = Host::warm();
+        let mut command = host.json_command(["run", &fixture("conformance:moments"), "--input", r#"{"steps":4}"#]);
+        let side = if append % 2 == 0 { "KITARU_FAULT_KILL_BEFORE" } else { "KITARU_FAULT_KILL_AT" };
+        command.env(side, append.to_string());
+        let is_over = Reply::from(command).code == Some(0);
+        let Some(execution) = host.json(["executions", "list"]).items().first().cloned() else { continue };
+        let heard = |lines: &[Value]| -> Vec<String> {
+            let messages = lines.iter().filter_map(|line| line["message"].as_str());
+            messages.filter_map(|message| message.strip_prefix("heard ").map(str::to_owned)).collect()
+        };
+        let outputs = || -> Vec<String> {
+            host.journal(id(&execution)).iter().filter_map(|call| call["output"].as_str().map(str::to_owned)).collect()
+        };
+        let lines = || host.json(["executions", "logs", id(&execution)]).items();
+        // What can be read now was not said too early.
+        let early = heard(&lines());
+        assert_eq!(early, outputs()[..early.len()], "append {append}");
+        // A host that died right after its last append left nothing to do.
+        if !is_over && execution["status"] != "completed" {
+            let _ = host.item(["executions", "resume", id(&execution)]);
+        }
+        let outputs = outputs();
+        assert_eq!(outputs.len(), 8, "append {append}");
+        assert_eq!(heard(&lines()), outputs, "append {append}");
+        let kept: Vec<String> = outputs.iter().step_by(2).map(|moment| format!("at {moment}")).collect();
+        let artifacts = json!(host.json(["artifacts", "list", id(&execution)]).items());
+        let saved: Vec<&str> = names(&artifacts, "name").into_iter().filter(|name| name.starts_with("at ")).collect();
+        assert_eq!(saved, kept, "append {append}");
+        if is_over {
+            assert!(append > 3, "the host was to be killed");
+            return;
+        }
+    }
 }

@@ -224,7 +224,7 @@ fn r26_the_source_is_never_touched() {
     let host = Host::new();
     let source = pipeline(&host);
     let before = host.rows(id(&source));
-    assert!(before.len() > 6, "an execution has rows: {before:#?}");
+    assert!(before.len() >= 5, "an execution has a row, and one for each checkpoint and its end: {before:#?}");
     let _ = host.item(["executions", "replay", id(&source), "--from", "write_draft", "--override", "checkpoint.research=x"]);
     let _ = host.item(["executions", "replay", id(&source), "--from", "research", "--arg", "topic=other"]);
     assert_eq!(host.rows(id(&source)), before, "byte for byte");

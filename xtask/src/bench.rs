@@ -23,7 +23,7 @@ pub(crate) fn run(options: &[String]) -> Result<()> {
     report::step("figures");
     let table = repository::target().join("figures.md");
     let mut bench = std::process::Command::new(built("kitaru-bench"));
-    bench.args([built("kitaru-host"), guest("conformance.wasm"), guest("hello.wasm")]);
+    bench.args([built("kitaru-host"), guest("measured.wasm"), guest("hello.wasm")]);
     // On the disk that the repository is on: a folder for temporary files may be in memory.
     bench.arg("--disk").arg(repository::target()).arg("--table").arg(&table).args(options);
     repository::run(&mut bench)?;

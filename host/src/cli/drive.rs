@@ -1,7 +1,6 @@
 //! Drives an execution in the foreground: shows what happens, asks what the flow asks, reports how it ended.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -54,11 +53,16 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
         Attach::Person | Attach::Wait => SleepPolicy::Stay,
     };
     let (send, mut events) = mpsc::unbounded_channel();
-    let observer: Observer = Arc::new(move |event| {
-        // Nobody watches any more: the flow goes on all the same.
-        let _ = send.send((Instant::now(), event));
-    });
     let mut progress = shows_progress(context).then(|| Progress::new(context.is_interactive()));
+    // Where nobody wants to know, nothing need be told.
+    let observer = if progress.is_some() || asks || attach == Attach::Wait {
+        Observer::new(move |event| {
+            // Nobody watches any more: the flow goes on all the same.
+            let _ = send.send((Instant::now(), event));
+        })
+    } else {
+        Observer::silent()
+    };
     let mut conversation = Conversation::new(service);
     let mut asked = Asked::listen();
     let (stop, stopping) = watch::channel(false);
@@ -73,8 +77,7 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
             }
             tokio::select! {
                 biased;
-                event = events.recv() => {
-                    let Some((at, event)) = event else { continue };
+                Some((at, event)) = events.recv() => {
                     match &event {
                         Event::Waiting { id } if asks || attach == Attach::Wait => {
                             let pending = service.pending_waits(Some(id.execution)).await?;

@@ -11,14 +11,19 @@ use super::calls::Ended;
 use super::checkpoint_port::CheckpointCalls;
 use super::effects;
 use super::events::Event;
+use super::log_lines::LogLines;
 use super::metadata::Metadata;
 use super::patience::Suspended;
 use super::recorder::Step;
 use super::run::Run;
+use crate::clock::Timestamp;
 use crate::ids::CallId;
 use crate::journal::{Descriptor, EntryBody, Failure, Outcome, Provenance};
 use crate::sandbox::{CheckpointOptions, CheckpointRun, Ran, Stop};
-use crate::store::{CacheEntry, Durability, put_bytes};
+use crate::store::{CacheEntry, Durability, LogRow, put_bytes};
+
+/// A body that nobody can see, and that runs longer than this, gets a record of its beginning.
+const LONG: Duration = Duration::from_millis(20);
 
 /// A checkpoint call that is to run.
 pub(super) struct Work {
@@ -69,64 +74,106 @@ impl Run {
                     return Err(Stop::Engine(Box::new(Suspended::Stopping)));
                 }
             }
-            let attempt = work.attempt;
             let body = self.calls.body();
-            let start =
-                EntryBody::CallStarted { call: index, attempt, descriptor: descriptor.take(), deadline: None, child: None };
-            // E5: that it may have happened is known before it can happen.
-            let durability = if work.options.is_once() { Durability::Full } else { Durability::Relaxed };
-            self.recorder.write(Step::entry(start).with_metadata(work.metadata.take()), durability).await?;
-            let shown = Shown::new(self, index, &invocation, attempt);
-            let (outcome, metadata) = self.run_attempt(&work).await?;
+            if self.calls.under_way() > 0
+                && let Some(descriptor) = descriptor.take()
+            {
+                // What ends beside it while it runs has not led to it.
+                let issued = EntryBody::CallIssued { call: index, descriptor };
+                self.recorder.cork(Step::entry(issued), Durability::Relaxed)?;
+            }
+            let mut beginning = Beginning::new(self, &work, descriptor.take());
+            if self.is_visible(&work) {
+                beginning.record(Vec::new()).await?;
+            }
+            let shown = Shown::new(self, index, &invocation, work.attempt);
+            let (outcome, metadata) = self.run_attempt(&work, &mut beginning).await?;
             let again = outcome.as_ref().err().is_some_and(|failure| backoff::is_due(&work.options, failure, failed));
-            shown.ended(outcome.as_ref().err().cloned(), again);
+            let ended_with = outcome.as_ref().err().cloned();
             match outcome {
                 Err(failure) if again => {
                     let pause = backoff::pause(&work.options, failed, self.engine.fraction());
                     let ended_at = self.clock.now();
                     let retry_at = ended_at.after(pause);
-                    let entry = EntryBody::AttemptFailed { call: index, attempt, failure, metadata, retry_at };
-                    // E3: the next attempt can tell the world its number.
-                    let step = Step { at: Some(ended_at), ..Step::entry(entry) };
-                    self.recorder.write(step, Durability::Full).await?;
+                    let logs = beginning.record_late()?;
+                    let entry = EntryBody::AttemptFailed { call: index, attempt: work.attempt, failure, metadata, retry_at };
+                    // E3: whatever the next attempt shows the world waits for this.
+                    let step = Step { at: Some(ended_at), logs, ..Step::entry(entry) };
+                    self.recorder.cork(step, Durability::Full)?;
+                    shown.ended(ended_with.as_ref(), again);
                     failed += 1;
-                    work.attempt = attempt.saturating_add(1);
+                    work.metadata = None;
+                    work.attempt = work.attempt.saturating_add(1);
                     drop(body);
                     // Others may use the place meanwhile.
                     drop(places.take());
                     self.pause_until(retry_at).await?;
                 }
-                outcome => return self.decide_call(&work, outcome, metadata).await,
+                outcome => {
+                    let ended = self.decide_call(&work, beginning, outcome, metadata).await?;
+                    shown.ended(ended_with.as_ref(), again);
+                    return Ok(ended);
+                }
             }
         }
     }
 
+    /// Whether anybody could observe the body: it holds a capability, or a person said that it counts whether it began. Of any other one the
+    /// sandbox knows that it only computes (E3).
+    fn is_visible(&self, work: &Work) -> bool {
+        !self.spec.grants.is_empty() || work.options.is_once()
+    }
+
     /// Runs one attempt in an instance of its own; its outcome and what it logged about itself.
-    async fn run_attempt(self: &Arc<Self>, work: &Work) -> Result<(Result<String, Failure>, Option<String>), Stop> {
+    async fn run_attempt(
+        self: &Arc<Self>,
+        work: &Work,
+        beginning: &mut Beginning<'_>,
+    ) -> Result<(Result<String, Failure>, Option<String>), Stop> {
         let Work { call, attempt, options, .. } = work;
         let metadata = Arc::new(Mutex::new(Metadata::default()));
-        let port = CheckpointCalls::new(self.clone(), call, *attempt, metadata.clone());
-        let lines = self.lines.of_attempt(call.index, *attempt, &call.descriptor.name, &call.descriptor.invocation);
+        let lines = beginning.lines.clone();
+        let port = CheckpointCalls::new(self.clone(), call, *attempt, metadata.clone(), lines.clone());
         let ran = self.program.run_checkpoint(CheckpointRun {
             name: &call.descriptor.name,
             input: &work.input,
             grants: &self.spec.grants,
             port: Box::new(port),
-            log: Arc::new(lines),
+            log: lines.clone(),
             limits: self.spec.limits,
             timeout: options.timeout_ms.map(Duration::from_millis),
         });
-        let outcome = match ran.await {
+        tokio::pin!(ran);
+        let ran = tokio::select! {
+            biased;
+            ran = &mut ran => ran,
+            // Whoever looks at the execution is to see a body that takes long, and what it says meanwhile.
+            () = lines.wants_out(LONG), if !beginning.is_recorded => {
+                // It goes on meanwhile: the disk's time is not the author's.
+                let record = async { beginning.record(lines.let_out()).await.map_err(Stop::from) };
+                let ((), ran) = tokio::try_join!(record, async { Ok((&mut ran).await) })?;
+                ran
+            }
+        };
+        let outcome = match ran {
             Ran::Returned(value) => Ok(value),
             Ran::ReturnedFailure(failure) | Ran::Ended(failure) => Err(Failure { call_index: Some(call.index), ..failure }),
             Ran::Stopped(stop) => return Err(stop),
         };
-        self.logs.flush().await;
+        if beginning.is_recorded {
+            self.logs.flush().await;
+        }
         let metadata = metadata.lock().unwrap_or_else(PoisonError::into_inner).to_text();
         Ok((outcome, metadata))
     }
 
-    async fn decide_call(&self, work: &Work, outcome: Result<String, Failure>, metadata: Option<String>) -> Result<Ended, Stop> {
+    async fn decide_call(
+        &self,
+        work: &Work,
+        beginning: Beginning<'_>,
+        outcome: Result<String, Failure>,
+        metadata: Option<String>,
+    ) -> Result<Ended, Stop> {
         let index = work.call.index;
         let outcome = match outcome {
             Ok(value) => Outcome::Success(put_bytes(self.store.as_ref(), value.into_bytes()).await.map_err(EngineError::from)?),
@@ -142,16 +189,18 @@ impl Run {
             }),
             _ => None,
         };
+        let Beginning { lines, descriptor, metadata: flow_metadata, started_at, is_recorded, .. } = beginning;
         let entry = EntryBody::CallEnded {
             call: index,
             attempt: work.attempt,
-            descriptor: None,
+            descriptor,
             outcome: outcome.clone(),
             provenance: Provenance::Ran,
             metadata,
+            started_at: (!is_recorded).then_some(started_at),
         };
-        // E3: the flow goes on only when this is on the disk.
-        Ok(self.finish(index, Step { cache, ..Step::entry(entry) }, outcome).await?)
+        let step = Step { cache, logs: lines.let_out(), metadata: flow_metadata, ..Step::entry(entry) };
+        Ok(self.finish(index, step, outcome).await?)
     }
 
     /// Waits for a free place to run a body in: of this execution, and of this host. A call that has to wait is on record meanwhile, because
@@ -164,7 +213,7 @@ impl Run {
                 drop(taken);
                 if let Some(descriptor) = descriptor.take() {
                     let issued = EntryBody::CallIssued { call: index, descriptor };
-                    self.recorder.write(Step::entry(issued), Durability::Relaxed).await?;
+                    self.recorder.cork(Step::entry(issued), Durability::Relaxed)?;
                 }
                 let closed = |_| EngineError::state("the host is stopping");
                 let own = self.places.clone().acquire_owned().await.map_err(closed)?;
@@ -175,11 +224,72 @@ impl Run {
     }
 
     /// Returns at `due`, or ends the drive where the host stops.
-    async fn pause_until(&self, due: crate::clock::Timestamp) -> Result<(), Stop> {
+    async fn pause_until(&self, due: Timestamp) -> Result<(), Stop> {
         tokio::select! {
             () = super::timers::until(self.clock.as_ref(), due) => Ok(()),
             () = self.stopped() => Err(Stop::Engine(Box::new(Suspended::Stopping))),
         }
+    }
+}
+
+/// The beginning of an attempt, which has a record of its own as soon as anybody could see the body.
+struct Beginning<'a> {
+    run: &'a Run,
+    call: u32,
+    attempt: u32,
+    /// Of a call that the journal does not know yet.
+    descriptor: Option<Descriptor>,
+    /// The flow's, to be written with the first step.
+    metadata: Option<String>,
+    is_once: bool,
+    started_at: Timestamp,
+    is_recorded: bool,
+    lines: Arc<LogLines>,
+}
+
+impl<'a> Beginning<'a> {
+    fn new(run: &'a Run, work: &Work, descriptor: Option<Descriptor>) -> Self {
+        let Work { call, attempt, options, metadata, .. } = work;
+        let lines = run.lines.of_attempt(call.index, *attempt, &call.descriptor.name, &call.descriptor.invocation);
+        Self {
+            run,
+            call: call.index,
+            attempt: *attempt,
+            descriptor,
+            metadata: metadata.clone(),
+            is_once: options.is_once(),
+            started_at: run.clock.now(),
+            is_recorded: false,
+            lines: Arc::new(lines),
+        }
+    }
+
+    fn step(&mut self) -> Step {
+        self.is_recorded = true;
+        let (call, attempt, descriptor) = (self.call, self.attempt, self.descriptor.take());
+        let start = EntryBody::CallStarted { call, attempt, descriptor, deadline: None, child: None };
+        Step { at: Some(self.started_at), metadata: self.metadata.take(), ..Step::entry(start) }
+    }
+
+    /// Records it, with what the body has said so far. Returns when everything that the body may depend on is durable, and the record is safe
+    /// from the death of this process.
+    async fn record(&mut self, logs: Vec<LogRow>) -> Result<(), EngineError> {
+        // E5: that it may have happened is known before it can happen.
+        let durability = if self.is_once { Durability::Full } else { Durability::Relaxed };
+        self.lines.let_out();
+        let step = Step { logs, ..self.step() };
+        self.run.recorder.write(step, durability).await?;
+        self.lines.has_record();
+        Ok(())
+    }
+
+    /// Records it, if it has no record, when the attempt is over already; what the body said is to be written with its end.
+    fn record_late(&mut self) -> Result<Vec<LogRow>, EngineError> {
+        if !self.is_recorded {
+            let step = self.step();
+            self.run.recorder.cork(step, Durability::Relaxed)?;
+        }
+        Ok(self.lines.let_out())
     }
 }
 
@@ -193,25 +303,27 @@ struct Shown<'a> {
 
 impl<'a> Shown<'a> {
     fn new(run: &'a Run, index: u32, invocation: &'a str, attempt: u32) -> Self {
-        run.tell(Event::Running { execution: run.id(), index, invocation: invocation.to_owned(), attempt });
+        run.tell(|| Event::Running { execution: run.id(), index, invocation: invocation.to_owned(), attempt });
         Self { run, index, invocation, is_over: false }
     }
 
-    fn ended(mut self, failure: Option<Failure>, again: bool) {
+    fn ended(mut self, failure: Option<&Failure>, again: bool) {
+        self.is_over = true;
         self.tell(failure, again);
     }
 
-    fn tell(&mut self, failure: Option<Failure>, again: bool) {
-        self.is_over = true;
-        let (execution, index, invocation) = (self.run.id(), self.index, self.invocation.to_owned());
-        self.run.tell(Event::Ran { execution, index, invocation, failure, again });
+    fn tell(&self, failure: Option<&Failure>, again: bool) {
+        let Self { run, index, invocation, .. } = *self;
+        let ran =
+            || Event::Ran { execution: run.id(), index, invocation: invocation.to_owned(), failure: failure.cloned(), again };
+        run.tell(ran);
     }
 }
 
 impl Drop for Shown<'_> {
     fn drop(&mut self) {
         if !self.is_over {
-            self.tell(Some(Failure::runtime("cancelled", "ended with what it was for")), false);
+            self.tell(Some(&Failure::runtime("cancelled", "ended with what it was for")), false);
         }
     }
 }

@@ -52,6 +52,8 @@ impl Run {
         policy: &CachePolicy,
         descriptor: Option<&Descriptor>,
     ) -> Result<Option<Ended>, Stop> {
+        // An earlier call of this execution may have put it there.
+        self.recorder.settle().await?;
         let found = self.store.cached(policy.key, self.clock.now()).await.map_err(super::EngineError::from)?;
         let Some(found) = found else { return Ok(None) };
         if let Payload::Blob { hash, .. } = &found.result
@@ -68,10 +70,11 @@ impl Run {
             outcome: outcome.clone(),
             provenance: Provenance::Cached { source: found.call.execution, call: found.call.index },
             metadata: found.metadata,
+            started_at: None,
         };
         let ended = self.finish(call.index, Step::entry(entry), outcome).await?;
         let Descriptor { kind, invocation, .. } = &call.descriptor;
-        self.tell(Event::Served { index: call.index, kind: *kind, invocation: invocation.clone(), from: ServedFrom::Cache });
+        self.tell(|| Event::Served { index: call.index, kind: *kind, invocation: invocation.clone(), from: ServedFrom::Cache });
         Ok(Some(ended))
     }
 }

@@ -7,9 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::EngineError;
 use super::failures::Failures;
 use super::patience::{Parked, ParkedCalls, Patience, Policy};
-use super::recorder::{Recorder, Step, Writing};
+use super::recorder::{Recorded, Recorder, Step};
 use crate::clock::Timestamp;
 use crate::ids::ExecutionId;
 use crate::journal::{CallKind, Outcome};
@@ -267,6 +268,11 @@ impl Calls {
         busy
     }
 
+    /// Whether there is a fault that nobody was told of.
+    pub(super) fn is_faulty(&self) -> bool {
+        self.lock().fault.is_some()
+    }
+
     /// Takes a fault that nobody was told of.
     pub(super) fn fault(&self) -> Option<Stop> {
         self.lock().fault.take()
@@ -284,24 +290,37 @@ impl Calls {
     }
 
     /// A call waits for something that costs nothing: `step` is recorded with the status that follows.
-    pub(super) fn park(&self, recorder: &Recorder, index: u32, parked: Parked, step: Step, durability: Durability) -> Writing {
+    pub(super) fn park(
+        &self,
+        recorder: &Recorder,
+        index: u32,
+        parked: Parked,
+        step: Step,
+        durability: Durability,
+    ) -> Result<Recorded, EngineError> {
         let mut inner = self.lock();
         inner.parked.insert(index, parked);
-        let writing = recorder.hand_over(step.with_status(inner.parked.status()), durability);
+        let recorded = recorder.hand_over(step.with_status(inner.parked.status()), durability);
         drop(inner);
         self.tell();
-        writing
+        recorded
     }
 
     /// A parked call goes on: `step` is recorded with the status that follows.
-    pub(super) fn unpark(&self, recorder: &Recorder, index: u32, step: Step, durability: Durability) -> Writing {
+    pub(super) fn unpark(
+        &self,
+        recorder: &Recorder,
+        index: u32,
+        step: Step,
+        durability: Durability,
+    ) -> Result<Recorded, EngineError> {
         let mut inner = self.lock();
         inner.moves += 1;
         let step = if inner.parked.remove(index) { step.with_status(inner.parked.status()) } else { step };
-        let writing = recorder.hand_over(step, durability);
+        let recorded = recorder.cork(step, durability);
         drop(inner);
         self.tell();
-        writing
+        recorded
     }
 
     /// What the execution waits for.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::events::Observer;
 use super::lease::LeaseGuard;
 use super::recorder::Step;
 use super::{Engine, EngineError};
@@ -91,7 +92,7 @@ impl Engine {
         // They end first: whoever dies in between asks again.
         self.cancel_children(guard.lease().execution).await?;
         // No entry is added, so it does not matter where the journal stands.
-        let recorder = guard.recorder(self, 0, [0; 32]);
+        let recorder = guard.recorder(Observer::silent(), 0, [0; 32]);
         recorder.write(Step::status(StatusChange::Cancelled), Durability::Full).await.map(drop)
     }
 }

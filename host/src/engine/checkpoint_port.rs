@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::EngineError;
 use super::artifacts::{self, Found};
 use super::call::Call;
+use super::log_lines::LogLines;
 use super::metadata::Metadata;
 use super::run::Run;
 use crate::ids::{CallId, ExecutionId};
@@ -22,12 +23,13 @@ pub(super) struct CheckpointCalls {
     attempt: u32,
     saved: u32,
     metadata: Arc<Mutex<Metadata>>,
+    lines: Arc<LogLines>,
 }
 
 impl CheckpointCalls {
-    pub(super) fn new(run: Arc<Run>, call: &Call, attempt: u32, metadata: Arc<Mutex<Metadata>>) -> Self {
+    pub(super) fn new(run: Arc<Run>, call: &Call, attempt: u32, metadata: Arc<Mutex<Metadata>>, lines: Arc<LogLines>) -> Self {
         let call = CallId { execution: run.id(), index: call.index };
-        Self { run, call, attempt, saved: 0, metadata }
+        Self { run, call, attempt, saved: 0, metadata, lines }
     }
 
     async fn keep(&mut self, name: String, value: ArtifactValue, kind: String, tags: Vec<String>) -> Result<String, EngineError> {
@@ -109,10 +111,14 @@ impl CheckpointPort for CheckpointCalls {
             Ok(kind) => kind,
             Err(failure) => return Ok(Err(failure)),
         };
+        // It outlives the attempt, whatever becomes of that: the attempt's number must not be used again.
+        self.lines.recorded().await;
         Ok(Ok(self.keep(name, value, kind, tags).await?))
     }
 
     async fn load(&mut self, execution: String, name: String) -> Result<Result<ArtifactValue, Failure>, Stop> {
+        // It may be one of this execution's own.
+        self.run.recorder.settle().await?;
         Ok(self.fetch(&execution, &name).await?)
     }
 

@@ -53,9 +53,12 @@ impl Run {
             outcome: outcome.clone(),
             provenance: Provenance::Ran,
             metadata: None,
+            started_at: None,
         };
         let ended = self.finish(call.index, Step { child, ..Step::entry(entry) }, outcome).await?;
         if let Some(id) = id {
+            // It is there, and so is everything that it was started for.
+            self.recorder.settle().await?;
             let (engine, observer) = (self.engine.clone(), self.options.observer.clone());
             // Whoever looks after executions drives it on if this process ends first.
             tokio::spawn(async move {
@@ -70,13 +73,7 @@ impl Run {
     }
 
     /// Starts a child, or goes on with it, and waits for its end.
-    pub(super) async fn run_child(
-        self: &Arc<Self>,
-        call: Call,
-        request: ChildRequest,
-        attempt: u32,
-        metadata: Option<String>,
-    ) -> Result<Ended, Stop> {
+    pub(super) async fn run_child(self: &Arc<Self>, call: Call, request: ChildRequest, attempt: u32) -> Result<Ended, Stop> {
         let index = call.index;
         let started = self.cursor.own().call(index).filter(|record| record.has_started()).and_then(|record| record.child);
         let child = match started {
@@ -96,7 +93,7 @@ impl Run {
                     self.calls.has_child(index, id);
                     let start =
                         EntryBody::CallStarted { call: index, attempt, descriptor: None, deadline: None, child: Some(id) };
-                    let step = Step { child: Some(child), ..Step::entry(start) }.with_metadata(metadata);
+                    let step = Step { child: Some(child), ..Step::entry(start) };
                     self.recorder.write(step, Durability::Full).await?;
                     id
                 }
@@ -136,9 +133,10 @@ impl Run {
             let asks = self.engine.pending_waits(child).await?;
             let wake_at = row.wake_at.filter(|_| asks.is_empty());
             let parked = Parked::Child { child, window, wake_at };
-            self.calls.park(&self.recorder, index, parked, Step::default(), Durability::Relaxed).done().await?;
+            self.calls.park(&self.recorder, index, parked, Step::default(), Durability::Relaxed)?;
+            self.recorder.settle().await?;
             self.child_goes_on(&row, &mut news).await?;
-            self.calls.unpark(&self.recorder, index, Step::default(), Durability::Relaxed).done().await?;
+            self.calls.unpark(&self.recorder, index, Step::default(), Durability::Relaxed)?;
         }
     }
 

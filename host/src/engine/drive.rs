@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::calls::Calls;
 use super::ending::{Stopped, run_to_stop};
-use super::events::Event;
+use super::events::{Event, Observer};
 use super::journals::{read_journal, read_journal_until};
 use super::lease::LeaseGuard;
 use super::log_lines::{LogLines, LogWriter};
@@ -71,7 +71,7 @@ impl Engine {
                 }
             }
         };
-        (options.observer)(Event::Stopped { execution: id, status: row.status });
+        options.observer.tell(|| Event::Stopped { execution: id, status: row.status });
         if let Some(parent) = row.new.parent.filter(|_| row.status.is_terminal()) {
             self.drive_parent(parent.execution, &options).await?;
         }
@@ -154,7 +154,7 @@ impl Engine {
             }
             Err(error) => return Err(error),
         };
-        let recorder = guard.recorder(self, journal.history.next_seq, journal.link);
+        let recorder = guard.recorder(options.observer.clone(), journal.history.next_seq, journal.link);
         if row.cancel_requested {
             // They end first: whoever dies in between is asked again.
             self.cancel_children(id).await?;
@@ -163,14 +163,14 @@ impl Engine {
         }
         // From here on it can have something to do besides what it waits for; whoever finds it without its runner must see that.
         if row.status == Status::Waiting {
-            recorder.write(Step::status(StatusChange::Running), Durability::Relaxed).await?;
+            recorder.cork(Step::status(StatusChange::Running), Durability::Relaxed)?;
         }
         if journal.history.was_reopened() {
             self.cancel_left_behind(id, Some(&journal.history)).await?;
         }
         let run = Arc::new(self.run(row, journal.history, recorder, options).await?);
         let recorded = run.cursor.recorded();
-        (options.observer)(Event::Started { execution: id, flow: run.row.new.flow.clone(), recorded });
+        options.observer.tell(|| Event::Started { execution: id, flow: run.row.new.flow.clone(), recorded });
         let result = run_to_stop(&run).await;
         run.logs.flush().await;
         result
@@ -187,9 +187,9 @@ impl Engine {
         let spec = FrozenSpec::of(&row.new)?;
         let program = self.stored_program(row.new.component).await?;
         let replay = self.replay_source(&row, &history).await?;
-        let logs = LogWriter::start(self.store.clone());
+        let logs = LogWriter::start(self.store.clone(), recorder.settling());
         let recorded = history.len();
-        let lines = LogLines::of_flow(logs.clone(), self.clock.clone(), options.observer.clone(), id, recorded);
+        let lines = LogLines::of_flow(logs.clone(), self.clock.clone(), recorder.ahead().clone(), id, recorded);
         lines.before_call(0, history.generation(0));
         let flow_options = program.manifest().flow(&row.new.flow).map(|flow| flow.options).unwrap_or_default();
         Ok(Run {
@@ -248,7 +248,7 @@ impl Engine {
     async fn unreadable(&self, guard: &LeaseGuard, error: &EngineError) -> Result<Stopped, EngineError> {
         let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
         let failure = Failure { origin: Origin::Backend, ..Failure::runtime("damaged", format!("{error}{source}")) };
-        let recorder = guard.recorder(self, 0, [0; 32]);
+        let recorder = guard.recorder(Observer::silent(), 0, [0; 32]);
         recorder.write(Step::status(StatusChange::Failed { failure }), Durability::Full).await?;
         Ok(Stopped::Ended)
     }

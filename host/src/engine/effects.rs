@@ -97,9 +97,10 @@ async fn ask(run: &Arc<Run>, call: &Call, attempt: u32) -> Result<Option<Ended>,
     let mut resolution = known.and_then(|wait| wait.resolution);
     if resolution.is_none() {
         let window = Instant::now() + Duration::from_secs(600);
-        run.calls.park(&run.recorder, id.index, Parked::Wait { window, deadline: None }, step, Durability::Full).done().await?;
+        run.calls.park(&run.recorder, id.index, Parked::Wait { window, deadline: None }, step, Durability::Full)?;
+        run.recorder.settle().await?;
         store.wake(run.id()).await.map_err(EngineError::from)?;
-        run.tell(Event::Waiting { id });
+        run.tell(|| Event::Waiting { id });
     }
     let resolution = loop {
         if let Some(resolution) = resolution {
@@ -113,7 +114,7 @@ async fn ask(run: &Arc<Run>, call: &Call, attempt: u32) -> Result<Option<Ended>,
             std::future::pending::<()>().await;
         }
     };
-    run.tell(Event::Answered { id });
+    run.tell(|| Event::Answered { id });
     let answer = match resolution {
         Resolution::Answered(payload) => {
             let text = get_text(store, &payload).await.map_err(EngineError::from)?;
@@ -128,7 +129,7 @@ async fn ask(run: &Arc<Run>, call: &Call, attempt: u32) -> Result<Option<Ended>,
             end(run, call, attempt, Outcome::Success(value)).await.map(Some)
         }
         Some("retry") => {
-            run.calls.unpark(&run.recorder, id.index, Step::default(), Durability::Full).done().await?;
+            run.calls.unpark(&run.recorder, id.index, Step::default(), Durability::Full)?;
             Ok(None)
         }
         _ => end(run, call, attempt, Outcome::Failure(unknown(run, call))).await.map(Some),

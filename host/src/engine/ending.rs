@@ -61,7 +61,7 @@ pub(super) async fn run_to_stop(run: &Arc<Run>) -> Result<Stopped, EngineError> 
             cancelled?;
             tasks.stop_all().await;
             // A child may have been about to be created: it is there now. They end first: whoever dies in between is asked again.
-            run.recorder.write(Step::default(), Durability::Relaxed).await?;
+            run.recorder.settle().await?;
             run.engine.cancel_children(run.id()).await?;
             run.recorder.write(Step::status(StatusChange::Cancelled), Durability::Full).await?;
             return Ok(Stopped::Ended);
@@ -106,6 +106,7 @@ async fn fail(run: &Arc<Run>, cut_off: Vec<u32>, failure: Failure, metadata: Opt
     let used = run.cursor.own().automatic_retries;
     if failure.retryable && used < retries {
         // As the journal has it, with what this run adds.
+        run.recorder.settle().await?;
         let mut history = read_journal(run.store.as_ref(), run.id()).await?.history;
         let add = |history: &mut History, body: EntryBody| {
             let entry = Entry { seq: history.next_seq, at: run.clock.now(), body };
@@ -128,7 +129,7 @@ async fn fail(run: &Arc<Run>, cut_off: Vec<u32>, failure: Failure, metadata: Opt
                 .with_metadata(metadata);
             run.recorder.write(step, Durability::Full).await?;
             end_cut_off(run, &cut_off).await?;
-            run.tell(Event::FlowRetry { failure, retry: used + 1, retries });
+            run.tell(|| Event::FlowRetry { failure, retry: used + 1, retries });
             return Ok(Stopped::Again);
         }
     }
@@ -189,7 +190,7 @@ async fn stopped(run: &Run, tasks: &Tasks, error: Box<dyn std::error::Error + Se
             run.calls.bodies_end().await;
             // From here on nothing happens any more that the status would have to tell of.
             tasks.stop_all().await;
-            run.recorder.write(Step::default(), Durability::Relaxed).await?;
+            run.recorder.settle().await?;
             if matches!(*suspended, Suspended::Stopping) {
                 // Whoever comes next has something to do, whatever else it waits for.
                 run.recorder.write(Step::status(StatusChange::Running), Durability::Full).await?;

@@ -105,10 +105,29 @@ pub enum Event {
     },
 }
 
-/// Is told what happens. Called from the thread that runs the flow: it must return at once.
-pub type Observer = Arc<dyn Fn(Event) + Send + Sync>;
+/// Is told what happens, once everything that it may depend on is durable (E3).
+#[derive(Clone, Default)]
+pub struct Observer(Option<Arc<dyn Fn(Event) + Send + Sync>>);
 
-/// An observer that ignores everything.
-pub fn silent() -> Observer {
-    Arc::new(|_| {})
+impl Observer {
+    /// One that calls `told`, which must return at once.
+    pub fn new(told: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(told)))
+    }
+
+    /// One that ignores everything, which costs nothing.
+    pub fn silent() -> Self {
+        Self(None)
+    }
+
+    /// Whether anybody watches.
+    pub(super) fn watches(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(super) fn tell(&self, event: impl FnOnce() -> Event) {
+        if let Some(told) = &self.0 {
+            told(event());
+        }
+    }
 }

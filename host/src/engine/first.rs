@@ -24,7 +24,7 @@ impl FlowCalls {
                 // It may be long until one ends, and a value that no record names is swept some day.
                 let is_beside = matches!(call.descriptor.input, Payload::Blob { .. });
                 if is_beside {
-                    self.issue(&call, recorded).await?;
+                    self.issue(&call, recorded, None).await?;
                 }
                 let (position, _) = self.first_of(&calls).await?;
                 let entry = EntryBody::CallEnded {
@@ -34,8 +34,10 @@ impl FlowCalls {
                     outcome: Outcome::Success(Payload::Inline(position.to_string().into_bytes())),
                     provenance: Provenance::Ran,
                     metadata: None,
+                    started_at: None,
                 };
-                let recorded = self.run.recorder.write(Step::entry(entry), Durability::Full).await?;
+                let recorded = self.run.recorder.cork(Step::entry(entry), Durability::Full)?;
+                self.run.recorder.keep_within_bounds().await?;
                 self.run.flow_clock.advance(recorded.at);
                 u32::try_from(position).unwrap_or(u32::MAX)
             }

@@ -18,6 +18,7 @@ use super::patience::Suspended;
 use super::recorder::Step;
 use super::refusal::{Refusal, check_name, check_wait, too_many};
 use super::run::Run;
+use super::served::serve;
 use super::submitted::{Canceller, Tasks, await_first, await_place, cancel_call};
 use crate::journal::{
     CallKind, CanonicalJson, Decision, Descriptor, Divergence, EntryBody, Failure, Invocations, Outcome, Provenance,
@@ -129,7 +130,7 @@ impl FlowCalls {
                 (Ended { outcome, clock: recorded.at, order: recorded.seq }, ServedFrom::Override)
             }
         };
-        self.run.tell(Event::Served { index, kind, invocation, from });
+        self.run.tell(|| Event::Served { index, kind, invocation, from });
         Ok(Decided::Ended(ended))
     }
 
@@ -143,8 +144,10 @@ impl FlowCalls {
         durability: Durability,
     ) -> Result<super::recorder::Recorded, EngineError> {
         let (call, descriptor) = (call.index, Some(call.descriptor.clone()));
-        let entry = EntryBody::CallEnded { call, attempt: 0, descriptor, outcome, provenance, metadata };
-        self.run.recorder.write(Step::entry(entry), durability).await
+        let entry = EntryBody::CallEnded { call, attempt: 0, descriptor, outcome, provenance, metadata, started_at: None };
+        let recorded = self.run.recorder.cork(Step::entry(entry), durability)?;
+        self.run.recorder.keep_within_bounds().await?;
+        Ok(recorded)
     }
 
     async fn divergence(&self, index: u32, expected: &Descriptor, actual: &Descriptor) -> Result<Divergence, EngineError> {
@@ -224,8 +227,8 @@ impl FlowCalls {
                 let (call, work) = self.prepare(request).await?;
                 match work {
                     Err(ended) => self.already(call.index, ended),
-                    Ok(work) => {
-                        self.issue(&work.call, work.recorded).await?;
+                    Ok(mut work) => {
+                        self.issue(&work.call, work.recorded, work.metadata.take()).await?;
                         let (run, work) = (self.run.clone(), Work { recorded: true, ..work });
                         self.spawn(call.index, CallKind::Checkpoint, async move { run.run_checkpoint(work).await });
                     }
@@ -238,20 +241,16 @@ impl FlowCalls {
                 check_name("sleep", &name)?;
                 let call = self.describe(CallKind::Sleep, &name, None, &identity::of_sleep(milliseconds), None).await?;
                 if let Some(attempt) = self.to_run(&call).await? {
-                    let (run, call, metadata) = (self.run.clone(), call.clone(), self.changed_metadata());
-                    self.spawn(
-                        call.index,
-                        CallKind::Sleep,
-                        async move { run.sleep(call, milliseconds, attempt, metadata).await },
-                    );
+                    let (run, call) = (self.run.clone(), call.clone());
+                    self.spawn(call.index, CallKind::Sleep, async move { run.sleep(call, milliseconds, attempt).await });
                 }
                 Ok(call.index)
             }
             Submitted::Flow(request) => {
                 let call = self.describe_child(&request, Wanted::Result).await?;
                 if let Some(attempt) = self.to_run(&call).await? {
-                    let (run, call, metadata) = (self.run.clone(), call.clone(), self.changed_metadata());
-                    self.spawn(call.index, CallKind::Flow, async move { run.run_child(call, request, attempt, metadata).await });
+                    let (run, call) = (self.run.clone(), call.clone());
+                    self.spawn(call.index, CallKind::Flow, async move { run.run_child(call, request, attempt).await });
                 }
                 Ok(call.index)
             }
@@ -262,8 +261,8 @@ impl FlowCalls {
         let name = check_wait(&request)?;
         let call = self.describe(CallKind::Wait, &name, None, &identity::of_wait(&request), None).await?;
         if let Some(attempt) = self.to_run(&call).await? {
-            let (run, call, metadata) = (self.run.clone(), call.clone(), self.changed_metadata());
-            self.spawn(call.index, CallKind::Wait, async move { run.ask(call, request, attempt, metadata).await });
+            let (run, call) = (self.run.clone(), call.clone());
+            self.spawn(call.index, CallKind::Wait, async move { run.ask(call, request, attempt).await });
         }
         Ok(call.index)
     }
@@ -278,7 +277,7 @@ impl FlowCalls {
     async fn to_run(&self, call: &Call) -> Result<Option<u32>, Stop> {
         match self.decide(call).await? {
             Decided::Run { attempt, recorded, .. } => {
-                self.issue(call, recorded).await?;
+                self.issue(call, recorded, self.changed_metadata()).await?;
                 Ok(Some(attempt))
             }
             Decided::Ended(ended) => {
@@ -296,10 +295,16 @@ impl FlowCalls {
 
     /// A submitted call takes its place in the journal before the flow goes on, so that the journal has calls in the order of their
     /// indexes, whoever is quicker to run.
-    pub(super) async fn issue(&self, call: &Call, recorded: bool) -> Result<(), EngineError> {
+    ///
+    /// The flow's metadata goes with it: what the call itself records comes when it comes, and the flow may have said more by then.
+    pub(super) async fn issue(&self, call: &Call, recorded: bool, metadata: Option<String>) -> Result<(), EngineError> {
+        let mut step = Step::default().with_metadata(metadata);
         if !recorded {
-            let issued = EntryBody::CallIssued { call: call.index, descriptor: call.descriptor.clone() };
-            self.run.recorder.write(Step::entry(issued), Durability::Relaxed).await?;
+            step.entries.push(EntryBody::CallIssued { call: call.index, descriptor: call.descriptor.clone() });
+        }
+        if !step.entries.is_empty() || step.metadata.is_some() {
+            self.run.recorder.cork(step, Durability::Relaxed)?;
+            self.run.recorder.keep_within_bounds().await?;
         }
         Ok(())
     }
@@ -323,6 +328,10 @@ impl FlowCalls {
 
 #[async_trait]
 impl FlowPort for FlowCalls {
+    fn serve(&mut self, name: &str, input: &str, id: Option<&str>) -> Option<String> {
+        serve(&self.run, &mut self.invocations, name, input, id)
+    }
+
     async fn checkpoint(&mut self, request: CheckpointRequest) -> Answer {
         self.call_checkpoint(request).await.unwrap_or_else(Refusal::answer)
     }

@@ -6,7 +6,9 @@ use crate::journal::{History, decode};
 use crate::store::Store;
 
 /// Records read at a time.
-pub(super) const PAGE: u64 = 512;
+pub(super) const PAGE: u64 = 2048;
+/// The first time: most journals are short.
+const FIRST: u64 = 32;
 
 /// A journal, read.
 #[derive(Debug)]
@@ -37,9 +39,10 @@ pub(super) async fn read_journal_until(
     let mut read = JournalRead { history: History::default(), link: [0; 32] };
     loop {
         // A page at a time: its bytes are not kept beside what they fold into.
-        let left = records.saturating_sub(read.history.next_seq).min(PAGE);
+        let most = if read.history.next_seq == 0 { FIRST } else { PAGE };
+        let left = records.saturating_sub(read.history.next_seq).min(most);
         let page = if left == 0 { Vec::new() } else { store.entries(execution, read.history.next_seq, left).await? };
-        let is_last = (page.len() as u64) < PAGE;
+        let is_last = (page.len() as u64) < most;
         for record in page {
             let entry = decode(&record.bytes).map_err(|source| EngineError::Record { execution, seq: record.seq, source })?;
             read.history.apply(entry).map_err(|source| EngineError::History { execution, source })?;

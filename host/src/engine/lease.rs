@@ -1,18 +1,20 @@
 //! The right to drive an execution, which is given back however the driving ends: also when whoever drives goes away in the middle (E12).
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-use super::recorder::{Recorder, RecorderTask};
+use super::events::Observer;
+use super::mutex::lock;
+use super::recorder::{Recorder, Rest};
 use super::{Engine, EngineError};
 use crate::ids::ExecutionId;
 use crate::store::Lease;
 
-/// A lease that is held. What was handed to its recorders is written before it is given back.
+/// A lease that is held. It is given back when nobody can record anything under it any more: no body of its drive runs then.
 pub(super) struct LeaseGuard {
     engine: Engine,
     lease: Lease,
     held: bool,
-    recorders: Mutex<Vec<RecorderTask>>,
+    rests: Mutex<Vec<Rest>>,
 }
 
 impl LeaseGuard {
@@ -22,7 +24,7 @@ impl LeaseGuard {
     /// [`StoreError::Owned`](crate::store::StoreError::Owned) when a live runner holds it.
     pub(super) async fn claim(engine: &Engine, id: ExecutionId) -> Result<Self, EngineError> {
         let lease = engine.store.claim(id).await?;
-        Ok(Self { engine: engine.clone(), lease, held: true, recorders: Mutex::default() })
+        Ok(Self { engine: engine.clone(), lease, held: true, rests: Mutex::default() })
     }
 
     pub(super) fn lease(&self) -> &Lease {
@@ -30,9 +32,9 @@ impl LeaseGuard {
     }
 
     /// A recorder under this lease.
-    pub(super) fn recorder(&self, engine: &Engine, next_seq: u64, link: [u8; 32]) -> Recorder {
-        let (recorder, task) = Recorder::start(engine.store.clone(), engine.clock.clone(), self.lease.clone(), next_seq, link);
-        self.recorders.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+    pub(super) fn recorder(&self, observer: Observer, next_seq: u64, link: [u8; 32]) -> Recorder {
+        let (recorder, rest) = Recorder::new(&self.engine, observer, self.lease.clone(), next_seq, link);
+        lock(&self.rests).push(rest);
         recorder
     }
 
@@ -47,16 +49,15 @@ impl LeaseGuard {
     }
 
     async fn give_back(mut self, how: How) -> Result<(), EngineError> {
-        let (engine, lease, recorders) = self.take();
+        let (engine, lease, rests) = self.take();
         // In a task of its own: it is given back even if nobody waits for that any more.
-        let given = tokio::spawn(async move { give_back(&engine, &lease, recorders, how).await });
+        let given = tokio::spawn(async move { give_back(&engine, &lease, rests, how).await });
         given.await.unwrap_or_else(|_| Err(EngineError::state("the lease could not be given back")))
     }
 
-    fn take(&mut self) -> (Engine, Lease, Vec<RecorderTask>) {
+    fn take(&mut self) -> (Engine, Lease, Vec<Rest>) {
         self.held = false;
-        let recorders = std::mem::take(&mut *self.recorders.lock().unwrap_or_else(PoisonError::into_inner));
-        (self.engine.clone(), self.lease.clone(), recorders)
+        (self.engine.clone(), self.lease.clone(), std::mem::take(&mut *lock(&self.rests)))
     }
 }
 
@@ -64,9 +65,9 @@ impl Drop for LeaseGuard {
     fn drop(&mut self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         if self.held {
-            let (engine, lease, recorders) = self.take();
+            let (engine, lease, rests) = self.take();
             // Not waited for: a lease that is not given back is found to be a dead runner's.
-            runtime.spawn(async move { give_back(&engine, &lease, recorders, How::CutOff).await });
+            runtime.spawn(async move { give_back(&engine, &lease, rests, How::CutOff).await });
         }
     }
 }
@@ -78,9 +79,9 @@ enum How {
     CutOff,
 }
 
-async fn give_back(engine: &Engine, lease: &Lease, recorders: Vec<RecorderTask>, how: How) -> Result<(), EngineError> {
-    for recorder in recorders {
-        let _ = recorder.await;
+async fn give_back(engine: &Engine, lease: &Lease, rests: Vec<Rest>, how: How) -> Result<(), EngineError> {
+    for rest in rests {
+        rest.handed_over().await;
     }
     match how {
         How::Settled => engine.store.release(lease).await?,

@@ -2,12 +2,16 @@
 //! the guest.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use super::events::{Event, Observer};
+use super::ahead::Ahead;
+use super::events::Event;
+use super::mutex::lock;
+use super::recorder::Settling;
 use crate::clock::Clock;
 use crate::ids::ExecutionId;
 use crate::journal::LogLevel;
@@ -31,7 +35,7 @@ pub(super) struct LogWriter {
 }
 
 impl LogWriter {
-    pub(super) fn start(store: Arc<dyn Store>) -> Self {
+    pub(super) fn start(store: Arc<dyn Store>, settling: Settling) -> Self {
         let (channel, mut messages) = mpsc::unbounded_channel();
         let pending = Arc::new(AtomicU64::new(0));
         let written = Arc::new(Notify::new());
@@ -47,7 +51,9 @@ impl LogWriter {
                     }
                 }
                 let count = rows.len() as u64;
+                // E3: what a line may tell of is durable before anybody can read it. What is not never happened.
                 if count > 0
+                    && settling.settled().await
                     && let Err(error) = store.log(rows).await
                 {
                     // A full disk must not end a flow for the sake of its log; the next journal append reports it.
@@ -93,11 +99,14 @@ impl LogWriter {
     }
 }
 
+/// So many lines of an attempt that has no record yet are held back.
+const HELD: usize = 256;
+
 /// The lines of a flow body or of one checkpoint attempt.
 pub(super) struct LogLines {
     writer: LogWriter,
     clock: Arc<dyn Clock>,
-    observer: Observer,
+    ahead: Arc<Ahead>,
     execution: ExecutionId,
     source: LogSource,
     checkpoint: Option<(String, String)>,
@@ -106,6 +115,11 @@ pub(super) struct LogLines {
     place: Mutex<(u32, u32, u32)>,
     /// Lines before this call were shown when they were first written.
     shown_before: AtomicU32,
+    /// The lines of an attempt that has no record yet: if the machine died now, it would run again, and say them again.
+    held: Mutex<Option<Vec<LogRow>>>,
+    /// Somebody should see what is held.
+    wants_out: Notify,
+    is_recorded: watch::Sender<bool>,
 }
 
 impl LogLines {
@@ -113,19 +127,22 @@ impl LogLines {
     pub(super) fn of_flow(
         writer: LogWriter,
         clock: Arc<dyn Clock>,
-        observer: Observer,
+        ahead: Arc<Ahead>,
         execution: ExecutionId,
         recorded: u32,
     ) -> Self {
         Self {
             writer,
             clock,
-            observer,
+            ahead,
             execution,
             source: LogSource::Runner,
             checkpoint: None,
             place: Mutex::new((0, 0, 0)),
             shown_before: AtomicU32::new(recorded),
+            held: Mutex::new(None),
+            wants_out: Notify::new(),
+            is_recorded: watch::Sender::new(true),
         }
     }
 
@@ -134,18 +151,43 @@ impl LogLines {
         Self {
             writer: self.writer.clone(),
             clock: self.clock.clone(),
-            observer: self.observer.clone(),
+            ahead: self.ahead.clone(),
             execution: self.execution,
             source: LogSource::Step,
             checkpoint: Some((name.to_owned(), invocation.to_owned())),
             place: Mutex::new((call, attempt, 0)),
             shown_before: AtomicU32::new(0),
+            held: Mutex::new(Some(Vec::new())),
+            wants_out: Notify::new(),
+            is_recorded: watch::Sender::new(false),
         }
+    }
+
+    /// The attempt has a record.
+    pub(super) fn has_record(&self) {
+        self.is_recorded.send_replace(true);
+    }
+
+    /// Returns when the attempt has a record: before anything of it outlives it.
+    pub(super) async fn recorded(&self) {
+        self.wants_out.notify_one();
+        // The sender lives as long as this does.
+        let _ = self.is_recorded.subscribe().wait_for(|recorded| *recorded).await;
+    }
+
+    /// Lines are held no more: those that were, which are to be written with the next step.
+    pub(super) fn let_out(&self) -> Vec<LogRow> {
+        lock(&self.held).take().unwrap_or_default()
+    }
+
+    /// Returns when what is held should be let out, at the latest after `longest`.
+    pub(super) async fn wants_out(&self, longest: Duration) {
+        let _ = tokio::time::timeout(longest, self.wants_out.notified()).await;
     }
 
     /// The flow's lines from here on come before its call `next`.
     pub(super) fn before_call(&self, next: u32, generation: u32) {
-        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut place = lock(&self.place);
         if (place.0, place.1) != (next, generation) {
             *place = (next, generation, 0);
         }
@@ -164,7 +206,7 @@ impl LogSink for LogLines {
 
     fn line(&self, level: LogLevel, module: &'static str, message: String) {
         let (call, attempt, ordinal) = {
-            let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut place = lock(&self.place);
             let here = *place;
             place.2 = place.2.saturating_add(1);
             here
@@ -181,8 +223,15 @@ impl LogSink for LogLines {
             module,
             message,
         };
+        if let Some(held) = lock(&self.held).as_mut() {
+            held.push(row);
+            if held.len() >= HELD {
+                self.wants_out.notify_one();
+            }
+            return;
+        }
         if call >= self.shown_before.load(Ordering::Relaxed) {
-            (self.observer)(Event::Log(row.clone()));
+            self.ahead.tell(|| Event::Log(row.clone()));
         }
         self.writer.send(row);
     }
@@ -190,6 +239,8 @@ impl LogSink for LogLines {
     fn progress(&self, message: String, fraction: Option<f64>) {
         let invocation = self.checkpoint.as_ref().map(|(_, invocation)| invocation.clone());
         let fraction = fraction.filter(|fraction| fraction.is_finite()).map(|fraction| fraction.clamp(0.0, 1.0));
-        (self.observer)(Event::Progress { invocation, message, fraction });
+        // Whoever says how far it is takes long enough to be seen.
+        self.wants_out.notify_one();
+        self.ahead.tell(|| Event::Progress { invocation, message, fraction });
     }
 }

@@ -1,9 +1,10 @@
 //! When things happen: submits executions, drives one at a time from its journal to its next stop, settles questions, plans replays.
 //!
 //! Uses the sandbox to run guests, the journal to decide, the store to remember; names no backend and no wasmtime type. Keeps E1–E4 and
-//! E8–E13: a durable call is served or runs, its outcome is on the disk before the flow goes on, and whoever drives an execution holds its
-//! lease.
+//! E8–E13: a durable call is served or runs, what the world can see waits until everything before it is on the disk, and whoever drives an
+//! execution holds its lease.
 
+mod ahead;
 mod archive;
 mod artifacts;
 mod attempt;
@@ -14,6 +15,7 @@ mod calls;
 mod cancel;
 mod checkpoint_port;
 mod child;
+mod corks;
 mod drive;
 mod dry_run;
 mod effects;
@@ -28,6 +30,7 @@ mod journals;
 mod lease;
 mod log_lines;
 mod metadata;
+mod mutex;
 mod options;
 mod patience;
 mod recorder;
@@ -37,6 +40,7 @@ mod retry;
 mod run;
 mod scheduler;
 mod schema;
+mod served;
 mod spec;
 mod submit;
 mod submitted;
@@ -52,13 +56,13 @@ pub use archive::TransferError;
 pub use artifacts::{ArtifactEntry, SaveType, artifacts_of, list_artifacts};
 pub use drive::Driven;
 pub use error::EngineError;
-pub use events::{Event, Observer, ServedFrom, silent};
+pub use events::{Event, Observer, ServedFrom};
 pub use journals::{JournalRead, read_journal};
 pub use options::{DriveOptions, SleepPolicy, WaitPolicy};
 pub use replay::ReplayOrder;
 pub use schema::{SchemaProblem, check as check_schema};
 pub use spec::FrozenSpec;
-pub use submit::Submission;
+pub use submit::{Submission, Submitted};
 pub use transfer::Imported;
 pub use verify::{Verdict, Verification};
 
@@ -98,6 +102,8 @@ pub struct Engine {
     /// Places for drives of child flows that nobody waits for.
     free_children: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
+    /// Steps that wait for others to go with.
+    corks: corks::Corks,
 }
 
 impl std::fmt::Debug for Engine {
@@ -118,7 +124,7 @@ impl Engine {
         let bodies = Arc::new(Semaphore::new(settings.parallel.clamp(1, Semaphore::MAX_PERMITS)));
         let free_children = Arc::new(Semaphore::new(FREE_CHILDREN));
         let stopping = watch::Sender::new(false);
-        Self { store, sandbox, clock, ids, programs: Arc::default(), bodies, free_children, stopping }
+        Self { store, sandbox, clock, ids, programs: Arc::default(), bodies, free_children, stopping, corks: Default::default() }
     }
 
     /// Begins a graceful stop: no body starts any more, those that run come to their end, and then every drive leaves its execution to the

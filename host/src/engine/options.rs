@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::events::{Observer, silent};
+use super::events::Observer;
 
 /// What a driver does when the flow waits for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,6 @@ pub struct DriveOptions {
 
 impl Default for DriveOptions {
     fn default() -> Self {
-        Self { wait: WaitPolicy::Return, sleep: SleepPolicy::Stay, observer: silent(), stop: watch::channel(false).1 }
+        Self { wait: WaitPolicy::Return, sleep: SleepPolicy::Stay, observer: Observer::silent(), stop: watch::channel(false).1 }
     }
 }

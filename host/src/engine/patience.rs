@@ -13,6 +13,9 @@ use crate::store::StatusChange;
 /// Kitaru's polling window, in seconds.
 pub(super) const DEFAULT_WINDOW: u64 = 600;
 
+/// What is due within this time is waited for, and what waits in the store is taken up so much earlier: then the timer that fires is exact.
+pub(super) const SOON: Duration = Duration::from_millis(8);
+
 /// The runner leaves the execution to the store.
 #[derive(Debug, thiserror::Error)]
 #[error("the runner leaves the execution to the store")]
@@ -131,8 +134,8 @@ impl ParkedCalls {
         if policy.stopping {
             return Patience::Leave;
         }
-        // What is due comes at once; whoever left now would only be called back.
-        if self.wake_at().is_some_and(|due| due <= policy.now) {
+        // What is due comes soon; whoever left now would only be called back.
+        if self.wake_at().is_some_and(|due| due <= policy.now.after(SOON)) {
             return Patience::Stay(None);
         }
         let windows = self.0.values().filter_map(|parked| match parked {

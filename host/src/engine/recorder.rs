@@ -1,18 +1,24 @@
 //! Writes the journal of the execution that is driven: numbers and chains the entries, under the lease.
 //!
-//! Steps are written in the order in which they are handed over, by a task of their own: whoever waits for one may go away, and it is
-//! written all the same, so that the numbers have no gap. Several may be on their way to the disk at a time, and share its sync.
+//! A step has its place in the journal when it is handed over, and need not be on the disk before the flow goes on: what nobody can see may
+//! run ahead of the disk. Whatever the world can see, and be it an event for whoever watches, waits until everything before it is durable
+//! (E3, external synchrony). If the machine dies, what had run ahead was never seen, and runs again.
+//!
+//! Such steps are not even handed to the store one by one: they are corked, and go with the next step that somebody waits for, or after a
+//! millisecond.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::oneshot;
 
-use super::EngineError;
+use super::ahead::Ahead;
+use super::corks::{Corked, Corks};
+use super::events::{Event, Observer};
+use super::mutex::lock;
+use super::{Engine, EngineError};
 use crate::clock::{Clock, Timestamp};
 use crate::journal::{Entry, EntryBody, Payload, encode};
-use crate::store::{Append, CacheEntry, Durability, Lease, NewExecution, NewWait, StatusChange, Store};
+use crate::store::{Append, CacheEntry, Durability, Lease, LogRow, NewExecution, NewWait, StatusChange, Store};
 
 /// One step to write.
 #[derive(Debug, Default)]
@@ -23,6 +29,7 @@ pub(super) struct Step {
     pub(super) wait: Option<NewWait>,
     pub(super) child: Option<Box<NewExecution>>,
     pub(super) cache: Option<CacheEntry>,
+    pub(super) logs: Vec<LogRow>,
     /// When it happened, if not when it is handed over.
     pub(super) at: Option<Timestamp>,
 }
@@ -56,141 +63,195 @@ pub(super) struct Recorded {
     pub(super) seq: u64,
 }
 
-type Reply = oneshot::Sender<Result<Recorded, EngineError>>;
-
-/// A step on its way to the disk.
-pub(super) struct Writing(oneshot::Receiver<Result<Recorded, EngineError>>);
-
-impl Writing {
-    /// Waits until the step is as safe as was asked.
-    pub(super) async fn done(self) -> Result<Recorded, EngineError> {
-        self.0.await.unwrap_or_else(|_| Err(EngineError::state("the journal's writer has ended")))
-    }
-}
-
 /// The writing end of one execution's journal.
 pub(super) struct Recorder {
+    inner: Arc<Inner>,
+    corks: Corks,
+    /// Goes with this: then nobody has anything to record any more.
+    _alive: oneshot::Sender<()>,
+}
+
+/// What is left to do when the last who could record something is gone.
+pub(super) struct Rest {
+    inner: Arc<Inner>,
+    gone: oneshot::Receiver<()>,
+}
+
+impl Rest {
+    /// Returns when everything was handed over that ever will be.
+    pub(super) async fn handed_over(self) {
+        let _ = self.gone.await;
+        self.inner.uncork();
+    }
+}
+
+/// For those who show what they may not record.
+pub(super) struct Settling(Arc<Inner>);
+
+impl Settling {
+    /// Returns when all steps so far are as safe as was asked. False where one could not be written.
+    pub(super) async fn settled(&self) -> bool {
+        self.0.flush(&mut lock(&self.0.chain));
+        self.0.ahead.is_settled_now().await
+    }
+}
+
+struct Inner {
     lease: Lease,
-    clock: Arc<dyn Clock>,
-    steps: mpsc::UnboundedSender<Handed>,
-}
-
-/// A step as it was handed over. It happened then, however long the disk takes.
-struct Handed {
-    step: Step,
-    at: Timestamp,
-    durability: Durability,
-    reply: Reply,
-}
-
-/// The task behind a [`Recorder`]: it ends when that is gone and everything is written.
-pub(super) type RecorderTask = JoinHandle<()>;
-
-impl Recorder {
-    /// Goes on after the entry with number `next_seq - 1` and link `link`.
-    pub(super) fn start(
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        lease: Lease,
-        next_seq: u64,
-        link: [u8; 32],
-    ) -> (Self, RecorderTask) {
-        let (steps, mut queue) = mpsc::unbounded_channel::<Handed>();
-        let last = Timestamp::from_micros(0);
-        let mut writer = Writer { store, lease: lease.clone(), next_seq, link, last, broken: Arc::default() };
-        let task = tokio::spawn(async move {
-            let mut under_way = JoinSet::new();
-            while let Some(handed) = queue.recv().await {
-                writer.write(handed, &mut under_way).await;
-                while under_way.try_join_next().is_some() {}
-            }
-            while under_way.join_next().await.is_some() {}
-        });
-        (Self { lease, clock, steps }, task)
-    }
-
-    pub(super) fn lease(&self) -> &Lease {
-        &self.lease
-    }
-
-    /// Hands a step over. It is written after those that were handed over before.
-    pub(super) fn hand_over(&self, step: Step, durability: Durability) -> Writing {
-        let (reply, answer) = oneshot::channel();
-        let at = step.at.unwrap_or_else(|| self.clock.now());
-        // If the writer is gone the reply goes with the step, and `done` says so.
-        let _ = self.steps.send(Handed { step, at, durability, reply });
-        Writing(answer)
-    }
-
-    /// Writes a step and returns when it is as safe as asked.
-    pub(super) async fn write(&self, step: Step, durability: Durability) -> Result<Recorded, EngineError> {
-        self.hand_over(step, durability).done().await
-    }
-}
-
-struct Writer {
     store: Arc<dyn Store>,
-    lease: Lease,
+    clock: Arc<dyn Clock>,
+    chain: Mutex<Chain>,
+    ahead: Arc<Ahead>,
+}
+
+/// Where the journal stands.
+struct Chain {
     next_seq: u64,
     link: [u8; 32],
     /// When the step before happened: of two that are handed over at once, the one that is written later is not the earlier one.
     last: Timestamp,
-    /// A step was not written: what follows would leave a gap.
-    broken: Arc<AtomicBool>,
+    /// Steps that wait for others to go with.
+    corked: Option<Append>,
+    /// Something was handed over that what follows must not go without.
+    has_begun: bool,
 }
 
-impl Writer {
-    async fn write(&mut self, handed: Handed, under_way: &mut JoinSet<()>) {
-        let Handed { step, at, durability, reply } = handed;
-        if self.broken.load(Ordering::Acquire) {
-            let _ = reply.send(Err(EngineError::state("an earlier step of the execution could not be written")));
-            return;
-        }
-        let at = at.max(self.last);
-        self.last = at;
-        let append = match self.encode(step, durability, at) {
-            Ok(append) => append,
-            Err(error) => {
-                self.broken.store(true, Ordering::Release);
-                let _ = reply.send(Err(error));
-                return;
-            }
-        };
-        let recorded = Recorded { at, seq: self.next_seq.saturating_sub(1) };
-        let (store, lease, broken) = (self.store.clone(), self.lease.clone(), self.broken.clone());
-        let mut appending = Box::pin(async move { store.append(&lease, append).await });
-        // The first poll gives it its place among the store's writes.
-        let polled = std::future::poll_fn(|context| std::task::Poll::Ready(appending.as_mut().poll(context))).await;
-        let answer = move |result: Result<(), crate::store::StoreError>| {
-            if result.is_err() {
-                broken.store(true, Ordering::Release);
-            }
-            let _ = reply.send(result.map(|()| recorded).map_err(EngineError::from));
-        };
-        match polled {
-            std::task::Poll::Ready(result) => answer(result),
-            std::task::Poll::Pending => {
-                under_way.spawn(async move { answer(appending.await) });
-            }
-        }
+/// So many entries are corked at a time.
+const MOST: usize = 64;
+
+impl Recorder {
+    /// Goes on after the entry with number `next_seq - 1` and link `link`.
+    pub(super) fn new(engine: &Engine, observer: Observer, lease: Lease, next_seq: u64, link: [u8; 32]) -> (Self, Rest) {
+        let last = Timestamp::from_micros(0);
+        let chain = Mutex::new(Chain { next_seq, link, last, corked: None, has_begun: false });
+        let (store, clock, ahead) = (engine.store.clone(), engine.clock.clone(), Arc::new(Ahead::new(observer)));
+        let inner = Arc::new(Inner { lease, store, clock, chain, ahead });
+        let (alive, gone) = oneshot::channel();
+        let rest = Rest { inner: inner.clone(), gone };
+        (Self { inner, corks: engine.corks.clone(), _alive: alive }, rest)
     }
 
-    fn encode(&mut self, step: Step, durability: Durability, at: Timestamp) -> Result<Append, EngineError> {
-        let mut entries = Vec::with_capacity(step.entries.len());
-        let mut blobs = Vec::new();
+    pub(super) fn lease(&self) -> &Lease {
+        &self.inner.lease
+    }
+
+    /// For those who show what they may not record.
+    pub(super) fn settling(&self) -> Settling {
+        Settling(self.inner.clone())
+    }
+
+    /// Hands a step over, with what is corked. It is written after those that were handed over before, when somebody waits for it.
+    ///
+    /// # Errors
+    /// When it cannot be encoded, or an earlier one could not be written: then this one would leave a gap.
+    pub(super) fn hand_over(&self, step: Step, durability: Durability) -> Result<Recorded, EngineError> {
+        let mut chain = lock(&self.inner.chain);
+        let recorded = self.inner.add(&mut chain, step, durability)?;
+        self.inner.flush(&mut chain);
+        Ok(recorded)
+    }
+
+    /// Writes a step and returns when it is as safe as asked, and all before it.
+    pub(super) async fn write(&self, step: Step, durability: Durability) -> Result<Recorded, EngineError> {
+        let recorded = self.hand_over(step, durability)?;
+        self.settle().await?;
+        Ok(recorded)
+    }
+
+    /// Corks a step that nobody can see yet.
+    pub(super) fn cork(&self, step: Step, durability: Durability) -> Result<Recorded, EngineError> {
+        // A status is for others to see, and a question or a child for somebody to find.
+        if step.status.is_some() || step.wait.is_some() || step.child.is_some() || self.inner.ahead.is_watched() {
+            let recorded = self.hand_over(step, durability);
+            self.inner.store.write_out();
+            return recorded;
+        }
+        let mut chain = lock(&self.inner.chain);
+        let is_first = chain.corked.is_none();
+        let recorded = self.inner.add(&mut chain, step, durability)?;
+        if chain.corked.as_ref().is_some_and(|corked| corked.entries.len() >= MOST) {
+            self.inner.flush(&mut chain);
+            self.inner.store.write_out();
+        } else if is_first {
+            let corked: Arc<dyn Corked> = self.inner.clone();
+            self.corks.add(Arc::downgrade(&corked));
+        }
+        Ok(recorded)
+    }
+
+    /// Waits if the flow is too far ahead of the disk.
+    pub(super) async fn keep_within_bounds(&self) -> Result<(), EngineError> {
+        self.inner.ahead.keep_within_bounds().await
+    }
+
+    /// Returns when all steps so far are as safe as was asked. Before anything that the world can see.
+    pub(super) async fn settle(&self) -> Result<(), EngineError> {
+        self.inner.flush(&mut lock(&self.inner.chain));
+        let ahead = &self.inner.ahead;
+        ahead.settle(ahead.latest()).await
+    }
+
+    /// Tells what happened, as soon as everything that it may depend on is durable.
+    pub(super) fn tell(&self, event: impl FnOnce() -> Event) {
+        self.inner.ahead.tell(event);
+    }
+
+    /// Where events wait until they may be told.
+    pub(super) fn ahead(&self) -> &Arc<Ahead> {
+        &self.inner.ahead
+    }
+}
+
+impl Inner {
+    /// Adds a step to what is corked.
+    fn add(&self, chain: &mut Chain, step: Step, durability: Durability) -> Result<Recorded, EngineError> {
+        self.ahead.check()?;
+        let at = step.at.unwrap_or_else(|| self.clock.now().max(chain.last));
+        chain.last = chain.last.max(at);
+        let first = chain.next_seq;
+        let mut append = chain.corked.take().unwrap_or_else(|| Append::new(at, durability));
         for body in step.entries {
-            blobs.extend(
+            append.blobs.extend(
                 body.payloads().filter_map(|payload| if let Payload::Blob { hash, .. } = payload { Some(*hash) } else { None }),
             );
-            let encoded = encode(&Entry { seq: self.next_seq, at, body }, &self.link).map_err(|source| EngineError::Record {
-                execution: self.lease.execution,
-                seq: self.next_seq,
-                source,
+            let entry = Entry { seq: chain.next_seq, at, body };
+            let encoded = encode(&entry, &chain.link).map_err(|source| {
+                // Those after it would leave a gap.
+                self.ahead.give_up();
+                EngineError::Record { execution: self.lease.execution, seq: chain.next_seq, source }
             })?;
-            (self.next_seq, self.link) = (self.next_seq + 1, encoded.link);
-            entries.push(encoded);
+            (chain.next_seq, chain.link) = (chain.next_seq + 1, encoded.link);
+            append.entries.push(encoded);
         }
-        let Step { status, metadata, wait, child, cache, .. } = step;
-        Ok(Append { entries, status, metadata, wait, child, cache, blobs, at, durability })
+        if durability == Durability::Full {
+            append.durability = durability;
+        }
+        append.at = at;
+        append.metadata = step.metadata.or(append.metadata);
+        append.cache.extend(step.cache);
+        append.logs.extend(step.logs);
+        (append.status, append.wait, append.child) = (step.status, step.wait, step.child);
+        append.follows = append.follows.or_else(|| chain.has_begun.then_some(first));
+        chain.corked = Some(append);
+        Ok(Recorded { at, seq: chain.next_seq.saturating_sub(1) })
+    }
+
+    /// Hands over what is corked. Under the lock of the chain: steps are queued in the order of their numbers.
+    fn flush(&self, chain: &mut Chain) {
+        let Some(append) = chain.corked.take() else { return };
+        chain.has_begun = true;
+        let bytes = append.entries.iter().map(|entry| entry.bytes.len()).sum();
+        let lines = if self.ahead.is_watched() { append.logs.clone() } else { Vec::new() };
+        self.ahead.push(self.store.append(&self.lease, append), bytes);
+        for row in lines {
+            self.ahead.tell(|| Event::Log(row));
+        }
+    }
+}
+
+impl Corked for Inner {
+    fn uncork(&self) {
+        self.flush(&mut lock(&self.chain));
+        self.store.write_out();
     }
 }

@@ -1,5 +1,6 @@
 //! Failed executions reopened (E9), stopped ones resumed.
 
+use super::events::Observer;
 use super::journals::read_journal;
 use super::lease::LeaseGuard;
 use super::recorder::Step;
@@ -45,7 +46,7 @@ impl Engine {
         let finished = journal.history.finished.is_some();
         let failure = row.failure.as_ref().filter(|_| finished);
         let rerun = failure.map(|failure| journal.history.to_rerun(failure)).unwrap_or_default();
-        let recorder = guard.recorder(self, journal.history.next_seq, journal.link);
+        let recorder = guard.recorder(Observer::silent(), journal.history.next_seq, journal.link);
         let component_bytes = component.map(|digest| *digest.as_bytes());
         let body = EntryBody::Reopened { rerun: rerun.clone(), component: component_bytes, automatic: false };
         let entry = Entry { seq: journal.history.next_seq, at: self.clock.now(), body: body.clone() };

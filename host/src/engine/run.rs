@@ -46,8 +46,9 @@ impl Run {
         self.row.new.id
     }
 
-    pub(super) fn tell(&self, event: Event) {
-        (self.options.observer)(event);
+    /// Tells whoever watches what happened, as soon as everything that it may depend on is durable.
+    pub(super) fn tell(&self, event: impl FnOnce() -> Event) {
+        self.recorder.tell(event);
     }
 
     /// Whether this drive, or the whole host, comes to a graceful stop.
@@ -89,12 +90,14 @@ impl Run {
         self.lines.before_call(next, self.cursor.own().generation(next));
     }
 
-    /// Records the end of a call, unless somebody cancels it; then this never returns, because its task is about to be stopped.
+    /// Records the end of a call, unless somebody cancels it; then this never returns, because its task is about to be stopped. The flow may go
+    /// on before it is on the disk.
     pub(super) async fn finish(&self, index: u32, step: Step, outcome: Outcome) -> Result<Ended, EngineError> {
         if !self.calls.begin_recording(index) {
             std::future::pending::<()>().await;
         }
-        let recorded = self.calls.unpark(&self.recorder, index, step, Durability::Full).done().await?;
+        let recorded = self.calls.unpark(&self.recorder, index, step, Durability::Full)?;
+        self.recorder.keep_within_bounds().await?;
         Ok(Ended { outcome, clock: recorded.at, order: recorded.seq })
     }
 
@@ -107,6 +110,7 @@ impl Run {
             outcome: outcome.clone(),
             provenance: Provenance::Ran,
             metadata: None,
+            started_at: None,
         };
         self.finish(index, Step::entry(entry), outcome).await
     }

@@ -12,15 +12,15 @@ use tokio::task::JoinSet;
 use super::drive::boxed_drive;
 use super::events::Observer;
 use super::options::{DriveOptions, SleepPolicy};
+use super::patience::SOON;
 use super::{Engine, EngineError};
-use crate::clock::Timestamp;
 use crate::ids::ExecutionId;
 use crate::store::{ExecutionFilter, Page, Status, StoreError};
 
 /// How often it looks for what no timer and no wake-up tells of: executions that another process created, or whose runner died.
 const LOOK: Duration = Duration::from_millis(500);
-/// The shortest pause: what is due and still in the list is being driven, here or elsewhere.
-const HURRY: Duration = Duration::from_millis(20);
+/// The shortest pause.
+const HURRY: Duration = Duration::from_millis(1);
 /// Executions driven at a time. Each that computes or runs a body needs an instance; those that wait are let go of.
 const DRIVES: usize = 256;
 /// How long an execution that could not be driven is left alone, and the store that could not be read.
@@ -37,19 +37,28 @@ impl Engine {
         // A store that cannot be read when the host starts is somebody's mistake; later it is a bad moment.
         self.store.next_wake(self.clock.now()).await?;
         let held = Held::default();
-        let mut drives = JoinSet::new();
+        let (mut drives, mut sweep) = (JoinSet::new(), JoinSet::new());
+        let mut last: Option<Instant> = None;
         while !self.is_stopping() {
             while drives.try_join_next().is_some() {}
-            let pause = match self.look(&held, &mut drives, &observer).await {
+            if sweep.is_empty() && last.is_none_or(|last| last.elapsed() >= LOOK) {
+                last = Some(Instant::now());
+                let engine = self.clone();
+                // Beside the timers, which do not wait for it.
+                sweep.spawn(async move { engine.ready().await });
+            }
+            let pause = match self.fire(&held, &mut drives, &observer).await {
                 Ok(pause) => pause,
-                Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "the store could not be looked through");
-                    REST
-                }
+                Err(error) => Self::rest(&error),
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = self.stopped() => {}
+                Some(found) = sweep.join_next(), if !sweep.is_empty() => match found {
+                    Ok(Ok(ready)) => self.begin(ready, &held, &mut drives, &observer),
+                    Ok(Err(error)) => tokio::time::sleep(Self::rest(&error)).await,
+                    Err(_) => {}
+                },
                 Some(_) = drives.join_next(), if drives.len() >= DRIVES => {}
             }
         }
@@ -58,13 +67,29 @@ impl Engine {
         Ok(())
     }
 
-    /// Drives what can go on and nobody drives; how long until the next look.
-    async fn look(&self, held: &Held, drives: &mut JoinSet<()>, observer: &Observer) -> Result<Duration, EngineError> {
-        held.let_go_of_the_rested();
+    /// How long to leave a store alone that cannot be read.
+    fn rest(error: &EngineError) -> Duration {
+        tracing::error!(error = error as &dyn std::error::Error, "the store could not be looked through");
+        REST
+    }
+
+    /// Drives what is due soon; how long until the next is.
+    async fn fire(&self, held: &Held, drives: &mut JoinSet<()>, observer: &Observer) -> Result<Duration, EngineError> {
         // One moment for both questions: a time between two would be in neither answer.
-        let now = self.clock.now();
-        let mut ready = self.ready(now).await?;
-        ready.retain(|id| !held.has(*id));
+        let soon = self.clock.now().after(SOON);
+        let due = self.store.due(soon).await?;
+        self.begin(due, held, drives, observer);
+        // What was due is driven, or could not be.
+        let next = self.store.next_wake(soon).await?;
+        let soon = self.clock.now().after(SOON);
+        Ok(next.map_or(LOOK, |due| due.since(soon).clamp(HURRY, LOOK)))
+    }
+
+    /// Drives those that nobody drives, as far as there is room.
+    fn begin(&self, mut ready: Vec<ExecutionId>, held: &Held, drives: &mut JoinSet<()>, observer: &Observer) {
+        held.let_go_of_the_rested();
+        let mut known = HashSet::new();
+        ready.retain(|id| known.insert(*id) && !held.has(*id));
         ready.truncate(DRIVES.saturating_sub(drives.len()));
         for id in ready {
             held.take(id);
@@ -88,23 +113,16 @@ impl Engine {
                 }
             });
         }
-        // Timers are exact: the look is only for what nobody tells of. What was due is driven, or could not be.
-        let next = self.store.next_wake(now).await?;
-        Ok(next.map_or(LOOK, |due| due.since(self.clock.now()).clamp(HURRY, LOOK)))
     }
 
-    /// Executions that could go on.
-    async fn ready(&self, now: Timestamp) -> Result<Vec<ExecutionId>, EngineError> {
-        let mut ready = self.store.due(now).await?;
+    /// Executions that could go on, and whose time no timer tells.
+    async fn ready(&self) -> Result<Vec<ExecutionId>, EngineError> {
         let page = Page { offset: 0, limit: 1_000 };
         let of = |status| ExecutionFilter { statuses: vec![status], ..ExecutionFilter::default() };
         let running = self.store.list(&of(Status::Running), page).await?;
-        ready.extend(running.iter().rev().filter(|row| row.runner.is_none()).map(|row| row.new.id));
-        let answered = self.store.answered(1_000).await?;
-        ready.extend(answered);
+        let mut ready: Vec<_> = running.iter().rev().filter(|row| row.runner.is_none()).map(|row| row.new.id).collect();
+        ready.extend(self.store.answered(1_000).await?);
         ready.extend(self.store.abandoned(1_000).await?);
-        let mut known = HashSet::new();
-        ready.retain(|id| known.insert(*id));
         Ok(ready)
     }
 }

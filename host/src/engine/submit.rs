@@ -3,16 +3,16 @@
 use serde_json::Value;
 
 use super::{Engine, EngineError, FrozenSpec, schema};
-use crate::ids::ExecutionId;
+use crate::ids::{ComponentDigest, ExecutionId};
 use crate::journal::CanonicalJson;
 use crate::sandbox::{FlowInfo, Manifest};
-use crate::store::{NewExecution, put_bytes};
+use crate::store::{NewExecution, StoreError, put_bytes};
 
 /// What to run.
 #[derive(Debug)]
 pub struct Submission {
-    /// The component's bytes.
-    pub component: Vec<u8>,
+    /// The component.
+    pub component: Submitted,
     /// The flow; may be left out where the component has one.
     pub flow: Option<String>,
     /// Its named arguments.
@@ -23,18 +23,36 @@ pub struct Submission {
     pub tags: Vec<String>,
 }
 
+/// A component to run.
+#[derive(Debug)]
+pub enum Submitted {
+    /// Its bytes, which the store keeps from now on.
+    Bytes(Vec<u8>),
+    /// One that the store has: then it need not be read and hashed again.
+    Stored(ComponentDigest),
+}
+
 impl Engine {
     /// Creates an execution. It runs when somebody drives it.
     ///
     /// # Errors
     /// When the component cannot run here, has no such flow, or the input does not fit the flow's schema: then nothing was created.
     pub async fn submit(&self, submission: Submission) -> Result<ExecutionId, EngineError> {
-        let program = self.program(&submission.component).await?;
+        let program = match &submission.component {
+            Submitted::Bytes(bytes) => self.program(bytes).await?,
+            Submitted::Stored(digest) => self.stored_program(*digest).await?,
+        };
         let flow = pick_flow(program.manifest(), submission.flow.as_deref())?;
         check_input(flow, &submission.input)?;
         self.sandbox.check_grants(&submission.spec.grants)?;
         let spec = FrozenSpec { flow_defaults: flow.options, ..submission.spec };
-        let component = self.store.put_component(&submission.component).await?;
+        let component = match submission.component {
+            Submitted::Bytes(bytes) => self.store.put_component(&bytes).await?,
+            Submitted::Stored(digest) if self.store.keep_component(digest).await? => digest,
+            Submitted::Stored(digest) => {
+                return Err(StoreError::NotFound { what: "component", id: digest.to_string() }.into());
+            }
+        };
         let id = self.ids.execution();
         let now = self.clock.now();
         let input = put_bytes(self.store.as_ref(), CanonicalJson::of(&submission.input).into_string().into_bytes()).await?;

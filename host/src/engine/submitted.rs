@@ -137,22 +137,21 @@ pub(super) async fn cancel_call(run: &Arc<Run>, tasks: &Tasks, index: u32, by: C
         return Ok(());
     }
     tasks.stop(index).await;
-    // A child flow of before, or one that this run has created, or was about to: then it is there once all of that is written.
+    // What the flow decided to end it for is durable before anybody can see that it is ended, and a child that was about to be created is
+    // there.
+    run.recorder.settle().await?;
     let child = run.calls.child(index).or_else(|| run.cursor.own().call(index).and_then(|record| record.child));
     if let Some(child) = child {
-        run.recorder.write(Step::default(), Durability::Relaxed).await?;
         run.engine.cancel_quietly(child).await?;
     }
     close_question(run, index).await?;
     let (provenance, durability) = match by {
-        // E3: the flow goes on knowing it.
         Canceller::Flow => (Provenance::Withdrawn, Durability::Full),
         // The flow's own end comes right after it, and is synced.
         Canceller::End => (Provenance::Cancelled, Durability::Relaxed),
     };
     let entry = ended(index, provenance);
-    let writing = run.calls.unpark(&run.recorder, index, Step::entry(entry), durability);
-    let recorded = writing.done().await?;
+    let recorded = run.calls.unpark(&run.recorder, index, Step::entry(entry), durability)?;
     run.calls.settle(index, Ok(Ended { outcome: outcome(index), clock: recorded.at, order: recorded.seq }));
     Ok(())
 }
@@ -162,7 +161,7 @@ pub(super) async fn close_question(run: &Run, index: u32) -> Result<(), EngineEr
     let id = CallId { execution: run.id(), index };
     match run.store.resolve(id, Resolution::Aborted, run.clock.now()).await {
         Ok(()) => {
-            run.tell(Event::Answered { id });
+            run.tell(|| Event::Answered { id });
             Ok(())
         }
         Err(StoreError::NotFound { .. } | StoreError::Conflict { .. }) => Ok(()),
@@ -180,5 +179,13 @@ fn outcome(index: u32) -> Outcome {
 }
 
 fn ended(index: u32, provenance: Provenance) -> EntryBody {
-    EntryBody::CallEnded { call: index, attempt: 0, descriptor: None, outcome: outcome(index), provenance, metadata: None }
+    EntryBody::CallEnded {
+        call: index,
+        attempt: 0,
+        descriptor: None,
+        outcome: outcome(index),
+        provenance,
+        metadata: None,
+        started_at: None,
+    }
 }

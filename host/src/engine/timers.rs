@@ -29,13 +29,7 @@ pub(super) async fn until(clock: &dyn Clock, due: Timestamp) {
 
 impl Run {
     /// Sleeps until the call's time has come, counted from when the call was first made.
-    pub(super) async fn sleep(
-        self: &Arc<Self>,
-        call: Call,
-        milliseconds: u64,
-        attempt: u32,
-        metadata: Option<String>,
-    ) -> Result<Ended, Stop> {
+    pub(super) async fn sleep(self: &Arc<Self>, call: Call, milliseconds: u64, attempt: u32) -> Result<Ended, Stop> {
         let index = call.index;
         let record = self.cursor.own().call(index).filter(|record| record.has_started());
         let (deadline, step) = match record.and_then(|record| record.deadline) {
@@ -44,11 +38,12 @@ impl Run {
                 let deadline = self.clock.now().after(Duration::from_millis(milliseconds));
                 let start =
                     EntryBody::CallStarted { call: index, attempt, descriptor: None, deadline: Some(deadline), child: None };
-                (deadline, Step::entry(start).with_metadata(metadata))
+                (deadline, Step::entry(start))
             }
         };
         let durability = if step.entries.is_empty() { Durability::Relaxed } else { Durability::Full };
-        self.calls.park(&self.recorder, index, Parked::Timer { deadline }, step, durability).done().await?;
+        self.calls.park(&self.recorder, index, Parked::Timer { deadline }, step, durability)?;
+        self.recorder.settle().await?;
         until(self.clock.as_ref(), deadline).await;
         let outcome = Outcome::Success(Payload::Inline(b"null".to_vec()));
         Ok(self.finish_ran(index, attempt, outcome).await?)

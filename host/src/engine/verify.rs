@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::dry_run::{DryCalls, Frontier, Silent};
+use super::events::Observer;
 use super::journals::{PAGE, read_journal};
 use super::lease::LeaseGuard;
 use super::recorder::Step;
@@ -202,7 +203,7 @@ impl Engine {
         if verification.holds() && verification.component != row.new.component {
             let digest = self.store.put_component(component).await?;
             let journal = read_journal(self.store.as_ref(), id).await?;
-            let recorder = guard.recorder(self, journal.history.next_seq, journal.link);
+            let recorder = guard.recorder(Observer::silent(), journal.history.next_seq, journal.link);
             let entry = EntryBody::Upgraded { component: *digest.as_bytes() };
             let step = Step::entry(entry).with_status(StatusChange::Upgraded { component: digest });
             recorder.write(step, Durability::Full).await?;

@@ -20,13 +20,7 @@ use crate::store::{Durability, NewWait, Resolution, StoreError, WaitRow, get_tex
 
 impl Run {
     /// Asks, or goes on asking, until somebody answered or the deadline passed.
-    pub(super) async fn ask(
-        self: &Arc<Self>,
-        call: Call,
-        request: WaitRequest,
-        attempt: u32,
-        metadata: Option<String>,
-    ) -> Result<Ended, Stop> {
+    pub(super) async fn ask(self: &Arc<Self>, call: Call, request: WaitRequest, attempt: u32) -> Result<Ended, Stop> {
         let id = CallId { execution: self.id(), index: call.index };
         // Before the question is asked: an answer that comes at once must not be missed.
         let mut wakeups = self.store.watch(self.id()).await.map_err(EngineError::from)?;
@@ -38,7 +32,7 @@ impl Run {
             Some(record) => (record.deadline, Step::default()),
             None => {
                 let deadline = request.deadline_milliseconds.map(|after| self.clock.now().after(Duration::from_millis(after)));
-                (deadline, self.question(&call, request, attempt, deadline).await?.with_metadata(metadata))
+                (deadline, self.question(&call, request, attempt, deadline).await?)
             }
         };
         let mut resolution = match asked {
@@ -48,13 +42,15 @@ impl Run {
         };
         if resolution.is_none() {
             let durability = if step.entries.is_empty() { Durability::Relaxed } else { Durability::Full };
-            self.calls.park(&self.recorder, call.index, Parked::Wait { window, deadline }, step, durability).done().await?;
+            let parked = Parked::Wait { window, deadline };
+            self.calls.park(&self.recorder, call.index, parked, step, durability)?;
+            self.recorder.settle().await?;
             self.logs.flush().await;
             resolution = self.store.wait(id).await.map_err(EngineError::from)?.resolution;
         }
         if resolution.is_none() {
             self.store.wake(self.id()).await.map_err(EngineError::from)?;
-            self.tell(Event::Waiting { id });
+            self.tell(|| Event::Waiting { id });
         }
         let outcome = loop {
             if let Some(resolution) = resolution {
@@ -77,7 +73,7 @@ impl Run {
             resolution = self.store.wait(id).await.map_err(EngineError::from)?.resolution;
         };
         let ended = self.finish_ran(call.index, attempt, outcome).await?;
-        self.tell(Event::Answered { id });
+        self.tell(|| Event::Answered { id });
         Ok(ended)
     }
 

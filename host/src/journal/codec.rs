@@ -108,6 +108,7 @@ mod tests {
                 outcome: Outcome::Success(Payload::Inline(result.as_bytes().to_vec())),
                 provenance: Provenance::Ran,
                 metadata: None,
+                started_at: None,
             },
         }
     }

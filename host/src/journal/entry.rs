@@ -83,7 +83,7 @@ impl fmt::Debug for PayloadHash {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Payload {
     /// The bytes themselves (JSON text is UTF-8).
-    Inline(Vec<u8>),
+    Inline(#[serde(with = "serde_bytes")] Vec<u8>),
     /// The bytes are in the blob store.
     Blob {
         /// Where.
@@ -217,7 +217,7 @@ pub enum EntryBody {
         /// When the next attempt is due.
         retry_at: Timestamp,
     },
-    /// A call ended. The flow goes on only after this is durable (E3).
+    /// A call ended. Whatever the world can see next waits until this is durable (E3).
     CallEnded {
         /// Call index.
         call: u32,
@@ -231,6 +231,8 @@ pub enum EntryBody {
         provenance: Provenance,
         /// What the checkpoint logged about itself: a JSON object as text.
         metadata: Option<String>,
+        /// When its last attempt began, where no record of its own says so: nobody could see it (E3).
+        started_at: Option<Timestamp>,
     },
     /// The flow ended: its result or its failure.
     Finished {

@@ -1,6 +1,7 @@
 //! The calls that a journal's entries fold into.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use super::{CallKind, Descriptor, Entry, EntryBody, Failure, Outcome, Provenance};
 use crate::clock::Timestamp;
@@ -121,12 +122,35 @@ pub struct HistoryError {
     pub problem: String,
 }
 
+/// Invocation IDs, which are unique in an execution, and the positions of their calls: made when somebody asks, because few do.
+#[derive(Clone, Debug, Default)]
+struct ByInvocation(OnceLock<HashMap<String, u32>>);
+
+impl ByInvocation {
+    fn of(&self, calls: &[CallRecord]) -> &HashMap<String, u32> {
+        self.0.get_or_init(|| (0..).zip(calls).map(|(index, call)| (call.descriptor.invocation.clone(), index)).collect())
+    }
+
+    fn forget(&mut self) {
+        if self.0.get().is_some() {
+            self.0 = OnceLock::new();
+        }
+    }
+}
+
+impl PartialEq for ByInvocation {
+    /// It follows from the calls.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 /// What a journal says happened so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     calls: Vec<CallRecord>,
-    /// Invocation IDs, which are unique in an execution.
-    by_invocation: HashMap<String, u32>,
+    /// Where the call of an invocation ID stands.
+    by_invocation: ByInvocation,
     /// How the flow ended the last time that it did.
     pub finished: Option<Outcome>,
     /// Calls whose failure the flow had not asked for when it ended.
@@ -179,25 +203,16 @@ impl History {
                 if record.end.is_some() {
                     return Err(problem(format!("starts call {call}, which has ended")));
                 }
-                if let Some(last) = record.attempts.last_mut().filter(|last| last.status == AttemptStatus::Running) {
-                    last.status = AttemptStatus::Interrupted;
-                }
-                (record.deadline, record.child, record.retry_at) = (deadline, child, None);
-                record.attempts.push(Attempt {
-                    number: attempt,
-                    started_at: at,
-                    ended_at: None,
-                    status: AttemptStatus::Running,
-                    metadata: None,
-                });
+                (record.deadline, record.child) = (deadline, child);
+                begin_attempt(record, attempt, at);
             }
             EntryBody::AttemptFailed { call, attempt, failure, metadata, retry_at } => {
                 let record = self.record(call, None, seq, at).map_err(problem)?;
                 record.retry_at = Some(retry_at);
                 end_attempt(record, attempt, AttemptStatus::Failed(failure), at, metadata.as_ref());
             }
-            EntryBody::CallEnded { call, attempt, descriptor, outcome, provenance, metadata } => {
-                let record = self.record(call, descriptor, seq, at).map_err(problem)?;
+            EntryBody::CallEnded { call, attempt, descriptor, outcome, provenance, metadata, started_at } => {
+                let record = self.record(call, descriptor, seq, started_at.unwrap_or(at)).map_err(problem)?;
                 if record.end.is_some() {
                     return Err(problem(format!("ends call {call} a second time")));
                 }
@@ -205,6 +220,9 @@ impl History {
                     Outcome::Success(_) => AttemptStatus::Completed,
                     Outcome::Failure(failure) => AttemptStatus::Failed(failure.clone()),
                 };
+                if let Some(started_at) = started_at {
+                    begin_attempt(record, attempt, started_at);
+                }
                 end_attempt(record, attempt, status, at, metadata.as_ref());
                 if matches!(provenance, Provenance::Cancelled | Provenance::Withdrawn)
                     && let Some(running) = record.attempts.last_mut().filter(|last| last.status == AttemptStatus::Running)
@@ -250,11 +268,11 @@ impl History {
         if let Some(kept) = self.kept(rerun) {
             let first = u32::try_from(kept).unwrap_or(u32::MAX);
             for (index, dropped) in (first..).zip(self.calls.split_off(kept)) {
-                self.by_invocation.remove(&dropped.descriptor.invocation);
                 let last = dropped.attempts.last().map_or(dropped.spent_attempts, |attempt| attempt.number);
                 let (times, attempts) = self.spent.entry(index).or_default();
                 (*times, *attempts) = (times.saturating_add(1), last);
             }
+            self.by_invocation.forget();
             self.reopened_at.push(first);
         }
         for index in rerun {
@@ -285,7 +303,7 @@ impl History {
         let position = usize::try_from(call).unwrap_or(usize::MAX);
         if position == self.calls.len() {
             let descriptor = descriptor.ok_or_else(|| format!("is the first of call {call} and does not say what was called"))?;
-            self.by_invocation.insert(descriptor.invocation.clone(), call);
+            self.by_invocation.forget();
             let spent_attempts = self.spent.get(&call).map_or(0, |(_, attempts)| *attempts);
             self.calls.push(CallRecord {
                 descriptor,
@@ -316,7 +334,7 @@ impl History {
 
     /// The call of this kind with this invocation ID.
     pub fn by_invocation(&self, kind: CallKind, invocation: &str) -> Option<(u32, &CallRecord)> {
-        let index = self.by_invocation.get(invocation)?;
+        let index = self.by_invocation.of(&self.calls).get(invocation)?;
         self.call(*index).filter(|record| record.descriptor.kind == kind).map(|record| (*index, record))
     }
 
@@ -351,6 +369,14 @@ impl History {
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }
+}
+
+fn begin_attempt(record: &mut CallRecord, number: u32, started_at: Timestamp) {
+    if let Some(last) = record.attempts.last_mut().filter(|last| last.status == AttemptStatus::Running) {
+        last.status = AttemptStatus::Interrupted;
+    }
+    record.retry_at = None;
+    record.attempts.push(Attempt { number, started_at, ended_at: None, status: AttemptStatus::Running, metadata: None });
 }
 
 fn end_attempt(record: &mut CallRecord, number: u32, status: AttemptStatus, at: Timestamp, metadata: Option<&String>) {

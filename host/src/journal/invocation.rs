@@ -39,6 +39,34 @@ impl Invocations {
     }
 }
 
+impl Invocations {
+    /// Takes `expected`, if that is plainly the invocation ID of the next call of `name`. Otherwise nothing has changed, and
+    /// [`Invocations::next`] knows.
+    pub fn take(&mut self, name: &str, own: Option<&str>, expected: &str) -> bool {
+        if own.is_some() || self.taken.contains_key(expected) {
+            return false;
+        }
+        match self.taken.get_mut(name) {
+            None if expected == name => {}
+            None => return false,
+            Some(count) => {
+                let number = expected.strip_prefix(name).and_then(|rest| rest.strip_prefix('_'));
+                if !number.is_some_and(|number| is_number(number, *count + 1)) {
+                    return false;
+                }
+                *count += 1;
+            }
+        }
+        self.taken.insert(expected.to_owned(), 1);
+        true
+    }
+}
+
+/// Whether `text` is how `number` is written.
+fn is_number(text: &str, number: u32) -> bool {
+    !text.starts_with(['0', '+']) && text.parse() == Ok(number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +84,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_taken_is_what_would_be_given(
+            calls in proptest::collection::vec((prop_oneof!["a", "a_2", "a_3", "b", "a_2_2"], any::<bool>(), any::<bool>()), 0..40),
+        ) {
+            let (mut given, mut taken) = (Invocations::default(), Invocations::default());
+            for (name, own, wrong) in calls {
+                let own = own.then_some(name.as_str());
+                let next = given.next(&name, own);
+                if wrong {
+                    prop_assert!(!taken.take(&name, own, "a_02"));
+                }
+                // Where it is not taken, nothing has changed.
+                if !next.as_ref().is_ok_and(|next| taken.take(&name, own, next)) {
+                    prop_assert_eq!(taken.next(&name, own), next);
+                }
+            }
+        }
+
         #[test]
         fn no_id_is_given_twice(names in proptest::collection::vec(prop_oneof!["a", "a_2", "a_3", "b"], 0..40)) {
             let mut ids = Invocations::default();

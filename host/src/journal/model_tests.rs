@@ -247,7 +247,7 @@ impl<'a> Life<'a> {
 }
 
 fn ended(call: u32, attempt: u32, descriptor: Option<Descriptor>, outcome: Outcome) -> EntryBody {
-    EntryBody::CallEnded { call, attempt, descriptor, outcome, provenance: Provenance::Ran, metadata: None }
+    EntryBody::CallEnded { call, attempt, descriptor, outcome, provenance: Provenance::Ran, metadata: None, started_at: None }
 }
 
 /// Lives through crashes and reopenings until the flow has ended well.

@@ -177,6 +177,7 @@ fn e10_a_served_call_keeps_its_true_origin() {
         outcome: success("1"),
         provenance: provenance.clone(),
         metadata: None,
+        started_at: None,
     });
     book.ran(1, checkpoint("b"), success("2"));
     let plan = plan(&book, from("b")).unwrap();

@@ -58,6 +58,7 @@ impl Book {
             outcome,
             provenance: Provenance::Ran,
             metadata: None,
+            started_at: None,
         })
     }
 
@@ -70,6 +71,7 @@ impl Book {
             outcome: failed(),
             provenance: Provenance::Cancelled,
             metadata: None,
+            started_at: None,
         })
     }
 

@@ -104,26 +104,35 @@ impl CodeCache {
     }
 
     /// The compiled code of a component, if the cache has it.
-    pub(super) fn load(&self, engine: &Engine, digest: ComponentDigest) -> Option<Component> {
-        deserialize(engine, &self.read(digest, Kind::Code)?)
+    pub(super) fn code(&self, digest: ComponentDigest) -> Option<Code> {
+        self.read(digest, Kind::Code).map(Code)
     }
 
     /// Keeps the compiled code of a component.
-    pub(super) fn store(&self, digest: ComponentDigest, component: &Component) {
-        match component.serialize() {
-            Ok(code) => self.write(digest, Kind::Code, &code),
-            Err(error) => tracing::warn!(%digest, %error, "compiled code could not be written out"),
-        }
+    pub(super) fn store(&self, digest: ComponentDigest, code: &[u8]) {
+        self.write(digest, Kind::Code, code);
     }
 }
 
-#[expect(unsafe_code, reason = "the project's one exception: loading compiled code that a keyed hash proves to be our own")]
-fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
-    // SAFETY: `read` has verified with a key that only this data folder knows that these bytes came out of `Component::serialize` of an
-    // engine with the same version and settings.
-    unsafe { Component::deserialize(engine, code) }
-        .inspect_err(|error| tracing::warn!(%error, "compiled code in the cache is unusable; compiling again"))
-        .ok()
+/// Compiled code that is our own: an engine of this process made it, or the cache's key proves it.
+pub(super) struct Code(Vec<u8>);
+
+impl Code {
+    /// What an engine of this process has written out.
+    pub(super) fn of_this_process(code: Vec<u8>) -> Self {
+        Self(code)
+    }
+
+    /// The component, in an engine with the same settings; these may get their memory from different places.
+    ///
+    /// # Errors
+    /// When the engine has no room for what the component is made of.
+    #[expect(unsafe_code, reason = "the project's one exception: loading compiled code that is known to be our own")]
+    pub(super) fn load(&self, engine: &Engine) -> wasmtime::Result<Component> {
+        // SAFETY: there are two ways to get a `Code`. An engine of this process has made it a moment ago; or `read` has verified, with a key that
+        // only this data folder knows, that these bytes came out of an engine with the same version and settings.
+        unsafe { Component::deserialize(engine, &self.0) }
+    }
 }
 
 fn create_private(folder: &Path) -> std::io::Result<()> {
@@ -160,39 +169,39 @@ mod tests {
         let bytes = wat::parse_str("(component)").unwrap();
         let (digest, component) = (ComponentDigest::of(&bytes), Component::new(&engine, &bytes).unwrap());
         let cache = CodeCache::open(folder.path(), &engine, [1; 32]).unwrap();
-        assert!(cache.load(&engine, digest).is_none());
-        cache.store(digest, &component);
-        assert!(cache.load(&engine, digest).is_some());
+        assert!(cache.code(digest).is_none());
+        cache.store(digest, &component.serialize().unwrap());
+        assert!(cache.code(digest).is_some());
 
         // The same folder later: the key stays, whatever fresh bytes are offered.
-        assert!(CodeCache::open(folder.path(), &engine, [2; 32]).unwrap().load(&engine, digest).is_some());
+        assert!(CodeCache::open(folder.path(), &engine, [2; 32]).unwrap().code(digest).is_some());
 
         // A file that somebody else wrote, or changed.
         let path = cache.path(digest, Kind::Code);
         let mut file = fs::read(&path).unwrap();
         *file.last_mut().unwrap() ^= 1;
         fs::write(&path, &file).unwrap();
-        assert!(cache.load(&engine, digest).is_none());
+        assert!(cache.code(digest).is_none());
         fs::write(&path, component.serialize().unwrap()).unwrap();
-        assert!(cache.load(&engine, digest).is_none());
+        assert!(cache.code(digest).is_none());
         fs::write(&path, b"").unwrap();
-        assert!(cache.load(&engine, digest).is_none());
+        assert!(cache.code(digest).is_none());
 
         // The code of one component under the name of another.
-        cache.store(digest, &component);
+        cache.store(digest, &component.serialize().unwrap());
         let other = ComponentDigest::of(b"other");
         fs::copy(&path, cache.path(other, Kind::Code)).unwrap();
-        assert!(cache.load(&engine, other).is_none());
+        assert!(cache.code(other).is_none());
 
         // Something else of the same component.
         cache.store_manifest(digest, "{}");
         assert_eq!(cache.manifest(digest).as_deref(), Some("{}"));
         fs::copy(cache.path(digest, Kind::Manifest), &path).unwrap();
-        assert!(cache.load(&engine, digest).is_none());
-        cache.store(digest, &component);
+        assert!(cache.code(digest).is_none());
+        cache.store(digest, &component.serialize().unwrap());
 
         // Another engine.
         let slower = Engine::new(wasmtime::Config::new().epoch_interruption(true)).unwrap();
-        assert!(CodeCache::open(folder.path(), &slower, [1; 32]).unwrap().load(&slower, digest).is_none());
+        assert!(CodeCache::open(folder.path(), &slower, [1; 32]).unwrap().code(digest).is_none());
     }
 }

@@ -1,11 +1,12 @@
 //! Interruption: a thread moves the engine's epoch on, and at every tick a computing guest yields and is checked against its deadline. So a
 //! spinning guest neither blocks others nor outlives its limit.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime::{Engine, EngineWeak, Store, UpdateDeadline};
 
 use super::limits::LimitReached;
 use super::port::Scope;
@@ -13,31 +14,66 @@ use super::state::HostState;
 
 const TICK: Duration = Duration::from_millis(5);
 
-/// Moves the epoch on for as long as it lives.
+/// Moves the epoch of all engines on, for as long as it lives and any instance does: where nothing runs, nothing wakes up.
 pub(super) struct Ticker {
-    stop: Arc<AtomicBool>,
+    shared: Arc<Shared>,
+    thread: Thread,
+}
+
+#[derive(Default)]
+struct Shared {
+    is_over: AtomicBool,
+    instances: AtomicUsize,
+    engines: Mutex<Vec<EngineWeak>>,
 }
 
 impl Ticker {
     pub(super) fn start(engine: &Engine) -> std::io::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (engine, stopped) = (engine.weak(), stop.clone());
-        std::thread::Builder::new().name("kitaru-epoch".into()).spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
-                std::thread::sleep(TICK);
-                match engine.upgrade() {
-                    Some(engine) => engine.increment_epoch(),
-                    None => return,
+        let shared = Arc::new(Shared::default());
+        let ours = shared.clone();
+        let thread = std::thread::Builder::new().name("kitaru-epoch".into()).spawn(move || {
+            while !ours.is_over.load(Ordering::Acquire) {
+                if ours.instances.load(Ordering::Acquire) == 0 {
+                    std::thread::park();
+                    continue;
                 }
+                std::thread::sleep(TICK);
+                let engines = ours.engines.lock().unwrap_or_else(PoisonError::into_inner);
+                engines.iter().filter_map(EngineWeak::upgrade).for_each(|engine| engine.increment_epoch());
             }
         })?;
-        Ok(Self { stop })
+        let ticker = Self { shared, thread: thread.thread().clone() };
+        ticker.watch(engine);
+        Ok(ticker)
+    }
+
+    /// One more engine whose instances are to be interrupted.
+    pub(super) fn watch(&self, engine: &Engine) {
+        self.shared.engines.lock().unwrap_or_else(PoisonError::into_inner).push(engine.weak());
+    }
+
+    /// An instance begins. Its engine's epoch moves on until the answer is dropped.
+    pub(super) fn instance(&self) -> Ticking {
+        if self.shared.instances.fetch_add(1, Ordering::AcqRel) == 0 {
+            self.thread.unpark();
+        }
+        Ticking(self.shared.clone())
     }
 }
 
 impl Drop for Ticker {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.shared.is_over.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
+/// An instance that can be interrupted.
+pub(super) struct Ticking(Arc<Shared>);
+
+impl Drop for Ticking {
+    fn drop(&mut self) {
+        self.0.instances.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

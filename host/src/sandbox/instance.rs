@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use wasmtime::component::ResourceTable;
-use wasmtime::{Store, Trap};
+use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::{I32Exit, WasiCtx};
 
 use super::bindings::kitaru::flow::types;
-use super::bindings::{Flow, FlowPre};
 use super::error::ComponentError;
 use super::limits::{InstanceLimiter, LimitReached, Limits};
 use super::port::{FlowClock, LogSink, Stop};
+use super::program::Prepared;
 use super::runtime::Sandbox;
 use super::state::{HostState, Port};
 use super::stdio::{LogBudget, LogStream};
@@ -55,7 +55,7 @@ impl Streams {
 }
 
 /// Asks a component for its manifest.
-pub(super) async fn describe(sandbox: &Sandbox, pre: &FlowPre<HostState>) -> Result<String, ComponentError> {
+pub(super) async fn describe(sandbox: &Sandbox, prepared: &Prepared) -> Result<String, ComponentError> {
     struct Silent;
     impl LogSink for Silent {
         fn line(&self, _: LogLevel, _: &'static str, _: String) {}
@@ -66,11 +66,11 @@ pub(super) async fn describe(sandbox: &Sandbox, pre: &FlowPre<HostState>) -> Res
     let clock = FlowClock::new(Timestamp::from_micros(0));
     let wasi = determinism::flow_wasi(&clock, streams.stdout.clone(), streams.stderr.clone());
     let deadline = Instant::now() + Duration::from_secs(10);
-    let mut store = store(sandbox, Port::Describe, wasi, &streams, limits, log, deadline);
-    store.data_mut().entropy = Some(determinism::Entropy::new([0; 32]));
+    let mut state = state(sandbox, Port::Describe, wasi, &streams, limits, log, deadline);
+    state.entropy = Some(determinism::Entropy::new([0; 32]));
     let result = async {
-        let instance: Flow = pre.instantiate_async(&mut store).await?;
-        instance.kitaru_flow_program().call_describe(&mut store).await
+        let (mut store, instance) = prepared.instantiate(sandbox, state).await;
+        instance?.kitaru_flow_program().call_describe(&mut store).await
     };
     match classify("`describe`", result.await.map(Ok), &streams, &limits) {
         Ran::Returned(manifest) => Ok(manifest),
@@ -79,8 +79,8 @@ pub(super) async fn describe(sandbox: &Sandbox, pre: &FlowPre<HostState>) -> Res
     }
 }
 
-/// The store of a fresh instance.
-pub(super) fn store(
+/// What belongs to a fresh instance.
+pub(super) fn state(
     sandbox: &Sandbox,
     port: Port,
     wasi: WasiCtx,
@@ -88,12 +88,12 @@ pub(super) fn store(
     limits: Limits,
     log: Arc<dyn LogSink>,
     deadline: Instant,
-) -> Store<HostState> {
+) -> HostState {
     let mut table = ResourceTable::new();
     table.set_max_capacity(HANDLES);
     let mut pending = ResourceTable::new();
     pending.set_max_capacity(PENDING);
-    let state = HostState {
+    HostState {
         port,
         wasi,
         entropy: None,
@@ -106,9 +106,15 @@ pub(super) fn store(
         network: Arc::default(),
         lookups: HashMap::new(),
         deadline,
-    };
-    let mut store = Store::new(&sandbox.engine, state);
-    store.set_hostcall_fuel(limits.hostcall_bytes());
+        _ticking: sandbox.ticker.instance(),
+    }
+}
+
+/// The store of a fresh instance.
+pub(super) fn store(engine: &Engine, state: HostState) -> Store<HostState> {
+    let hostcall_bytes = state.limits.hostcall_bytes();
+    let mut store = Store::new(engine, state);
+    store.set_hostcall_fuel(hostcall_bytes);
     store.limiter(|state| &mut state.limiter);
     deadline::watch(&mut store);
     store

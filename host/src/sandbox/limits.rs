@@ -155,8 +155,8 @@ pub(super) struct InstanceLimiter {
     limit_mib: u64,
 }
 
-/// Elements of all tables of an instance.
-const TABLE_ELEMENTS: usize = 1_000_000;
+/// Elements of all tables of an instance. A component of an interpreted language has some ten thousand.
+pub(super) const TABLE_ELEMENTS: usize = 100_000;
 /// Core instances, memories and tables that one component may have. A component of an interpreted language has some dozens.
 const PARTS: usize = 1_000;
 

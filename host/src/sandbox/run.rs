@@ -7,12 +7,12 @@ use serde_json::json;
 
 use super::determinism::Entropy;
 use super::grants::Grants;
-use super::instance::{Ran, Streams, classify, store};
+use super::instance::{Ran, Streams, classify, state};
 use super::limits::{LimitReached, Limits};
 use super::network::NetPolicy;
 use super::port::{CheckpointPort, Denials, FlowClock, FlowPort, LogSink};
 use super::program::Program;
-use super::state::Port;
+use super::state::{HostState, Port};
 use super::{deadline, determinism, wasi};
 use crate::journal::Failure;
 
@@ -58,11 +58,11 @@ impl Program {
         let streams = Streams::new(&run.log, &run.limits);
         let wasi = determinism::flow_wasi(&run.clock, streams.stdout.clone(), streams.stderr.clone());
         let deadline = Instant::now() + run.limits.flow_time();
-        let mut store = store(&self.sandbox, Port::Flow(run.port), wasi, &streams, run.limits, run.log, deadline);
-        store.data_mut().entropy = Some(Entropy::new(run.seed));
+        let mut state = state(&self.sandbox, Port::Flow(run.port), wasi, &streams, run.limits, run.log, deadline);
+        state.entropy = Some(Entropy::new(run.seed));
         let result = async {
-            let instance = self.pre.instantiate_async(&mut store).await?;
-            instance.kitaru_flow_program().call_run_flow(&mut store, &run.name, &run.input).await
+            let (mut store, instance) = self.instantiate(state).await;
+            instance?.kitaru_flow_program().call_run_flow(&mut store, &run.name, &run.input).await
         };
         classify("the flow", result.await, &streams, &run.limits)
     }
@@ -83,11 +83,12 @@ impl Program {
         let timeout = run.timeout.filter(|timeout| *timeout < limit);
         let time = timeout.unwrap_or(limit);
         let started = Instant::now();
-        let mut store = store(&self.sandbox, Port::Checkpoint(run.port), wasi, &streams, run.limits, run.log, started + time);
-        store.data_mut().network = network;
+        let port = Port::Checkpoint(run.port);
+        let state = state(&self.sandbox, port, wasi, &streams, run.limits, run.log, started + time);
+        let state = HostState { network, ..state };
         let result = tokio::time::timeout(time, async {
-            let instance = self.pre.instantiate_async(&mut store).await?;
-            instance.kitaru_flow_program().call_run_checkpoint(&mut store, run.name, run.input).await
+            let (mut store, instance) = self.instantiate(state).await;
+            instance?.kitaru_flow_program().call_run_checkpoint(&mut store, run.name, run.input).await
         });
         let result =
             result.await.unwrap_or_else(|_| Err(LimitReached(deadline::over_time(run.limits.checkpoint_seconds)).into()));

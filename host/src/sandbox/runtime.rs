@@ -1,25 +1,48 @@
 //! The engine configuration that all instances share.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use wasmtime::component::Linker;
-use wasmtime::{Config, Engine, WasmBacktraceDetails};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use super::code_cache::CodeCache;
 use super::deadline::Ticker;
-use super::error::{PrivateFolder, SandboxError};
+use super::error::{ComponentError, PrivateFolder, SandboxError};
 use super::grants::Grants;
 use super::host;
+use super::limits::TABLE_ELEMENTS;
 use super::state::HostState;
 
-/// Everything that is set up once per process: engine, linker, cache of compiled code.
-pub struct Sandbox {
+/// Instances that are kept ready at a time: flows that compute or wait in memory, and bodies that run. More get theirs from the system.
+const POOLED: u32 = 1_000;
+/// Core instances, memories and tables of a component that the pool has room for; others get their instances from the system. A component
+/// in Rust has four core instances, one memory and two tables.
+const PARTS: [u32; 3] = [12, 2, 3];
+
+/// An engine, and what it links. Compiled code is the same for all of them: they differ in where instances get their memory.
+pub(super) struct Allocator {
     pub(super) engine: Engine,
     pub(super) linker: Linker<HostState>,
+}
+
+impl Allocator {
+    fn new(strategy: InstanceAllocationStrategy) -> wasmtime::Result<Self> {
+        let engine = Engine::new(&config(strategy))?;
+        let mut linker = Linker::new(&engine);
+        host::add_to_linker(&mut linker)?;
+        Ok(Self { engine, linker })
+    }
+}
+
+/// Everything that is set up once per process: engines, linkers, cache of compiled code.
+pub struct Sandbox {
+    /// Where the machine has the address space for it.
+    pooled: Option<Allocator>,
+    on_demand: OnceLock<Allocator>,
     pub(super) cache: Option<CodeCache>,
+    pub(super) ticker: Ticker,
     private: Option<PathBuf>,
-    _ticker: Ticker,
 }
 
 impl std::fmt::Debug for Sandbox {
@@ -35,17 +58,50 @@ impl Sandbox {
     /// # Errors
     /// When this machine cannot run WebAssembly.
     pub fn new(private: Option<&Path>, fresh: [u8; 32]) -> Result<Arc<Self>, SandboxError> {
-        let engine = Engine::new(&config()).map_err(SandboxError::Engine)?;
-        let mut linker = Linker::new(&engine);
-        host::add_to_linker(&mut linker).map_err(SandboxError::Engine)?;
+        let pooled = Allocator::new(InstanceAllocationStrategy::Pooling(pool()))
+            .inspect_err(|error| tracing::debug!(%error, "no pool of instances"))
+            .ok();
+        let on_demand = OnceLock::new();
+        let engine = match &pooled {
+            Some(pooled) => &pooled.engine,
+            None => {
+                let allocator = Allocator::new(InstanceAllocationStrategy::OnDemand).map_err(SandboxError::Engine)?;
+                &on_demand.get_or_init(|| allocator).engine
+            }
+        };
         let cache = private.map(|private| private.join("cache")).and_then(|folder| {
-            CodeCache::open(&folder, &engine, fresh)
+            CodeCache::open(&folder, engine, fresh)
                 .inspect_err(|error| tracing::warn!(folder = %folder.display(), %error, "no cache of compiled code"))
                 .ok()
         });
-        let ticker = Ticker::start(&engine).map_err(SandboxError::Ticker)?;
+        let ticker = Ticker::start(engine).map_err(SandboxError::Ticker)?;
         let private = private.map(|folder| folder.canonicalize().unwrap_or_else(|_| folder.to_owned()));
-        Ok(Arc::new(Self { engine, linker, cache, private, _ticker: ticker }))
+        Ok(Arc::new(Self { pooled, on_demand, cache, ticker, private }))
+    }
+
+    /// Where instances come from as long as there are any.
+    pub(super) fn pooled(&self) -> Option<&Allocator> {
+        self.pooled.as_ref()
+    }
+
+    /// An engine, to compile with.
+    pub(super) fn any(&self) -> Result<&Allocator, ComponentError> {
+        match &self.pooled {
+            Some(pooled) => Ok(pooled),
+            None => self.on_demand().map_err(ComponentError::Invalid),
+        }
+    }
+
+    /// Where instances come from that the pool has no room for.
+    pub(super) fn on_demand(&self) -> wasmtime::Result<&Allocator> {
+        if let Some(allocator) = self.on_demand.get() {
+            return Ok(allocator);
+        }
+        let allocator = Allocator::new(InstanceAllocationStrategy::OnDemand)?;
+        Ok(self.on_demand.get_or_init(|| {
+            self.ticker.watch(&allocator.engine);
+            allocator
+        }))
     }
 
     /// Checks that no grant reaches the host's own data folder, where compiled code and its key, journals and answers lie.
@@ -64,9 +120,33 @@ impl Sandbox {
     }
 }
 
-fn config() -> Config {
+/// A pool whose only limit that a component can meet is the number of instances: what else it could run out of is refused when the component
+/// is loaded, so that no instance fails half way.
+fn pool() -> PoolingAllocationConfig {
+    let [instances, memories, tables] = PARTS;
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(POOLED)
+        .max_core_instances_per_component(instances)
+        .total_core_instances(POOLED * instances)
+        .max_memories_per_component(memories)
+        .total_memories(POOLED * memories)
+        .max_tables_per_component(tables)
+        .max_tables_per_module(tables)
+        .total_tables(POOLED * tables)
+        .table_elements(TABLE_ELEMENTS)
+        .total_stacks(POOLED)
+        // What an instance has touched goes back to the system, every page: to find out which pages to clear in place, wasmtime would ask the
+        // system, which does not tell of pages that were swapped out (bytecodealliance/wasmtime#14357).
+        .decommit_batch_size(16);
+    pool
+}
+
+fn config(strategy: InstanceAllocationStrategy) -> Config {
     let mut config = Config::new();
     config
+        .allocation_strategy(strategy)
+        // Memories of more than 4 GiB would end in other ways in the pool and outside.
+        .wasm_memory64(false)
         .wasm_component_model(true)
         // E6: the same bits on every machine.
         .cranelift_nan_canonicalization(true)

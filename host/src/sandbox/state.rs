@@ -7,6 +7,7 @@ use std::time::Instant;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::deadline::Ticking;
 use super::determinism::Entropy;
 use super::grants::NetGrant;
 use super::limits::{InstanceLimiter, Limits};
@@ -46,6 +47,7 @@ pub(super) struct HostState {
     pub(super) lookups: HashMap<u32, Vec<NetGrant>>,
     /// When the guest's present stretch of computing is over, whether it likes it or not.
     pub(super) deadline: Instant,
+    pub(super) _ticking: Ticking,
 }
 
 impl HostState {

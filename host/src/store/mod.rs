@@ -14,7 +14,7 @@ pub mod traits;
 pub use error::StoreError;
 pub use payloads::{get_bytes, get_text, put_bytes};
 pub use traits::{
-    Append, ArtifactRow, Artifacts, Blobs, Cache, CacheEntry, CacheKey, Components, Durability, ExecutionFilter, ExecutionRow,
-    Executions, ImportedExecution, Imports, Journal, Lease, Leases, LogFilter, LogRow, LogSource, Logs, NewExecution, NewWait,
-    Page, Resolution, Status, StatusChange, Store, StoredEntry, StoredLog, WaitRow, Waits, Wakeups,
+    Append, Appending, ArtifactRow, Artifacts, Blobs, Cache, CacheEntry, CacheKey, Components, Durability, ExecutionFilter,
+    ExecutionRow, Executions, Hurry, ImportedExecution, Imports, Journal, Lease, Leases, LogFilter, LogRow, LogSource, Logs,
+    NewExecution, NewWait, Page, Resolution, Status, StatusChange, Store, StoredEntry, StoredLog, WaitRow, Waits, Wakeups,
 };

@@ -10,7 +10,7 @@ use crate::cli::args::{GrantArgs, KeyValue, LimitArgs, argument_value, make_abso
 use crate::cli::context::Context;
 use crate::cli::drive::{Attach, drive, report};
 use crate::cli::error::CliError;
-use crate::engine::{FrozenSpec, Submission};
+use crate::engine::{FrozenSpec, Submission, Submitted};
 use crate::ids::ExecutionId;
 use crate::registry::{Target, build_project};
 use crate::service::Service;
@@ -78,7 +78,8 @@ impl RunCommand {
         };
         let schema = flow.map_or(Value::Null, |flow| flow.input.clone());
         let input = with_arguments(arguments, &self.arguments, &schema)?;
-        let submission = Submission { component: bytes, flow: target.flow, input: Value::Object(input), spec, tags: self.tags };
+        let (component, input) = (Submitted::Bytes(bytes), Value::Object(input));
+        let submission = Submission { component, flow: target.flow, input, spec, tags: self.tags };
         let id = service.submit(submission).await?;
         context.output.say(&format!("Execution {id}"));
         if self.detach {

@@ -1,7 +1,6 @@
 //! `serve`: looks after all executions of a data folder.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -28,7 +27,7 @@ impl ServeCommand {
             context.output.event("ready", &json!({ "home": home }))?;
         }
         let output = context.output.clone();
-        let observer: Observer = Arc::new(move |event| {
+        let observer = Observer::new(move |event| {
             if let Event::Stopped { execution, status } = event {
                 output.say(&format!("{execution} {status}"));
             }

@@ -13,13 +13,18 @@ use crate::sandbox::state::{HostState, PendingCall, Port};
 
 impl Host for HostState {
     async fn call(&mut self, name: String, input: String, options: Options) -> wasmtime::Result<Result<String, types::Failure>> {
-        let decoded = decode(&self.limits, name, &input, options);
         let scope = self.scope();
         let Port::Flow(port) = &mut self.port else {
             return Ok(Err(Failure::context(out_of_scope(scope, "Checkpoints can only run inside a flow.")).into()));
         };
         let stretch = Stretch::new(port.made());
-        let result = match decoded {
+        if options.cache_key.is_none()
+            && let Some(value) = port.serve(&name, &input, options.id.as_deref())
+        {
+            self.flow_goes_on(stretch);
+            return Ok(Ok(value));
+        }
+        let result = match decode(&self.limits, name, &input, options) {
             Ok(request) => port.checkpoint(request).await,
             Err(failure) => Ok(Err(failure)),
         };

@@ -30,7 +30,7 @@ pub(crate) async fn e14_a_cached_result_reads_back<P: Place>(place: P) {
         ..entry_of(&lease, 7, r#"{"draft":"é"}"#)
     };
     assert!(store.cached(KEY, at(0)).await.unwrap().is_none());
-    store.append(&lease, Append { cache: Some(entry.clone()), ..entries([0]) }).await.unwrap();
+    store.append(&lease, Append { cache: vec![entry.clone()], ..entries([0]) }).await.unwrap();
     let expected = format!("{:?}", Some(entry));
     assert_eq!(format!("{:?}", store.cached(KEY, at(1)).await.unwrap()), expected);
     assert_eq!(format!("{:?}", other.cached(KEY, at(1)).await.unwrap()), expected, "to other processes too");
@@ -46,12 +46,12 @@ pub(crate) async fn e14_a_cached_result_is_too_old_from_its_moment_on<P: Place>(
     let store = place.open();
     let lease = claimed(&store).await;
     let expires = CacheEntry { expires_at: Some(at(100)), ..entry_of(&lease, 0, "1") };
-    store.append(&lease, Append { cache: Some(expires), ..entries([0]) }).await.unwrap();
+    store.append(&lease, Append { cache: vec![expires], ..entries([0]) }).await.unwrap();
     assert_eq!(served(&store, at(99)).await.as_deref(), Some("1"));
     assert_eq!(served(&store, at(100)).await, None);
     assert_eq!(served(&store, at(101)).await, None);
     // What is too old makes room for a later result, and one without an age never gets too old.
-    store.append(&lease, Append { cache: Some(entry_of(&lease, 1, "2")), ..entries([1]) }).await.unwrap();
+    store.append(&lease, Append { cache: vec![entry_of(&lease, 1, "2")], ..entries([1]) }).await.unwrap();
     assert_eq!(served(&store, Timestamp::from_micros(i64::MAX)).await.as_deref(), Some("2"));
 }
 
@@ -60,8 +60,8 @@ pub(crate) async fn e14_a_later_result_takes_the_place_of_an_earlier_one<P: Plac
     let (first, second) = (claimed(&store).await, claimed(&store).await);
     let earlier = CacheEntry { metadata: Some("{}".into()), expires_at: Some(at(100)), ..entry_of(&first, 4, r#""earlier""#) };
     let later = entry_of(&second, 2, r#""later""#);
-    store.append(&first, Append { cache: Some(earlier), ..entries([0]) }).await.unwrap();
-    store.append(&second, Append { cache: Some(later.clone()), ..entries([0]) }).await.unwrap();
+    store.append(&first, Append { cache: vec![earlier], ..entries([0]) }).await.unwrap();
+    store.append(&second, Append { cache: vec![later.clone()], ..entries([0]) }).await.unwrap();
     // All of it: nothing of the earlier one is mixed in.
     assert_eq!(format!("{:?}", store.cached(KEY, at(1)).await.unwrap()), format!("{:?}", Some(later)));
 }
@@ -69,7 +69,7 @@ pub(crate) async fn e14_a_later_result_takes_the_place_of_an_earlier_one<P: Plac
 pub(crate) async fn e14_a_refused_append_caches_nothing<P: Place>(place: P) {
     let store = place.open();
     let lease = claimed(&store).await;
-    let caches = |result: &str, positions: [u64; 2]| Append { cache: Some(entry_of(&lease, 0, result)), ..entries(positions) };
+    let caches = |result: &str, positions: [u64; 2]| Append { cache: vec![entry_of(&lease, 0, result)], ..entries(positions) };
     assert!(matches!(store.append(&lease, caches("1", [0, 5])).await, Err(StoreError::Conflict { .. })));
     assert_eq!(served(&store, at(1)).await, None);
     store.append(&lease, caches("2", [0, 1])).await.unwrap();
@@ -85,7 +85,7 @@ pub(crate) async fn a_cached_result_goes_with_the_execution_that_made_it<P: Plac
     let (first, second) = (claimed(&store).await, claimed(&store).await);
     for (lease, result) in [(&first, "1"), (&second, "2")] {
         let ends = Append {
-            cache: Some(entry_of(lease, 0, result)),
+            cache: vec![entry_of(lease, 0, result)],
             status: Some(StatusChange::Completed { result: inline(result) }),
             ..entries([0])
         };

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::SqliteStore;
 use super::blocking::blocking;
 use super::errors;
-use super::folder;
+use super::folder::{self, Folder};
 use super::kept_values::ROW_LIMIT;
 use crate::ids::ComponentDigest;
 use crate::journal::PayloadHash;
@@ -35,15 +35,7 @@ impl Blobs for SqliteStore {
             return Ok(true);
         }
         let (folder, path) = (self.folder.clone(), self.folder.blob(hash));
-        blocking(move || {
-            let _keeping = folder.keeping()?;
-            match folder::make_young(&path) {
-                Ok(()) => Ok(true),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-                Err(error) => Err(errors::of_write(path, error)),
-            }
-        })
-        .await
+        blocking(move || keep(&folder, path)).await
     }
 
     async fn get_blob(&self, hash: &PayloadHash) -> Result<Vec<u8>, StoreError> {
@@ -68,9 +60,24 @@ impl Components for SqliteStore {
         .await
     }
 
+    async fn keep_component(&self, digest: ComponentDigest) -> Result<bool, StoreError> {
+        // Three calls of the system: another thread would take longer to wake up.
+        keep(&self.folder, self.folder.component(digest))
+    }
+
     async fn get_component(&self, digest: ComponentDigest) -> Result<Vec<u8>, StoreError> {
         let path = self.folder.component(digest);
         blocking(move || read(path, "component", digest, |bytes| ComponentDigest::of(bytes) == digest)).await
+    }
+}
+
+/// Makes a file that is named by its content as young as a new one. Whether it is there.
+fn keep(folder: &Folder, path: PathBuf) -> Result<bool, StoreError> {
+    let _keeping = folder.keeping()?;
+    match folder::make_young(&path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(errors::of_write(path, error)),
     }
 }
 

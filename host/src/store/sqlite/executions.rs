@@ -44,7 +44,7 @@ impl Executions for SqliteStore {
     async fn execution(&self, id: ExecutionId) -> Result<ExecutionRow, StoreError> {
         let mut living = Living::new(&self.runner);
         self.readers
-            .read(move |db| {
+            .look(move |db| {
                 let mut statement = db.prepare_cached(ONE)?;
                 let mut rows = statement.query([id.as_bytes()])?;
                 let row = rows.next()?.ok_or_else(|| StoreError::not_found("execution", id))?;
@@ -109,7 +109,7 @@ impl Executions for SqliteStore {
 
     async fn is_answered(&self, id: ExecutionId) -> Result<bool, StoreError> {
         self.readers
-            .read(move |db| {
+            .look(move |db| {
                 let mut statement = db.prepare_cached(IS_ANSWERED)?;
                 Ok(statement.exists([id.as_bytes()])?)
             })
@@ -147,7 +147,7 @@ impl Executions for SqliteStore {
 
     async fn delete(&self, id: ExecutionId) -> Result<(), StoreError> {
         self.writer.write(Durability::Full, move |db| removal::delete(db, id)).await?;
-        self.forget_wake(id).await;
+        self.forget_wake(id);
         Ok(())
     }
 

@@ -7,46 +7,54 @@ use super::SqliteStore;
 use super::columns;
 use super::errors::{self, DbError};
 use super::fence::Fence;
-use super::{blob_uses, cache, executions, waits};
+use super::{blob_uses, cache, executions, logs, waits};
 use crate::clock::Timestamp;
 use crate::ids::{ComponentDigest, ExecutionId};
 use crate::journal::EncodedEntry;
-use crate::store::{Append, Durability, Journal, Lease, StatusChange, StoreError, StoredEntry};
+use crate::store::{Append, Appending, Durability, Journal, Lease, StatusChange, StoreError, StoredEntry};
 
 pub(super) const ENTRIES: &str = "SELECT seq, bytes, link FROM journal WHERE execution = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
 pub(super) const LAST: &str = "SELECT max(seq) FROM journal WHERE execution = ?1";
 pub(super) const PARENT_IS_DUE: &str = "UPDATE executions SET wake_at = ?2
      WHERE exec_id = (SELECT parent FROM executions WHERE id = ?1) AND status = 'waiting' AND coalesce(wake_at > ?2, 1)";
 
+/// So many records are read on the calling thread.
+const FEW: u64 = 32;
+
 #[async_trait]
 impl Journal for SqliteStore {
-    async fn append(&self, lease: &Lease, append: Append) -> Result<(), StoreError> {
+    fn append(&self, lease: &Lease, append: Append) -> Appending {
         let fence = Fence::new(lease, self.runner.id());
         let execution = lease.execution;
         let appends = !append.entries.is_empty();
-        self.writer.append(append.durability, appends, move |db| step(db, fence.check(db)?, execution, &append)).await
+        self.writer.append(append.durability, appends, move |db| step(db, fence.check(db)?, execution, &append))
+    }
+
+    fn write_out(&self) {
+        self.writer.call();
     }
 
     async fn entries(&self, execution: ExecutionId, from: u64, limit: u64) -> Result<Vec<StoredEntry>, StoreError> {
-        self.readers
-            .read(move |db| {
-                let key = columns::execution_key(db, execution)?;
-                let mut statement = db.prepare_cached(ENTRIES)?;
-                columns::collect(statement.query([key, columns::integer(from), columns::integer(limit)])?, |row| {
-                    let seq = columns::count(row, "seq")?;
-                    let link: Vec<u8> = row.get("link")?;
-                    let link = link
-                        .try_into()
-                        .map_err(|_| errors::malformed(format!("record {seq} of the journal of execution `{execution}`")))?;
-                    Ok(StoredEntry { seq, bytes: row.get("bytes")?, link })
-                })
+        let read = move |db: &Connection| {
+            let key = columns::execution_key(db, execution)?;
+            let mut statement = db.prepare_cached(ENTRIES)?;
+            columns::collect(statement.query([key, columns::integer(from), columns::integer(limit)])?, |row| {
+                // By position: a journal may have a million records.
+                let seq = u64::try_from(row.get::<_, i64>(0)?).unwrap_or(u64::MAX);
+                let blob =
+                    |at: usize| -> Result<&[u8], DbError> { Ok(row.get_ref(at)?.as_blob().map_err(rusqlite::Error::from)?) };
+                let link = blob(2)?
+                    .try_into()
+                    .map_err(|_| errors::malformed(format!("record {seq} of the journal of execution `{execution}`")))?;
+                Ok(StoredEntry { seq, bytes: blob(1)?.to_vec(), link })
             })
-            .await
+        };
+        if limit <= FEW { self.readers.look(read).await } else { self.readers.read(read).await }
     }
 }
 
 fn step(db: &Connection, key: i64, execution: ExecutionId, append: &Append) -> Result<(), DbError> {
-    append_entries(db, key, execution, &append.entries)?;
+    append_entries(db, key, execution, append)?;
     if let Some(change) = &append.status {
         change_status(db, key, change, append.at)?;
     }
@@ -59,9 +67,10 @@ fn step(db: &Connection, key: i64, execution: ExecutionId, append: &Append) -> R
     if let Some(child) = &append.child {
         executions::insert(db, child)?;
     }
-    if let Some(entry) = &append.cache {
+    for entry in &append.cache {
         cache::keep(db, entry)?;
     }
+    logs::add(db, &append.logs)?;
     blob_uses::note(db, key, append.blobs.iter().copied())?;
     if append.durability == Durability::Full && append.entries.is_empty() {
         // SQLite syncs the WAL only if the commit adds to it. Whoever asks for a full append must get a sync, for what was relaxed before.
@@ -70,17 +79,23 @@ fn step(db: &Connection, key: i64, execution: ExecutionId, append: &Append) -> R
     Ok(())
 }
 
-fn append_entries(db: &Connection, key: i64, execution: ExecutionId, entries: &[EncodedEntry]) -> Result<(), DbError> {
-    let Some(first) = entries.first() else { return Ok(()) };
+fn append_entries(db: &Connection, key: i64, execution: ExecutionId, append: &Append) -> Result<(), DbError> {
+    let entries: &[EncodedEntry] = &append.entries;
+    let Some(first) = entries.first().map(|entry| entry.seq).or(append.follows) else { return Ok(()) };
     let last: Option<i64> = db.prepare_cached(LAST)?.query_row([key], |row| row.get(0))?;
     let next = last.map_or(0, |last| last.saturating_add(1));
     let expected = u64::try_from(next).unwrap_or(u64::MAX);
+    if entries.is_empty() && first != expected {
+        let message =
+            format!("the journal of execution `{execution}` stands at {expected}, and a change follows {first} records");
+        return Err(StoreError::Conflict { message }.into());
+    }
     let mut insert = db.prepare_cached("INSERT INTO journal (execution, seq, link, bytes) VALUES (?1, ?2, ?3, ?4)")?;
     for (entry, expected) in entries.iter().zip(expected..) {
         if entry.seq != expected {
             let message = format!(
                 "the journal of execution `{execution}` goes on at {expected}, not at {} (an append that begins at {})",
-                entry.seq, first.seq
+                entry.seq, first
             );
             return Err(StoreError::Conflict { message }.into());
         }

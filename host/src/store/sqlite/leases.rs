@@ -25,7 +25,10 @@ pub(super) const GIVE_BACK: &str =
 impl Leases for SqliteStore {
     async fn claim(&self, execution: ExecutionId) -> Result<Lease, StoreError> {
         let runner = Arc::clone(&self.runner);
-        let me = blocking(move || runner.register()).await?;
+        let me = match runner.id() {
+            Some(me) => me,
+            None => blocking(move || runner.register()).await?,
+        };
         // Kept until the claim is settled: no other claim of this process gets to the database meanwhile.
         let claim = Runner::reserve(&self.runner, execution)?;
         let runner = Arc::clone(&self.runner);
@@ -61,7 +64,7 @@ impl SqliteStore {
             })
             .await?;
         if ended {
-            self.forget_wake(execution).await;
+            self.forget_wake(execution);
         }
         Ok(())
     }

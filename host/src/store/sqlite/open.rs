@@ -21,10 +21,11 @@ impl SqliteStore {
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let folder = Folder::create(folder)?;
         let connection = database::open_writer(&folder)?;
+        let runner = Arc::new(Runner::new(folder.runners()));
         Ok(Self {
-            writer: Writer::start(connection, &folder)?,
+            writer: Writer::start(connection, &folder, Arc::clone(&runner))?,
             readers: Readers::new(folder.clone()),
-            runner: Arc::new(Runner::new(folder.runners())),
+            runner,
             watcher: Watcher::new(folder.wake()),
             folder,
         })

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::blocking::blocking;
 use super::database;
@@ -38,7 +38,7 @@ impl Readers {
         &self,
         query: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(DbError::stopped)?;
+        let turn = self.turn().await?;
         let shared = Arc::clone(&self.shared);
         blocking(move || {
             let answer = shared.read(query);
@@ -46,6 +46,19 @@ impl Readers {
             answer.map_err(|error| error.into_store(shared.folder.path()))
         })
         .await
+    }
+}
+
+impl Readers {
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        Arc::clone(&self.turns).acquire_owned().await.map_err(DbError::stopped)
+    }
+
+    /// Runs a query for some rows by their key, on the calling thread: that takes some microseconds, and another thread would take longer to
+    /// wake up.
+    pub(super) async fn look<T>(&self, query: impl FnOnce(&Connection) -> Result<T, DbError>) -> Result<T, StoreError> {
+        let _turn = self.turn().await?;
+        self.shared.read(query).map_err(|error| error.into_store(self.shared.folder.path()))
     }
 }
 

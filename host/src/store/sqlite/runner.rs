@@ -128,6 +128,11 @@ impl Runner {
         lock(&self.drives).contains_key(&execution)
     }
 
+    /// Whether this store drives no more than so many.
+    pub(super) fn drives_few(&self, most: usize) -> bool {
+        lock(&self.drives).len() <= most
+    }
+
     /// Begins a claim of `execution`, which ends when the answer is dropped unless it is kept.
     pub(super) fn reserve(this: &Arc<Self>, execution: ExecutionId) -> Result<Claim, StoreError> {
         let mut drives = lock(&this.drives);

@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::SqliteStore;
-use super::blocking::blocking;
 use super::watcher::Watcher;
 use crate::ids::ExecutionId;
 use crate::store::{StoreError, Wakeups};
@@ -12,15 +11,14 @@ use crate::store::{StoreError, Wakeups};
 #[async_trait]
 impl Wakeups for SqliteStore {
     async fn watch(&self, execution: ExecutionId) -> Result<watch::Receiver<u64>, StoreError> {
-        let watcher = self.watcher.clone();
-        blocking(move || watcher.watch(execution)).await
+        // A look at one file: another thread would take longer to wake up. The same below.
+        self.watcher.watch(execution)
     }
 
     async fn wake(&self, execution: ExecutionId) -> Result<(), StoreError> {
         // Tasks of this process first: they need no file.
         self.watcher.wake_here(execution);
-        let watcher = self.watcher.clone();
-        blocking(move || watcher.wake_others(execution)).await
+        self.watcher.wake_others(execution)
     }
 }
 
@@ -33,9 +31,9 @@ impl SqliteStore {
     }
 
     /// Nobody needs to be woken for an execution that ended.
-    pub(super) async fn forget_wake(&self, execution: ExecutionId) {
+    pub(super) fn forget_wake(&self, execution: ExecutionId) {
         let path = Watcher::path(&self.folder.wake(), execution);
         // A missing file is the usual case, and one that stays harms nobody.
-        let _ = blocking(move || Ok(std::fs::remove_file(path))).await;
+        let _ = std::fs::remove_file(path);
     }
 }

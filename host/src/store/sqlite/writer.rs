@@ -1,7 +1,8 @@
-//! The one thread that writes, and its group commit (E3).
+//! The one connection that writes, and its group commit (E3).
 //!
-//! Writes queue up while the disk syncs; the thread takes what is there, runs each write in a savepoint of its own, so that one that is refused
-//! harms no other, commits once, and answers all of them.
+//! Writes queue up while the disk syncs; whoever commits next takes what is there, runs each write in a savepoint of its own, so that one that
+//! is refused harms no other, commits once, and answers all of them. That is a thread of the store; or whoever waits for a write while nobody
+//! else does, because waking two threads takes longer than many a disk.
 //!
 //! A batch with a [`Durability::Full`] write commits under `synchronous=FULL`, any other under `synchronous=NORMAL`. As SQLite documents the
 //! pragma for WAL mode: FULL syncs the WAL file after each commit; a transaction committed under NORMAL might roll back after a power loss,
@@ -12,19 +13,23 @@
 //! database, syncs neither, and lets the next commit overwrite the WAL, whose sync then says nothing about what was copied. Under NORMAL a
 //! checkpoint syncs the WAL before it and the database after it, so no order of durabilities breaks the promise.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::{Connection, ErrorCode, ffi};
+use tokio::runtime::RuntimeFlavor;
 use tokio::sync::oneshot;
 
 use super::errors::{self, DbError};
 use super::folder::Folder;
-use crate::store::{Durability, StoreError};
+use super::mutex::{lock, try_lock};
+use super::runner::Runner;
+use crate::store::{Appending, Durability, Hurry, StoreError};
 
 /// How many writes share a commit at most. Bounds how long the first of them waits, and how much a failed commit takes with it.
-const BATCH: usize = 256;
+const BATCH: usize = 1024;
 
 /// A write that waits for its turn.
 trait Write: Send {
@@ -76,21 +81,39 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T, DbError> + Send> Write for Que
     }
 }
 
-/// A handle on the thread that writes. Dropping it waits until everything queued is answered.
+/// A handle on what writes. Dropping it waits until everything queued is answered.
 pub(super) struct Writer {
-    queue: Option<mpsc::Sender<Box<dyn Write>>>,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
+/// What is queued, and who commits it: the thread that writes, or whoever waits for it while nobody else writes.
+struct Shared {
+    committer: Mutex<Committer>,
+    queue: Mutex<Queue>,
+    /// Something was queued that nobody waits for right away, or the queue is closed.
+    news: Condvar,
+    runner: Arc<Runner>,
+}
+
+#[derive(Default)]
+struct Queue {
+    writes: VecDeque<Box<dyn Write>>,
+    is_closed: bool,
+    /// The thread is to look.
+    is_called: bool,
+}
+
 impl Writer {
-    /// Starts the thread, which owns `db`.
-    pub(super) fn start(db: Connection, folder: &Folder) -> Result<Self, StoreError> {
-        let (queue, writes) = mpsc::channel();
+    /// Starts the thread.
+    pub(super) fn start(db: Connection, folder: &Folder, runner: Arc<Runner>) -> Result<Self, StoreError> {
         let folder = folder.path().to_owned();
-        let mut committer = Committer { db, syncs: None, folder: folder.clone() };
-        let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || committer.serve(&writes));
+        let committer = Mutex::new(Committer { db, syncs: None, folder: folder.clone() });
+        let shared = Arc::new(Shared { committer, queue: Mutex::default(), news: Condvar::new(), runner });
+        let ours = shared.clone();
+        let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || ours.serve());
         let thread = thread.map_err(|error| errors::of_read(folder, error))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { shared, thread: Some(thread) })
     }
 
     /// Runs `work` in a transaction and returns when that is committed as safely as `durability` says. Nothing of a failed write remains.
@@ -99,27 +122,38 @@ impl Writer {
         durability: Durability,
         work: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.queue(durability, false, work).await
+        let (reply, answer) = oneshot::channel();
+        self.queue(durability, false, work, reply);
+        self.shared.hurry();
+        answer.await.unwrap_or_else(|error| Err(DbError::stopped(error)))
     }
 
-    /// The same, for a write that appends to a journal if `appends`.
-    pub(super) async fn append(
+    /// The same for a step of an execution, which appends to its journal if `appends`. It is queued when this returns, and written when
+    /// somebody waits for it, or [`Writer::call`]s.
+    pub(super) fn append(
         &self,
         durability: Durability,
         appends: bool,
         work: impl FnOnce(&Connection) -> Result<(), DbError> + Send + 'static,
-    ) -> Result<(), StoreError> {
-        self.queue(durability, appends, work).await
+    ) -> Appending {
+        let (reply, appending) = Appending::new(Some(self.shared.clone()));
+        self.queue(durability, appends, work, reply);
+        appending
+    }
+
+    /// Has the thread write what is queued.
+    pub(super) fn call(&self) {
+        self.shared.call();
     }
 
     #[cfg_attr(not(feature = "fault-injection"), expect(unused_variables, reason = "only fault points count the appends"))]
-    async fn queue<T: Send + 'static>(
+    fn queue<T: Send + 'static>(
         &self,
         durability: Durability,
         appends: bool,
         work: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let (reply, answer) = oneshot::channel();
+        reply: oneshot::Sender<Result<T, StoreError>>,
+    ) {
         let queued = Queued {
             durability,
             work: Some(work),
@@ -128,24 +162,94 @@ impl Writer {
             #[cfg(feature = "fault-injection")]
             appends,
         };
-        if let Some(queue) = &self.queue {
-            // If the thread is gone, the reply's sender was dropped with the write, and the answer says so.
-            let _ = queue.send(Box::new(queued));
+        // If the queue is closed, the reply's sender is dropped with the write, and the answer says so.
+        let mut queue = lock(&self.shared.queue);
+        if !queue.is_closed {
+            queue.writes.push_back(Box::new(queued));
         }
-        answer.await.unwrap_or_else(|error| Err(DbError::stopped(error)))
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.queue = None;
+        lock(&self.shared.queue).is_closed = true;
+        self.shared.news.notify_all();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-/// What the thread owns.
+/// Whoever waits may commit by itself while no more executions are driven here than this, so that it need not wait for another thread to wake
+/// up. More of them share a commit of the thread's.
+const FEW: usize = 2;
+
+impl Hurry for Shared {
+    /// Sees to it that what is queued is written now: by the caller, if nobody else writes and there is little.
+    fn hurry(&self) {
+        let flavor = tokio::runtime::Handle::try_current().map(|handle| handle.runtime_flavor());
+        // Elsewhere the caller's thread may have others to serve meanwhile.
+        let may_block = flavor.is_ok_and(|flavor| flavor == RuntimeFlavor::MultiThread);
+        if may_block
+            && self.runner.drives_few(FEW)
+            && let Some(mut committer) = try_lock(&self.committer)
+        {
+            tokio::task::block_in_place(|| self.commit(&mut committer));
+            drop(committer);
+            if lock(&self.queue).writes.is_empty() {
+                return;
+            }
+        }
+        self.call();
+    }
+}
+
+impl Shared {
+    fn call(&self) {
+        let mut queue = lock(&self.queue);
+        if !queue.writes.is_empty() && !queue.is_called {
+            queue.is_called = true;
+            self.news.notify_one();
+        }
+    }
+
+    fn serve(&self) {
+        loop {
+            let mut queue = lock(&self.queue);
+            while !queue.is_called && !queue.is_closed {
+                queue = self.news.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+            queue.is_called = false;
+            let is_over = queue.is_closed && queue.writes.is_empty();
+            drop(queue);
+            if is_over {
+                return;
+            }
+            let mut committer = lock(&self.committer);
+            while self.commit(&mut committer) {}
+        }
+    }
+
+    /// Commits one batch. Whether there was one.
+    fn commit(&self, committer: &mut Committer) -> bool {
+        // Under the lock of the committer: what was queued first is written first.
+        let mut batch: Vec<_> = {
+            let mut queue = lock(&self.queue);
+            let many = queue.writes.len().min(BATCH);
+            queue.writes.drain(..many).collect()
+        };
+        if batch.is_empty() {
+            return false;
+        }
+        let outcomes = committer.commit(&mut batch);
+        for (write, outcome) in batch.into_iter().zip(outcomes) {
+            write.answer(outcome.map_err(|error| error.into_store(&committer.folder)));
+        }
+        true
+    }
+}
+
+/// What commits.
 struct Committer {
     db: Connection,
     /// What `PRAGMA synchronous` was last set to.
@@ -154,18 +258,6 @@ struct Committer {
 }
 
 impl Committer {
-    fn serve(&mut self, writes: &mpsc::Receiver<Box<dyn Write>>) {
-        let mut batch = Vec::new();
-        while let Ok(first) = writes.recv() {
-            batch.push(first);
-            batch.extend(writes.try_iter().take(BATCH - 1));
-            let outcomes = self.commit(&mut batch);
-            for (write, outcome) in batch.drain(..).zip(outcomes) {
-                write.answer(outcome.map_err(|error| error.into_store(&self.folder)));
-            }
-        }
-    }
-
     /// Commits the batch and tells for each write whether its changes are in the database.
     fn commit(&mut self, batch: &mut [Box<dyn Write>]) -> Vec<Result<(), DbError>> {
         match self.transact(batch) {

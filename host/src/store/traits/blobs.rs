@@ -25,6 +25,8 @@ pub trait Blobs {
 pub trait Components {
     /// Keeps a component, durably, and returns its digest.
     async fn put_component(&self, bytes: &[u8]) -> Result<ComponentDigest, StoreError>;
+    /// Sees to it that a component which is stored stays for an execution that is about to be created. Whether it is stored.
+    async fn keep_component(&self, digest: ComponentDigest) -> Result<bool, StoreError>;
     /// A component's bytes, checked against the digest.
     ///
     /// # Errors

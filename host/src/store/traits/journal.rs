@@ -1,8 +1,13 @@
 //! Journals: append, read.
 
-use async_trait::async_trait;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use super::{CacheEntry, Lease, NewExecution, NewWait, Status};
+use async_trait::async_trait;
+use tokio::sync::oneshot;
+
+use super::{CacheEntry, Lease, LogRow, NewExecution, NewWait, Status};
 use crate::clock::Timestamp;
 use crate::ids::{ComponentDigest, ExecutionId};
 use crate::journal::{EncodedEntry, Failure, Payload, PayloadHash};
@@ -83,14 +88,26 @@ pub struct Append {
     pub wait: Option<NewWait>,
     /// A child that is created. Boxed: few steps have one.
     pub child: Option<Box<NewExecution>>,
-    /// A result that may be served again.
-    pub cache: Option<CacheEntry>,
+    /// Results that may be served again.
+    pub cache: Vec<CacheEntry>,
+    /// Lines for the execution's log.
+    pub logs: Vec<LogRow>,
     /// Large values that the entries name.
     pub blobs: Vec<PayloadHash>,
+    /// Where the journal must stand, if that matters beside the entries' own positions: what goes before must be there.
+    pub follows: Option<u64>,
     /// The moment of the change.
     pub at: Timestamp,
     /// How safe it must be before the call returns.
     pub durability: Durability,
+}
+
+impl Append {
+    /// One that changes nothing yet.
+    pub fn new(at: Timestamp, durability: Durability) -> Self {
+        let (entries, cache, logs, blobs) = Default::default();
+        Self { entries, status: None, metadata: None, wait: None, child: None, cache, logs, blobs, follows: None, at, durability }
+    }
 }
 
 /// A stored record.
@@ -104,14 +121,68 @@ pub struct StoredEntry {
     pub link: [u8; 32],
 }
 
+/// Sees to it that what was handed over is written now, perhaps by the caller itself.
+pub trait Hurry: Send + Sync {
+    /// Somebody waits.
+    fn hurry(&self);
+}
+
+/// A step that was handed over, and is as safe as was asked when this completes. Dropping it withdraws nothing.
+pub struct Appending {
+    answer: oneshot::Receiver<Result<(), StoreError>>,
+    hurry: Option<Arc<dyn Hurry>>,
+}
+
+impl std::fmt::Debug for Appending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Appending").finish_non_exhaustive()
+    }
+}
+
+impl Appending {
+    /// One that completes with what is sent. The first one to wait for it says so to `hurry`.
+    pub fn new(hurry: Option<Arc<dyn Hurry>>) -> (oneshot::Sender<Result<(), StoreError>>, Self) {
+        let (sender, answer) = oneshot::channel();
+        (sender, Self { answer, hurry })
+    }
+
+    /// The answer, if it has come.
+    pub fn answer(&mut self) -> Option<Result<(), StoreError>> {
+        match self.answer.try_recv() {
+            Ok(answer) => Some(answer),
+            Err(oneshot::error::TryRecvError::Empty) => None,
+            Err(error) => Some(Err(StoreError::Backend(error.into()))),
+        }
+    }
+}
+
+impl Future for Appending {
+    type Output = Result<(), StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut answer = Pin::new(&mut self.answer).poll(context);
+        if answer.is_pending()
+            && let Some(hurry) = self.hurry.take()
+        {
+            hurry.hurry();
+            answer = Pin::new(&mut self.answer).poll(context);
+        }
+        answer.map(|answer| answer.unwrap_or_else(|error| Err(StoreError::Backend(error.into()))))
+    }
+}
+
 /// Journals.
 #[async_trait]
 pub trait Journal {
-    /// Makes one step of the execution that `lease` is for. Steps of one lease are made in the order in which these calls are first polled.
+    /// Makes one step of the execution that `lease` is for. It has its place when this returns: the steps of one lease are made in the order
+    /// of these calls, and a release of the lease comes after them. It is written when somebody waits for the answer, or says
+    /// [`Journal::write_out`]; the answer may be waited for later or never.
     ///
     /// # Errors
-    /// [`StoreError::LeaseLost`] when another runner took over: nothing was written (E12).
-    async fn append(&self, lease: &Lease, append: Append) -> Result<(), StoreError>;
+    /// In the answer: [`StoreError::LeaseLost`] when another runner took over: nothing was written (E12).
+    fn append(&self, lease: &Lease, append: Append) -> Appending;
+    /// Has everything written that was handed over, while nobody waits for it.
+    fn write_out(&self);
     /// The records from position `from` on, in order, at most `limit`.
     async fn entries(&self, execution: ExecutionId, from: u64, limit: u64) -> Result<Vec<StoredEntry>, StoreError>;
 }

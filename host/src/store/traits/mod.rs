@@ -14,7 +14,7 @@ pub use artifacts::{ArtifactRow, Artifacts};
 pub use blobs::{Blobs, Components};
 pub use cache::{Cache, CacheEntry, CacheKey};
 pub use executions::{ExecutionFilter, ExecutionRow, Executions, NewExecution, Page, Status};
-pub use journal::{Append, Durability, Journal, StatusChange, StoredEntry};
+pub use journal::{Append, Appending, Durability, Hurry, Journal, StatusChange, StoredEntry};
 pub use leases::{Lease, Leases, Wakeups};
 pub use logs::{LogFilter, LogRow, LogSource, Logs, StoredLog};
 pub use transfer::{ImportedExecution, Imports};

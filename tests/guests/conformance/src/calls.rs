@@ -62,14 +62,6 @@ fn sequence(cx: &Flow, steps: u64) -> Result<u64> {
     Ok(total)
 }
 
-/// The same, and then the wait `go`.
-#[flow]
-fn sequence_then_wait(cx: &Flow, steps: u64) -> Result<u64> {
-    let total = (1..=steps).try_fold(0, |total, step| add(cx, total, step))?;
-    let _: bool = cx.wait("go").ask()?;
-    Ok(total)
-}
-
 /// Sends any JSON through a checkpoint and back.
 #[flow]
 fn echo_value(cx: &Flow, value: Value) -> Result<Value> {

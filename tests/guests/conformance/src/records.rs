@@ -190,3 +190,32 @@ fn loads_bytes(cx: &Checkpoint, execution: String, name: String) -> Result<Value
     let blob = cx.load_blob(&execution, &name)?;
     Ok(json!({ "media_type": blob.media_type, "bytes": blob.bytes.len() }))
 }
+
+/// Keeps the moment under a name of its own, and says it: another one every time that it runs.
+#[checkpoint]
+fn moment(cx: &Checkpoint) -> Result<String> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let text = now.as_nanos().to_string();
+    cx.info(format!("it is {text}"));
+    cx.save(&format!("at {text}"), &text, Kind::Output)?;
+    Ok(text)
+}
+
+/// The same without keeping it.
+#[checkpoint]
+fn fleeting(_cx: &Checkpoint) -> Result<String> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Ok(now.as_nanos().to_string())
+}
+
+/// `steps` times both, each of which the flow repeats in its log.
+#[flow]
+fn moments(cx: &Flow, steps: u64) -> Result<()> {
+    for _ in 0..steps {
+        let kept = moment(cx)?;
+        cx.info(format!("heard {kept}"));
+        let passed = fleeting(cx)?;
+        cx.info(format!("heard {passed}"));
+    }
+    Ok(())
+}

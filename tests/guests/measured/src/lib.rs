@@ -1,0 +1,82 @@
+//! Flows that do next to nothing, for `cargo xtask bench`: what is measured is the host, with a component of an ordinary size.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use kitaru::prelude::*;
+
+#[checkpoint]
+fn add(_cx: &Checkpoint, total: u64, step: u64) -> Result<u64> {
+    Ok(total + step)
+}
+
+/// Runs no checkpoint at all.
+#[flow]
+fn no_calls(_cx: &Flow) -> Result<()> {
+    Ok(())
+}
+
+/// Sums 1 to `steps`, one checkpoint after the other.
+#[flow]
+fn sequence(cx: &Flow, steps: u64) -> Result<u64> {
+    (1..=steps).try_fold(0, |total, step| add(cx, total, step))
+}
+
+/// The same, and then the wait `go`.
+#[flow]
+fn sequence_then_wait(cx: &Flow, steps: u64) -> Result<u64> {
+    let total = sequence_of(cx, steps)?;
+    let _: bool = cx.wait("go").ask()?;
+    Ok(total)
+}
+
+fn sequence_of(cx: &Flow, steps: u64) -> Result<u64> {
+    (1..=steps).try_fold(0, |total, step| add(cx, total, step))
+}
+
+/// `count` checkpoints beside each other; their sum.
+#[flow]
+fn beside(cx: &Flow, count: u64) -> Result<u64> {
+    let calls = (1..=count).map(|step| add::submit(cx, 0, step)).collect::<Result<Vec<_>>>()?;
+    calls.iter().try_fold(0, |total, call| Ok(total + call.load()?))
+}
+
+/// Only a sleep.
+#[flow]
+fn nap(cx: &Flow, milliseconds: u64) -> Result<()> {
+    cx.sleep(Duration::from_millis(milliseconds))
+}
+
+#[checkpoint]
+fn bulk_value(_cx: &Checkpoint, step: u64, bytes: usize) -> Result<String> {
+    // Every value is another, so that none is stored in place of another.
+    let mut text = format!("{step:020}");
+    text.extend(std::iter::repeat_n('x', bytes.saturating_sub(text.len())));
+    Ok(text)
+}
+
+/// `steps` results of `bytes` bytes each, then the wait `go`, then one more; the sum of their lengths.
+#[flow]
+fn bulk(cx: &Flow, steps: u64, bytes: usize) -> Result<u64> {
+    let mut total = 0;
+    for step in 0..steps {
+        total += bulk_value(cx, step, bytes)?.len() as u64;
+    }
+    let _: bool = cx.wait("go").ask()?;
+    Ok(total + bulk_value(cx, steps, bytes)?.len() as u64)
+}
+
+/// Writes a line, then takes its time.
+#[checkpoint]
+fn slow_line(_cx: &Checkpoint, path: String, step: u64, milliseconds: u64) -> Result<u64> {
+    let mut file = std::fs::File::options().create(true).append(true).open(path)?;
+    file.write_all(format!("{step}\n").as_bytes())?;
+    std::thread::sleep(Duration::from_millis(milliseconds));
+    Ok(step)
+}
+
+/// `steps` of them.
+#[flow]
+fn count_slow(cx: &Flow, path: String, steps: u64, milliseconds: u64) -> Result<u64> {
+    (1..=steps).map(|step| slow_line(cx, path.clone(), step, milliseconds)).sum()
+}
