@@ -53,7 +53,7 @@ pub(crate) fn resumed(bench: &Bench, report: &mut Report) -> Result<()> {
     let work = bench.folder()?;
     let guest = bench.guest.to_str().context("a path")?;
     bench.command(home.path(), &["run", &format!("{guest}:no_calls"), "--input", "{}"])?;
-    let grant = format!("--allow-write={}=/work", work.path().display());
+    let grant = format!("--allow-write={}::out", work.path().display());
     let mut times = Vec::new();
     for round in 0..10 {
         let steps = work.path().join(format!("steps-{round}"));
@@ -66,7 +66,7 @@ pub(crate) fn resumed(bench: &Bench, report: &mut Report) -> Result<()> {
             }
             anyhow::Ok(())
         };
-        let input = format!(r#"{{"path":"/work/steps-{round}","steps":3,"milliseconds":400}}"#);
+        let input = format!(r#"{{"path":"out/steps-{round}","steps":3,"milliseconds":400}}"#);
         let mut host = Command::new(&bench.host);
         host.env("KITARU_HOME", home.path()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut first = host.args(["run", &format!("{guest}:count_slow"), "--input", &input, &grant]).spawn()?;

@@ -181,22 +181,3 @@ fn ignores_refusals(cx: &Flow) -> Result<()> {
         let _ = measures_text(cx, String::new());
     }
 }
-
-#[checkpoint]
-fn bulk_value(_cx: &Checkpoint, step: u64, bytes: usize) -> Result<String> {
-    // Every value is another, so that none is stored in place of another.
-    let mut text = format!("{step:020}");
-    text.extend(std::iter::repeat_n('x', bytes.saturating_sub(text.len())));
-    Ok(text)
-}
-
-/// `steps` results of `bytes` bytes each, then the wait `go`, then one more; the sum of their lengths.
-#[flow]
-fn bulk(cx: &Flow, steps: u64, bytes: usize) -> Result<u64> {
-    let mut total = 0;
-    for step in 0..steps {
-        total += bulk_value(cx, step, bytes)?.len() as u64;
-    }
-    let _: bool = cx.wait("go").ask()?;
-    Ok(total + bulk_value(cx, steps, bytes)?.len() as u64)
-}

@@ -19,26 +19,19 @@ fn no_calls(_cx: &Flow) -> Result<()> {
 /// Sums 1 to `steps`, one checkpoint after the other.
 #[flow]
 fn sequence(cx: &Flow, steps: u64) -> Result<u64> {
-    (1..=steps).try_fold(0, |total, step| add(cx, total, step))
+    sum(cx, steps)
 }
 
 /// The same, and then the wait `go`.
 #[flow]
 fn sequence_then_wait(cx: &Flow, steps: u64) -> Result<u64> {
-    let total = sequence_of(cx, steps)?;
+    let total = sum(cx, steps)?;
     let _: bool = cx.wait("go").ask()?;
     Ok(total)
 }
 
-fn sequence_of(cx: &Flow, steps: u64) -> Result<u64> {
+fn sum(cx: &Flow, steps: u64) -> Result<u64> {
     (1..=steps).try_fold(0, |total, step| add(cx, total, step))
-}
-
-/// `count` checkpoints beside each other; their sum.
-#[flow]
-fn beside(cx: &Flow, count: u64) -> Result<u64> {
-    let calls = (1..=count).map(|step| add::submit(cx, 0, step)).collect::<Result<Vec<_>>>()?;
-    calls.iter().try_fold(0, |total, call| Ok(total + call.load()?))
 }
 
 /// Only a sleep.
