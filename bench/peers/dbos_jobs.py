@@ -162,18 +162,6 @@ def j6_resume(job: Job) -> None:
 
 
 if __name__ == "__main__":
-    jobs.run(
-        jobs.parse(),
-        {
-            "j1": j1,
-            "j1-process": j1_process,
-            "j2": j2,
-            "j3": j3,
-            "j4": j4,
-            "j5": j5,
-            "j6-start": j6_start,
-            "j6-resume": j6_resume,
-        },
-    )
+    jobs.run(jobs.parse(), jobs.of_program(globals()))
     # Background threads of the library are not waited for.
     os._exit(0)

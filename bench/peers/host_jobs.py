@@ -114,5 +114,5 @@ def j6_resume(job: Job) -> None:
 
 
 if __name__ == "__main__":
-    known = {"j1": j1, "j2": j2, "j3": j3, "j4": j4, "j5": j5, "j6-start": j6_start, "j6-resume": j6_resume}
+    known = jobs.of_program(globals())
     jobs.run(jobs.parse(), known)

@@ -112,6 +112,15 @@ def expect(found: object, wanted: object) -> None:
         raise SystemExit(f"found {found!r} instead of {wanted!r}")
 
 
+# The jobs, by the name of the function that a program has for each.
+ALL = ("j1", "j1_process", "j2", "j3", "j4", "j5", "j6_start", "j6_resume")
+
+
+def of_program(functions: dict[str, object], names: tuple[str, ...] = ALL) -> dict[str, Callable]:
+    """The jobs that a program has, by their names on the command line."""
+    return {name.replace("_", "-"): functions[name] for name in names if name in functions}
+
+
 def run(job: Job, jobs: dict[str, Callable[[Job], None]]) -> None:
     """Runs what was asked for; a job that the peer does not have ends with code 3."""
     if job.name not in jobs:

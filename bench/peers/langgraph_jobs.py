@@ -194,7 +194,5 @@ def j6_resume(job: Job) -> None:
 
 if __name__ == "__main__":
     asked = jobs.parse()
-    all_jobs = {"j1": j1, "j1-process": j1_process, "j2": j2, "j6-start": j6_start, "j6-resume": j6_resume}
-    if not asked.peer.endswith("-graph"):
-        all_jobs |= {"j3": j3, "j4": j4, "j5": j5}
-    jobs.run(asked, all_jobs)
+    names = ("j1", "j1_process", "j2", "j6_start", "j6_resume") if asked.peer.endswith("-graph") else jobs.ALL
+    jobs.run(asked, jobs.of_program(globals(), names))

@@ -286,7 +286,7 @@ if __name__ == "__main__":
         serve()
         raise SystemExit(0)
     asked = jobs.parse()
-    known = {"j1": j1, "j2": j2, "j3": j3, "j4": j4, "j5": j5, "j6-start": j6_start, "j6-resume": j6_resume}
+    known = jobs.of_program(globals())
     if asked.name not in known:
         raise SystemExit(3)
     (asked.data / "notes").mkdir(parents=True, exist_ok=True)

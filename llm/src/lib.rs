@@ -20,6 +20,7 @@ pub mod codec;
 pub mod event;
 pub mod ids;
 pub mod models;
+mod mutex;
 pub mod pipeline;
 pub mod policy;
 pub mod price;

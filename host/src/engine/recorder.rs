@@ -105,15 +105,8 @@ impl Lines {
         if inner.add(&mut chain, step, Durability::Relaxed).is_err() {
             return;
         }
-        if inner.ahead.is_watched() {
-            inner.flush(&mut chain);
-            inner.store.write_out();
-        } else {
-            inner.keep_corked(chain, corks);
-        }
-        if let Some(row) = shown {
-            inner.ahead.tell(|| Event::Log(row));
-        }
+        inner.keep_corked(chain, corks);
+        inner.show(shown);
     }
 
     /// Whether so much waits for the disk that whoever writes more should wait too.
@@ -195,9 +188,7 @@ impl Recorder {
         let recorded = self.inner.add(&mut chain, step, durability)?;
         self.inner.flush(&mut chain);
         drop(chain);
-        for row in lines {
-            self.inner.ahead.tell(|| Event::Log(row));
-        }
+        self.inner.show(lines);
         Ok(recorded)
     }
 
@@ -216,14 +207,16 @@ impl Recorder {
     /// Corks a step that nobody can see yet.
     pub(super) fn cork(&self, step: Step, durability: Durability) -> Result<Recorded, EngineError> {
         // A status is for others to see, and a question or a child for somebody to find.
-        if step.status.is_some() || step.wait.is_some() || step.child.is_some() || self.inner.ahead.is_watched() {
+        if step.status.is_some() || step.wait.is_some() || step.child.is_some() {
             let recorded = self.hand_over(step, durability);
             self.inner.store.write_out();
             return recorded;
         }
+        let lines = self.shown(&step);
         let mut chain = lock(&self.inner.chain);
         let recorded = self.inner.add(&mut chain, step, durability)?;
         self.inner.keep_corked(chain, &self.corks);
+        self.inner.show(lines);
         Ok(recorded)
     }
 
@@ -233,15 +226,8 @@ impl Recorder {
         let mut chain = lock(&self.inner.chain);
         self.inner.add(&mut chain, first, Durability::Full)?;
         let recorded = self.inner.add(&mut chain, second, Durability::Full)?;
-        if self.inner.ahead.is_watched() {
-            self.inner.flush(&mut chain);
-            self.inner.store.write_out();
-        } else {
-            self.inner.keep_corked(chain, &self.corks);
-        }
-        for row in lines {
-            self.inner.ahead.tell(|| Event::Log(row));
-        }
+        self.inner.keep_corked(chain, &self.corks);
+        self.inner.show(lines);
         Ok(recorded)
     }
 
@@ -330,10 +316,17 @@ impl Inner {
         self.ahead.push(self.store.append(&self.lease, append), steps, bytes);
     }
 
-    /// What is corked stays so, unless it is much.
+    /// Shows lines to whoever watches, after all that was handed over.
+    fn show(&self, lines: impl IntoIterator<Item = LogRow>) {
+        for row in lines {
+            self.ahead.tell(|| Event::Log(row));
+        }
+    }
+
+    /// What is corked stays so, unless it is much, or somebody watches.
     fn keep_corked(self: &Arc<Self>, mut chain: MutexGuard<'_, Chain>, corks: &Corks) {
         let many = chain.corked.as_ref().is_some_and(|corked| corked.entries.len() >= MOST_CORKED);
-        if many || chain.corked_bytes >= MOST_CORKED_BYTES {
+        if many || chain.corked_bytes >= MOST_CORKED_BYTES || self.ahead.is_watched() {
             self.flush(&mut chain);
             self.store.write_out();
         } else if !std::mem::replace(&mut chain.is_corked, true) {

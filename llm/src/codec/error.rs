@@ -1,5 +1,9 @@
 //! What can be wrong with a request, a response or a stream.
 
+use serde_json::Value;
+
+use super::ProviderError;
+
 /// Why a codec refused. Messages name places and never quote content.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CodecError {
@@ -29,10 +33,15 @@ pub enum CodecError {
     },
     /// The provider reported a failure where a response, or the next chunk of one, belongs.
     #[error("the provider failed: {0}")]
-    Provider(Box<super::ProviderError>),
+    Provider(Box<ProviderError>),
 }
 
 impl CodecError {
+    /// The failure that `value`, a response or a chunk with a status of success, reports after all.
+    pub(super) fn reported_in(value: &Value) -> Option<Self> {
+        ProviderError::reported_in(value).map(|error| Self::Provider(Box::new(error)))
+    }
+
     /// The request has at `path` what is not `expected`.
     pub fn request(path: impl Into<String>, expected: &'static str) -> Self {
         Self::InvalidRequest { path: path.into(), expected }

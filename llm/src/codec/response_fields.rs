@@ -3,13 +3,13 @@
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
-use super::{CodecError, ProviderError};
+use super::CodecError;
 use crate::chat::{Content, Part};
 
 /// The body of a response; an error where it is none, or reports a failure.
 pub(super) fn object(response: &Value) -> Result<Map<String, Value>, CodecError> {
-    if let Some(error) = ProviderError::reported_in(response) {
-        return Err(CodecError::Provider(Box::new(error)));
+    if let Some(error) = CodecError::reported_in(response) {
+        return Err(error);
     }
     response.as_object().cloned().ok_or_else(|| CodecError::response("body", "an object"))
 }

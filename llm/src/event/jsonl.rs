@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use super::subscriber::{DeliveryError, Subscriber};
 use super::{Event, atof};
 
+use crate::mutex::lock;
+
 /// Writes every event as a line of ATOF JSON and flushes it.
 ///
 /// After the first error nothing more is written: half a line may be there already, and what followed could not be read. The error
@@ -45,7 +47,7 @@ impl<W: Write + Send> Subscriber for JsonLines<W> {
     fn on_event(&self, event: &Event) -> Result<(), DeliveryError> {
         let mut line = atof::to_line(event);
         line.push('\n');
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         if let Some(error) = &state.error {
             return Err(DeliveryError(Box::new(std::io::Error::from(error.kind()))));
         }

@@ -1,7 +1,7 @@
 //! What callbacks are told about the call that they serve.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -10,6 +10,7 @@ use super::runtime::Emitter;
 use crate::clock::Timestamp;
 use crate::codec::{Codec, ResponseCodec};
 use crate::event::{Attributes, Category, Event, Kind};
+use crate::mutex::lock;
 
 /// A call on its way through the pipeline.
 pub struct CallInfo {
@@ -51,7 +52,7 @@ impl CallInfo {
     /// Adds a member to the metadata of the call's end event, as a retry layer, a cache or a price table may want to. Recorded as it
     /// is, so it is to hold nothing of a payload. The last value for a key counts.
     pub fn note(&self, key: impl Into<String>, value: Value) {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).insert(key.into(), value);
+        lock(&self.notes).insert(key.into(), value);
     }
 
     pub(super) fn emit_mark(&self, name: String, parent: Option<Uuid>, data: Value, metadata: Value) {
@@ -69,7 +70,7 @@ impl CallInfo {
     }
 
     pub(super) fn take_notes(&self) -> Map<String, Value> {
-        std::mem::take(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut lock(&self.notes))
     }
 }
 

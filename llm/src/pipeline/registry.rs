@@ -1,12 +1,14 @@
 //! Registrations of one kind and one owner.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::error::RegistryError;
+
+use crate::mutex::lock;
 
 /// How something is registered.
 #[derive(Clone, Debug)]
@@ -137,7 +139,7 @@ impl<T: ?Sized> Registry<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

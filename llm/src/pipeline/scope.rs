@@ -1,7 +1,7 @@
 //! Scopes: what calls are nested in.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -12,6 +12,7 @@ use super::registrations::{Registrations, subscribers};
 use super::runtime::{Emitter, Pipeline, end_time};
 use crate::clock::Timestamp;
 use crate::event::{Attributes, Category, Event, Kind, Phase, Profile};
+use crate::mutex::lock;
 
 tokio::task_local! {
     static CURRENT: ScopeStack;
@@ -272,7 +273,7 @@ impl ScopeStack {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<OpenScope>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.open)
     }
 }
 

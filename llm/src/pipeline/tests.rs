@@ -16,6 +16,9 @@ use super::{
 use crate::chat::{ChatRequest, Message, RawRequest};
 use crate::event::{Category, DeliveryError, Event, Phase, Subscriber};
 
+mod scopes;
+mod streams;
+
 const SECRET: &str = "123-45-6789";
 
 fn request() -> RawRequest {
@@ -153,67 +156,6 @@ async fn an_intercept_may_change_the_request_and_run_what_comes_next_again() {
     });
     assert_eq!(call().run(&stack, Arc::new(model)).await.unwrap(), answer());
     assert_eq!(log.events().len(), 2);
-}
-
-async fn first_chunk(stack: &ScopeStack) -> LlmStream {
-    let chunks = vec![Ok(json!({"delta": "a"})), Ok(json!({"delta": "b"})), Ok(json!({"delta": "c"}))];
-    let mut stream = call().stream(stack, streaming(chunks), None).await.unwrap();
-    stream.next().await.unwrap().unwrap();
-    stream
-}
-
-#[tokio::test]
-async fn a5_a_stream_that_is_dropped_ends_once_with_what_there_was() {
-    let Fixture { pipeline, stack, log } = fixture();
-    drop(first_chunk(&stack).await);
-    let ends_of_drop = ends(&log);
-    assert_eq!(ends_of_drop.len(), 1);
-    assert_eq!(ends_of_drop[0].data["choices"][0]["message"]["content"], json!("a"));
-    assert_eq!(ends_of_drop[0].metadata, json!({"kitaru.llm.stream": "closed_early"}));
-    assert!(ends_of_drop[0].attributes().unwrap().contains("streaming"));
-
-    // With a sanitiser that needs time, the payload is left out rather than shown.
-    let slow: Arc<dyn Sanitizer<Value>> = Arc::new(Slow);
-    pipeline.registrations().llm.response_sanitizers.register(Registration::new("slow", 0), slow).unwrap();
-    log.take();
-    drop(first_chunk(&stack).await);
-    assert_eq!((ends(&log).len(), &ends(&log)[0].data, ends(&log)[0].error_type()), (1, &Value::Null, Some("cancelled")));
-    log.take();
-    first_chunk(&stack).await.close(None).await;
-    assert_eq!((ends(&log).len(), &ends(&log)[0].data), (1, &json!("slowly")));
-}
-
-struct Slow;
-
-#[async_trait::async_trait]
-impl Sanitizer<Value> for Slow {
-    async fn sanitize(&self, _: &Arc<CallInfo>, _: Value) -> Result<Option<Value>, Cause> {
-        tokio::task::yield_now().await;
-        Ok(Some(json!("slowly")))
-    }
-}
-
-#[tokio::test]
-async fn a_stream_ends_once_however_it_ends() {
-    let Fixture { stack, log, .. } = fixture();
-    for (last, error_type) in
-        [(Err("cut off"), Some("upstream")), (Ok(json!({"refuse": true})), Some("collector")), (Ok(json!({})), None)]
-    {
-        let failed = error_type.is_some();
-        let chunks = vec![Ok(json!({"delta": "a"})), last];
-        let mut stream = call().stream(&stack, streaming(chunks), None).await.unwrap();
-        assert!(stream.next().await.unwrap().is_ok());
-        assert_eq!(stream.next().await.unwrap().is_err(), failed);
-        assert!(stream.next().await.is_none() && stream.next().await.is_none());
-        drop(stream);
-        let ends = ends(&log);
-        assert_eq!((ends.len(), ends[0].error_type()), (1, error_type));
-        assert_eq!(ends[0].data["choices"][0]["message"]["content"], json!("a"), "the part is recorded");
-        log.take();
-    }
-    let failing = FromFn(|_: RawRequest| async { Err::<Chunks, _>(probe::boom()) });
-    assert!(call().stream(&stack, Arc::new(failing), None).await.is_err());
-    assert_eq!((ends(&log).len(), ends(&log)[0].error_type()), (1, Some("internal")));
 }
 
 #[tokio::test]
@@ -408,50 +350,6 @@ async fn subscribers_are_called_in_order_and_do_not_disturb_each_other() {
     assert_eq!(*order.lock().unwrap(), "zazalza");
     assert_eq!((subscribers.failures("failing"), subscribers.failures("panicking")), (Some(3), Some(3)));
     assert_eq!(pipeline.isolated_failures(), 6);
-}
-
-#[tokio::test]
-async fn whoever_sees_a_start_sees_its_end() {
-    let Fixture { pipeline, stack, log } = fixture();
-    let scope = stack.push(NewScope::new("s", Category::Agent)).unwrap();
-    let local = stack.registrations(scope.uuid).unwrap();
-    local.llm.response_sanitizers.register(Registration::new("ssn", 0), redacting()).unwrap();
-    let stream = first_chunk(&stack).await;
-    stack.pop(&scope, ScopeEnd::default()).unwrap();
-    assert!(pipeline.registrations().subscribers.deregister("log"));
-    drop(stream);
-    assert_eq!(ends(&log).len(), 1);
-}
-
-#[test]
-fn scopes_end_in_the_reverse_order_of_their_beginning() {
-    let Fixture { stack, log, .. } = fixture();
-    let outer = stack.push(NewScope::new("outer", Category::Agent)).unwrap();
-    let inner = stack.push(NewScope::new("inner", Category::Function)).unwrap();
-    assert_eq!((outer.parent, inner.parent), (None, Some(outer.uuid)));
-    let pop = |scope| stack.pop(scope, ScopeEnd::default());
-    assert_eq!(pop(&outer), Err(ScopeError::NotAtTop { scope: outer.uuid, top: inner.uuid }));
-    let fork = stack.fork();
-    let forked = fork.push(NewScope::new("forked", Category::Function)).unwrap();
-    assert_eq!(forked.parent, Some(inner.uuid));
-    fork.unwind(Some("cancelled"));
-    assert_eq!(fork.pop(&inner, ScopeEnd::default()), Err(ScopeError::Inherited { scope: inner.uuid }));
-    assert_eq!((pop(&inner), pop(&outer)), (Ok(()), Ok(())));
-    assert_eq!(pop(&outer), Err(ScopeError::NotFound { scope: outer.uuid }));
-    assert_eq!(stack.push(NewScope::new("c", Category::Custom)).unwrap_err(), ScopeError::Subtype);
-    let forked = log.events().into_iter().find(|event| event.is_end() && event.name == "forked").unwrap();
-    assert_eq!(forked.error_type(), Some("cancelled"));
-}
-
-#[tokio::test]
-async fn the_current_stack_belongs_to_the_task() {
-    let Fixture { pipeline, stack, .. } = fixture();
-    assert!(ScopeStack::current().is_none());
-    let scope = stack.push(NewScope::new("s", Category::Agent)).unwrap();
-    let other = pipeline.stack();
-    let top = || ScopeStack::current().unwrap().top().map(|scope| scope.uuid);
-    let (first, second): (Option<Uuid>, Option<Uuid>) = tokio::join!(stack.enter(async { top() }), other.enter(async { top() }));
-    assert_eq!((first, second), (Some(scope.uuid), None));
 }
 
 #[tokio::test]

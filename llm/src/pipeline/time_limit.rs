@@ -2,13 +2,15 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::error::{Stage, TimedOut};
 use super::registry::Registered;
+
+use crate::mutex::lock;
 
 /// Time that a callback spends in what comes after it, which its limit does not count.
 #[derive(Default)]
@@ -28,7 +30,7 @@ pub(super) struct Absent(Arc<Away>);
 
 impl Away {
     pub(super) fn leave(self: &Arc<Self>) -> Absent {
-        let mut absence = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut absence = lock(&self.0);
         if absence.open == 0 {
             absence.since = Some(Instant::now());
         }
@@ -37,14 +39,14 @@ impl Away {
     }
 
     fn spent(&self) -> Duration {
-        let absence = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let absence = lock(&self.0);
         absence.spent + absence.since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 }
 
 impl Drop for Absent {
     fn drop(&mut self) {
-        let mut absence = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut absence = lock(&self.0.0);
         absence.open = absence.open.saturating_sub(1);
         if absence.open == 0
             && let Some(since) = absence.since.take()

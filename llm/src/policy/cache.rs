@@ -1,7 +1,7 @@
 //! Answers that were given before: exactly the same call gets exactly the same answer, at no cost, as long as it is fresh.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::cache_key::{Bypass, CacheKey, KeyRules, KeyRulesError};
 use super::pattern::Pattern;
 use crate::chat::{ChatRequest, ChatResponse, FinishReason, RawRequest};
+use crate::mutex::lock;
 use crate::price::NanoUsd;
 use crate::usage::TokenCounts;
 
@@ -217,7 +218,7 @@ impl MemoryCache {
 #[async_trait]
 impl ResponseStore for MemoryCache {
     async fn get(&self, key: &CacheKey) -> Result<Option<CacheEntry>, CacheStoreError> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.kept);
         kept.uses = kept.uses.saturating_add(1);
         let now = kept.uses;
         Ok(kept.entries.get_mut(key).map(|(used, entry)| {
@@ -227,7 +228,7 @@ impl ResponseStore for MemoryCache {
     }
 
     async fn put(&self, key: &CacheKey, entry: CacheEntry) -> Result<(), CacheStoreError> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.kept);
         kept.uses = kept.uses.saturating_add(1);
         let now = kept.uses;
         kept.entries.insert(*key, (now, entry));

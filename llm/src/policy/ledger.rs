@@ -1,10 +1,11 @@
 //! What was spent, and what is set aside for calls that are on their way.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 
+use crate::mutex::lock;
 use crate::price::NanoUsd;
 use crate::usage::UsageScope;
 
@@ -72,7 +73,7 @@ struct Books {
 
 impl MemoryLedger {
     fn books(&self) -> std::sync::MutexGuard<'_, Books> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Says what was spent before this process began; in place of what the ledger believes.

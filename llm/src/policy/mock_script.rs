@@ -1,9 +1,10 @@
 //! A table of scripted answers at work: it counts what it answered.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::mock::{MockCall, MockReply, MockRule, MockTable, WhenExhausted};
 use crate::models::Environment;
+use crate::mutex::lock;
 
 /// The variable with one answer to all calls.
 pub const MOCK_VARIABLE: &str = "KITARU_LLM_MOCK_RESPONSE";
@@ -44,7 +45,7 @@ impl MockScript {
     /// # Errors
     /// When the rule that fits has no answer left and is to fail then.
     pub fn answer(&self, call: MockCall<'_>) -> Result<Option<&MockReply>, MockError> {
-        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answered = lock(&self.answered);
         for rule in self.table.fitting(call) {
             let Some(number) = answered.get_mut(rule) else { continue };
             match self.table.reply(rule, *number) {

@@ -1,10 +1,12 @@
 //! How many calls and tokens in how much time.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+
+use crate::mutex::lock;
 
 /// So much in so much time. All of it may be used at once; it comes back evenly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +96,7 @@ impl RateLimiter {
             }
         }
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lanes = lock(&self.lanes);
         // A lane whose quotas are whole says nothing.
         if lanes.len() >= 1024 {
             lanes.retain(|_, lane| lane.calls.max(lane.tokens) > now);
@@ -113,7 +115,7 @@ impl RateLimiter {
     /// Corrects what a call took by what it did use, in tokens.
     pub fn correct(&self, key: &str, estimated: u64, used: u64) {
         let Some(quota) = self.limits.tokens else { return };
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lanes = lock(&self.lanes);
         if let Some(lane) = lanes.get_mut(key) {
             lane.tokens = lane.tokens.saturating_sub(quota.span(estimated)).saturating_add(quota.span(used));
         }

@@ -8,7 +8,7 @@ use super::AnthropicMessages;
 use super::response::read_usage;
 use crate::codec::response_fields::{count, parse_arguments, text};
 use crate::codec::summary::Summary;
-use crate::codec::{CodecError, ProviderError, StreamAggregator, StreamCodec};
+use crate::codec::{CodecError, StreamAggregator, StreamCodec};
 
 impl StreamCodec for AnthropicMessages {
     fn aggregator(&self) -> Box<dyn StreamAggregator> {
@@ -153,9 +153,8 @@ impl StreamAggregator for Aggregator {
                 self.message.extend(others.map(|(key, value)| (key.clone(), value.clone())));
             }
             "error" => {
-                let error = ProviderError::reported_in(chunk);
-                return Err(error
-                    .map_or_else(|| CodecError::response("chunk", "an event"), |error| CodecError::Provider(Box::new(error))));
+                let reported = CodecError::reported_in(chunk);
+                return Err(reported.unwrap_or_else(|| CodecError::response("chunk", "an event")));
             }
             // `ping`, `content_block_stop`, `message_stop`, and what may come one day.
             _ => {}

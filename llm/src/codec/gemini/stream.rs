@@ -8,7 +8,7 @@ use super::Gemini;
 use super::response::{answer_text, parts_of, read_usage};
 use crate::codec::response_fields::count;
 use crate::codec::summary::Summary;
-use crate::codec::{CodecError, ProviderError, StreamAggregator, StreamCodec};
+use crate::codec::{CodecError, StreamAggregator, StreamCodec};
 
 fn candidates(chunk: &Value) -> &[Value] {
     chunk.get("candidates").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
@@ -110,8 +110,8 @@ impl Candidate {
 
 impl StreamAggregator for Aggregator {
     fn push(&mut self, chunk: &Value) -> Result<(), CodecError> {
-        if let Some(error) = ProviderError::reported_in(chunk) {
-            return Err(CodecError::Provider(Box::new(error)));
+        if let Some(error) = CodecError::reported_in(chunk) {
+            return Err(error);
         }
         let map = chunk.as_object().ok_or_else(|| CodecError::response("chunk", "an object"))?;
         for (key, value) in map {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::OpenAiChat;
 use super::response::{delta_text, read_usage};
 use crate::codec::summary::Summary;
-use crate::codec::{CodecError, ProviderError, StreamAggregator, StreamCodec};
+use crate::codec::{CodecError, StreamAggregator, StreamCodec};
 
 impl StreamCodec for OpenAiChat {
     fn aggregator(&self) -> Box<dyn StreamAggregator> {
@@ -148,10 +148,7 @@ impl StreamAggregator for Aggregator {
                 }
             }
         }
-        match ProviderError::reported_in(chunk) {
-            Some(error) => Err(CodecError::Provider(Box::new(error))),
-            None => Ok(()),
-        }
+        CodecError::reported_in(chunk).map_or(Ok(()), Err)
     }
 
     fn finish(self: Box<Self>) -> Value {

@@ -11,7 +11,7 @@ use super::OpenAiResponses;
 use super::response::read_usage;
 use crate::codec::response_fields::{count, text};
 use crate::codec::summary::Summary;
-use crate::codec::{CodecError, ProviderError, StreamAggregator, StreamCodec};
+use crate::codec::{CodecError, StreamAggregator, StreamCodec};
 
 impl StreamCodec for OpenAiResponses {
     fn aggregator(&self) -> Box<dyn StreamAggregator> {
@@ -102,9 +102,8 @@ impl StreamAggregator for Aggregator {
                 }
             }
             "error" | "response.failed" => {
-                let error = ProviderError::reported_in(chunk);
-                return Err(error
-                    .map_or_else(|| CodecError::response("chunk", "an event"), |error| CodecError::Provider(Box::new(error))));
+                let reported = CodecError::reported_in(chunk);
+                return Err(reported.unwrap_or_else(|| CodecError::response("chunk", "an event")));
             }
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! Rates and budgets.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{CallContext, CallFacts, decode, encode, moment, read_response};
 use crate::chat::{ChatRequest, ChatResponse, RawRequest};
 use crate::clock::Clock;
+use crate::mutex::lock;
 use crate::pipeline::{CallInfo, ExecutionIntercept, Failure, Next};
 use crate::policy::{Budget, BudgetedCall, RateLimiter, TokenEstimate, estimate_input_tokens};
 use crate::price::{Cost, NanoUsd, PriceQuery, Pricing};
@@ -72,13 +73,13 @@ impl Budgeted {
     }
 
     fn spent_before(&self, call: Option<Uuid>) -> NanoUsd {
-        let attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let attempts = lock(&self.attempts);
         attempts.iter().filter(|(uuid, _)| Some(*uuid) == call).map(|(_, amount)| *amount).sum()
     }
 
     fn remember(&self, call: Option<Uuid>, amount: NanoUsd) {
         let Some(call) = call else { return };
-        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut attempts = lock(&self.attempts);
         attempts.push_back((call, amount));
         if attempts.len() > REMEMBERED {
             attempts.pop_front();
@@ -86,7 +87,7 @@ impl Budgeted {
     }
 
     fn forget(&self, call: Option<Uuid>) {
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner).retain(|(uuid, _)| Some(*uuid) != call);
+        lock(&self.attempts).retain(|(uuid, _)| Some(*uuid) != call);
     }
 
     fn cost(&self, facts: &CallFacts, response: &ChatResponse) -> Cost {
