@@ -1,6 +1,20 @@
 //! Calls of language models, governed and recorded.
 //!
-//! Usable without the rest of the host: nothing here knows of flows, journals or WebAssembly.
+//! Usable without the rest of the host: nothing here knows of flows, journals or WebAssembly. Whoever wants calls with all that belongs to them
+//! makes a [`gateway`]; the other modules are what it is made of, and each can be used alone:
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`gateway`] | one tracked call, from its author's request to the answer with all records |
+//! | [`models`] | which model a call means, who serves it, with which credentials |
+//! | [`chat`] | requests and responses in one shape for all providers |
+//! | [`codec`] | the wire protocols |
+//! | [`pipeline`] | the order of guardrails, intercepts and sanitisers, and the events of a call |
+//! | [`policy`] | what decides, changes, answers or hides |
+//! | [`provider`], [`retry`] | HTTP, and the one place where a call is repeated |
+//! | [`usage`], [`price`] | tokens, records, sums and money |
+//! | [`event`] | events, and the forms in which they leave the program |
+//! | [`clock`], [`ids`] | time and identifiers, injected |
 
 #![cfg_attr(
     test,
@@ -18,6 +32,7 @@ pub mod chat;
 pub mod clock;
 pub mod codec;
 pub mod event;
+pub mod gateway;
 pub mod ids;
 pub mod models;
 mod mutex;

@@ -40,9 +40,26 @@ impl fmt::Debug for RawRequest {
 /// Whether a header of this name carries a credential. Rather too many than too few: a header that is not shown is no loss.
 pub fn is_credential_header(name: &str) -> bool {
     let name = name.trim().to_ascii_lowercase().replace('_', "-");
-    ["authorization", "cookie", "api-key", "apikey", "token", "secret", "password", "credential", "signature", "access-key"]
-        .iter()
-        .any(|word| name.contains(word))
+    // `helicone-auth`, `x-auth-key`; an `x-author` is no credential.
+    if name.split('-').any(|word| word == "auth") {
+        return true;
+    }
+    [
+        "authorization",
+        "cookie",
+        "api-key",
+        "apikey",
+        "token",
+        "secret",
+        "password",
+        "credential",
+        "signature",
+        "access-key",
+        "subscription-key",
+        "functions-key",
+    ]
+    .iter()
+    .any(|word| name.contains(word))
 }
 
 #[cfg(test)]
@@ -53,11 +70,22 @@ mod tests {
     #[test]
     fn credentials_are_neither_shown_nor_recorded() {
         let mut request = RawRequest::new(json!({}));
-        for name in ["Authorization", "X-Api-Key", "x-goog-api-key", "proxy-authorization", "Cookie", "x_auth_token"] {
+        for name in [
+            "Authorization",
+            "X-Api-Key",
+            "x-goog-api-key",
+            "proxy-authorization",
+            "Cookie",
+            "x_auth_token",
+            "Helicone-Auth",
+            "X-Auth-Key",
+            "Ocp-Apim-Subscription-Key",
+        ] {
             request.headers.insert(name.to_owned(), json!("sk-marker"));
         }
         request.headers.insert("anthropic-version".to_owned(), json!("2023-06-01"));
         assert!(!format!("{request:?}").contains("sk-marker"));
         assert_eq!(request.without_credentials().headers.len(), 1);
+        assert!(!is_credential_header("x-author") && !is_credential_header("idempotency-key"));
     }
 }

@@ -1,6 +1,7 @@
 //! The wire protocols by name.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,16 @@ impl Api {
             Self::OpenAiResponses => &OpenAiResponses,
             Self::AnthropicMessages => &AnthropicMessages,
             Self::Gemini => &Gemini,
+        }
+    }
+
+    /// The protocol's codec, for who keeps it.
+    pub fn shared(self) -> Arc<dyn Protocol> {
+        match self {
+            Self::OpenAiChat => Arc::new(OpenAiChat),
+            Self::OpenAiResponses => Arc::new(OpenAiResponses),
+            Self::AnthropicMessages => Arc::new(AnthropicMessages),
+            Self::Gemini => Arc::new(Gemini),
         }
     }
 

@@ -8,6 +8,7 @@
 mod anthropic;
 mod api;
 mod blocks;
+mod chunks;
 mod error;
 mod fields;
 mod gemini;

@@ -58,6 +58,17 @@ pub(super) fn sum(a: Option<u64>, b: Option<u64>) -> Option<u64> {
     Some(a?.saturating_add(b?))
 }
 
+/// What `usage` says that the call cost. With a key of one's own OpenRouter charges its fee, which may be nothing, and the provider behind it the
+/// rest: one without the other is not the cost.
+pub(super) fn reported_cost(usage: &Map<String, Value>) -> Option<u64> {
+    let charged = nanodollars(usage.get("cost")?)?;
+    if usage.get("is_byok").and_then(Value::as_bool) != Some(true) {
+        return Some(charged);
+    }
+    let behind = nanodollars(usage.get("cost_details")?.get("upstream_inference_cost")?)?;
+    charged.checked_add(behind)
+}
+
 /// An amount of US dollars in billionths, rounded up. Read from the digits: binary fractions would round up what is exact.
 pub(super) fn nanodollars(value: &Value) -> Option<u64> {
     let text = value.as_number()?.to_string();

@@ -66,14 +66,17 @@ impl Provider {
         PROVIDERS.iter().find(|provider| provider.prefix == prefix)
     }
 
-    /// Where its API is on this machine, without an alias of another opinion. Ollama's is moved by `OLLAMA_HOST`, with or without a scheme. Nothing
-    /// where everyone has an own address.
+    /// Where its API is on this machine, without an alias of another opinion. Ollama's is moved by `OLLAMA_HOST`, which is read as Ollama reads it.
+    /// Nothing where everyone has an own address.
     pub fn base_url_in(&self, environment: &dyn Environment) -> Option<String> {
         let moved = (self.prefix == "ollama").then(|| environment.variable("OLLAMA_HOST")).flatten().and_then(|host| {
-            let host = host.trim().trim_end_matches('/');
-            let scheme = if host.contains("://") { "" } else { "http://" };
+            let host = host.trim().trim_matches(['"', '\'']).trim_end_matches('/');
             let path = if host.ends_with("/v1") { "" } else { "/v1" };
-            (!host.is_empty()).then(|| format!("{scheme}{host}{path}"))
+            match host.contains("://") {
+                _ if host.is_empty() => None,
+                true => Some(format!("{host}{path}")),
+                false => Some(format!("http://{}{path}", with_ollamas_port(host))),
+            }
         });
         moved.or_else(|| known_provider(self.prefix).map(|known| known.base_url.to_owned()).filter(|url| !url.is_empty()))
     }
@@ -81,6 +84,19 @@ impl Provider {
     /// Whether its models run on one's own machines, where a token costs nothing that anybody bills.
     pub fn is_local(&self) -> bool {
         matches!(self.prefix, "ollama" | "vllm" | "lmstudio" | "llamacpp")
+    }
+}
+
+/// A host that is written without a scheme, with Ollama's port unless it has one; a port alone is one of this machine.
+fn with_ollamas_port(host: &str) -> String {
+    let (address, path) = host.split_at(host.find('/').unwrap_or(host.len()));
+    // Behind a v6 address's bracket a colon begins a port; without brackets several colons are such an address.
+    let after = address.rfind(']').map_or(address, |end| address.get(end..).unwrap_or_default());
+    match (address, after.matches(':').count()) {
+        (port, _) if port.starts_with(':') && after.matches(':').count() == 1 => format!("localhost{port}{path}"),
+        (_, 0) => format!("{address}:11434{path}"),
+        (_, 1) => host.to_owned(),
+        _ => format!("[{address}]:11434{path}"),
     }
 }
 
@@ -207,6 +223,18 @@ mod tests {
         assert_eq!(at("http://box:1234/"), "http://box:1234/v1");
         assert_eq!(at("box:1234"), "http://box:1234/v1");
         assert_eq!(at("http://box/v1"), "http://box/v1");
+        for (host, url) in [
+            ("box", "http://box:11434/v1"),
+            ("0.0.0.0", "http://0.0.0.0:11434/v1"),
+            ("box/v1", "http://box:11434/v1"),
+            (":9", "http://localhost:9/v1"),
+            ("[::1]", "http://[::1]:11434/v1"),
+            ("[::1]:9", "http://[::1]:9/v1"),
+            ("::1", "http://[::1]:11434/v1"),
+            ("https://box", "https://box/v1"),
+        ] {
+            assert_eq!(at(host), url, "{host}");
+        }
         assert_eq!(ollama.base_url_in(&BTreeMap::new()).unwrap(), "http://localhost:11434/v1");
     }
 

@@ -1,5 +1,6 @@
 //! What callbacks are told about the call that they serve.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -32,6 +33,9 @@ pub struct CallInfo {
     pub codec: Option<Arc<dyn Codec>>,
     /// What decodes its response.
     pub response_codec: Option<Arc<dyn ResponseCodec>>,
+    /// What the caller attached for its own middleware. Never recorded.
+    pub attached: Option<Arc<dyn Any + Send + Sync>>,
+    pub(super) wanted_uuid: Option<Uuid>,
     pub(super) emitter: Emitter,
     pub(super) begun: OnceLock<(Uuid, Timestamp)>,
     pub(super) notes: Mutex<Map<String, Value>>,

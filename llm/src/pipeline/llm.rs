@@ -13,7 +13,7 @@ use super::preflight;
 use super::registry::merge;
 use super::rewrite;
 use super::scope::ScopeStack;
-use super::span::{End, Span, record_request};
+use super::span::{End, Span, record_request, sanitize};
 use super::stream::LlmStream;
 use crate::chat::{ChatRequest, RawRequest};
 use crate::codec::{Codec, Protocol, ResponseCodec, StreamCodec};
@@ -155,6 +155,14 @@ impl LlmCall {
     pub async fn preview(self, stack: &ScopeStack) -> Result<RawRequest, CallError> {
         let Begun { call, chains, .. } = self.begin(stack);
         rewrite::run_llm(&call, &chains.request_intercepts, self.codec.as_ref(), self.request).await.map(|(request, _)| request)
+    }
+
+    /// Only sends the request through the request sanitisers: what a record may show of it, without credentials. None where one leaves it out
+    /// or fails. Nothing is recorded.
+    pub async fn sanitized(&self, stack: &ScopeStack) -> Option<RawRequest> {
+        let Begun { call, chains, .. } = self.begin(stack);
+        let sanitized = sanitize(&call, &chains.request_sanitizers, self.request.without_credentials(), true).await;
+        sanitized.payload.map(|payload| payload.without_credentials())
     }
 
     fn begin(&self, stack: &ScopeStack) -> Begun<RawRequest> {

@@ -1,5 +1,7 @@
 //! What any call can be given.
 
+use std::any::Any;
+use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::{Map, Value};
@@ -11,10 +13,10 @@ use super::registrations::{Chains, Hooks, Registrations};
 use super::scope::ScopeStack;
 use crate::clock::Timestamp;
 use crate::codec::{Codec, ResponseCodec};
-use crate::event::{Attributes, Category};
+use crate::event::{Attributes, Category, Subscriber};
 
 /// What any call can be given.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct CallOptions {
     /// The scope around it, instead of the innermost one of the stack.
     pub parent: Option<Uuid>,
@@ -26,6 +28,22 @@ pub struct CallOptions {
     pub metadata: Value,
     /// When it began, for a call that is recorded by hand; none for now.
     pub at: Option<Timestamp>,
+    /// Its identifier in events, for one that is known beforehand; none for a fresh one. Whoever gives one gives it once.
+    pub uuid: Option<Uuid>,
+    /// What the caller's own middleware is to know of the call ([`CallInfo::attached`](super::CallInfo::attached)). Never recorded.
+    pub attached: Option<Arc<dyn Any + Send + Sync>>,
+    /// Receives the events of this call alone, after all subscribers that are registered.
+    pub observer: Option<Arc<dyn Subscriber>>,
+}
+
+impl fmt::Debug for CallOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallOptions")
+            .field("parent", &self.parent)
+            .field("attributes", &self.attributes)
+            .field("uuid", &self.uuid)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How a call that is recorded by hand ends.
@@ -66,6 +84,7 @@ pub(super) fn begin<R: Payload>(
     hooks: fn(&Registrations) -> &Hooks<R>,
 ) -> Begun<R> {
     let (owners, top, emitter) = stack.snapshot();
+    let emitter = emitter.with_observer(options.observer.clone());
     let Naming { name, category, model_name, tool_call_id, codec, response_codec } = naming;
     let call = Arc::new(CallInfo {
         name,
@@ -77,6 +96,8 @@ pub(super) fn begin<R: Payload>(
         tool_call_id,
         codec,
         response_codec,
+        attached: options.attached.clone(),
+        wanted_uuid: options.uuid,
         emitter,
         begun: OnceLock::new(),
         notes: Mutex::default(),

@@ -17,13 +17,14 @@ pub struct Registration {
     priority: i32,
     time_limit: Option<Duration>,
     breaks_chain: bool,
+    version: Option<String>,
 }
 
 impl Registration {
     /// Under `name`, with a priority: lower ones run first (and so, around an execution, outermost). Equal ones run by the byte order
     /// of their names, those of the pipeline before those of a scope, and those of outer scopes before those of inner ones.
     pub fn new(name: impl Into<String>, priority: i32) -> Self {
-        Self { name: name.into(), priority, time_limit: None, breaks_chain: false }
+        Self { name: name.into(), priority, time_limit: None, breaks_chain: false, version: None }
     }
 
     /// With a limit on the time of one evaluation. Time that an execution intercept spends in what comes after it does not count.
@@ -32,6 +33,13 @@ impl Registration {
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);
+        self
+    }
+
+    /// With a version: a number, or a digest of what it does. For records of what governed a call.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
         self
     }
 
@@ -49,11 +57,28 @@ pub(super) struct Registered<T: ?Sized> {
     pub(super) priority: i32,
     pub(super) time_limit: Option<Duration>,
     pub(super) breaks_chain: bool,
+    pub(super) version: Option<String>,
     /// Position among all registrations that were ever made.
     pub(super) order: u64,
     /// How often it failed where failures are only counted.
     pub(super) failures: AtomicU64,
     pub(super) item: Arc<T>,
+}
+
+impl<T: ?Sized> Registered<T> {
+    /// What belongs to one call alone, after everything that is registered.
+    pub(super) fn last(name: &str, item: Arc<T>) -> Self {
+        Self {
+            name: name.to_owned(),
+            priority: i32::MAX,
+            time_limit: None,
+            breaks_chain: false,
+            version: None,
+            order: u64::MAX,
+            failures: AtomicU64::new(0),
+            item,
+        }
+    }
 }
 
 /// What one call sees of a kind of registrations, in order. Nothing that happens to the registries afterwards changes it.
@@ -88,7 +113,7 @@ impl<T: ?Sized> Registry<T> {
     ///
     /// [`RegistryError::AlreadyExists`] if the name is taken, [`RegistryError::ScopeEnded`] if the owner has ended.
     pub fn register(&self, registration: Registration, item: Arc<T>) -> Result<(), RegistryError> {
-        let Registration { name, priority, time_limit, breaks_chain } = registration;
+        let Registration { name, priority, time_limit, breaks_chain, version } = registration;
         let mut state = self.lock();
         if let Some(scope) = state.ended {
             return Err(RegistryError::ScopeEnded { scope });
@@ -99,7 +124,8 @@ impl<T: ?Sized> Registry<T> {
         let order = ORDER.fetch_add(1, Ordering::Relaxed);
         let at = state.entries.partition_point(|entry| (entry.priority, &entry.name) < (priority, &name));
         let failures = AtomicU64::new(0);
-        state.entries.insert(at, Arc::new(Registered { name, priority, time_limit, breaks_chain, order, failures, item }));
+        let entry = Registered { name, priority, time_limit, breaks_chain, version, order, failures, item };
+        state.entries.insert(at, Arc::new(entry));
         Ok(())
     }
 
@@ -114,6 +140,11 @@ impl<T: ?Sized> Registry<T> {
     /// The names in order of priority.
     pub fn names(&self) -> Vec<String> {
         self.lock().entries.iter().map(|entry| entry.name.clone()).collect()
+    }
+
+    /// The names in order of priority, each with its version where it has one.
+    pub fn versions(&self) -> Vec<(String, Option<String>)> {
+        self.lock().entries.iter().map(|entry| (entry.name.clone(), entry.version.clone())).collect()
     }
 
     /// How often what is registered under `name` failed where failures are only counted (subscribers and sanitisers); none if there

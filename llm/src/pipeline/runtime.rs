@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
 use super::registrations::Registrations;
-use super::registry::Chain;
+use super::registry::{Chain, Registered};
 use super::scope::ScopeStack;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::event::{Event, Subscriber};
@@ -76,6 +76,15 @@ pub(super) struct Emitter {
 }
 
 impl Emitter {
+    /// The same, and one more subscriber after all others.
+    pub(super) fn with_observer(mut self, observer: Option<Arc<dyn Subscriber>>) -> Self {
+        if let Some(observer) = observer {
+            let last = Arc::new(Registered::last("observer", observer));
+            self.subscribers = self.subscribers.iter().cloned().chain([last]).collect();
+        }
+        self
+    }
+
     /// To every subscriber, one after the other. What one does wrong, even a panic, is counted and stays with it.
     pub(super) fn emit(&self, event: &Event) {
         for subscriber in &*self.subscribers {

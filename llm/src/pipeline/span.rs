@@ -122,7 +122,7 @@ impl Span {
         codec: Option<Arc<dyn ResponseCodec>>,
         fallback: Value,
     ) -> Self {
-        let uuid = call.emitter.uuid();
+        let uuid = call.wanted_uuid.unwrap_or_else(|| call.emitter.uuid());
         let started_at = at.unwrap_or_else(|| call.emitter.now());
         // A call begins once.
         let _ = call.begun.set((uuid, started_at));
@@ -219,7 +219,7 @@ impl Span {
 impl Drop for Span {
     fn drop(&mut self) {
         if !self.ended {
-            self.emit_failure(self.on_drop);
+            self.emit_failure(if std::thread::panicking() { "panic" } else { self.on_drop });
         }
     }
 }

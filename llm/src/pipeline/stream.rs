@@ -28,6 +28,8 @@ pub struct LlmStream {
     codec: Option<Arc<dyn StreamCodec>>,
     chunk_marks: bool,
     count: u64,
+    /// The error that ended it, until the caller has it.
+    failed: Option<CallError>,
 }
 
 struct ByCodec(Box<dyn StreamAggregator>);
@@ -52,7 +54,7 @@ impl LlmStream {
     ) -> Self {
         let by_codec = || codec.as_ref().map(|codec| Box::new(ByCodec(codec.aggregator())) as Box<dyn Collector>);
         let collector = collector.or_else(by_codec);
-        Self { uuid: span.call().uuid(), span: Some(span), chunks, collector, codec, chunk_marks, count: 0 }
+        Self { uuid: span.call().uuid(), span: Some(span), chunks, collector, codec, chunk_marks, count: 0, failed: None }
     }
 
     /// The call's identifier in events.
@@ -60,13 +62,15 @@ impl LlmStream {
         self.uuid
     }
 
-    /// The next chunk, as it came; none after the last one and after an error.
+    /// The next chunk, as it came; none after the last one and after an error. An error that the caller did not wait for is told by the next call.
     ///
     /// # Errors
     ///
     /// [`CallError::Execution`] if the provider failed, [`CallError::Collector`] if the chunk was refused. Both end the stream.
     pub async fn next(&mut self) -> Option<Result<Value, CallError>> {
-        self.span.as_ref()?;
+        if self.span.is_none() {
+            return self.failed.take().map(Err);
+        }
         let error = match self.chunks.next().await {
             Some(Ok(chunk)) => match self.take(&chunk) {
                 Ok(()) => return Some(Ok(chunk)),
@@ -78,8 +82,11 @@ impl LlmStream {
                 return None;
             }
         };
-        self.end(End { error_type: Some(error.error_type().to_owned()), ..End::default() }).await;
-        Some(Err(error))
+        let error_type = Some(error.error_type().to_owned());
+        // Kept first: whoever stops waiting for the sanitisers is not to take the stream for a whole one.
+        self.failed = Some(error);
+        self.end(End { error_type, ..End::default() }).await;
+        self.failed.take().map(Err)
     }
 
     /// Ends the stream before it is exhausted, on purpose, or as an error of the class `error_type`. Unlike dropping it, this waits for

@@ -168,7 +168,7 @@ async fn a_call_that_is_dropped_or_panics_ends_as_an_error() {
     let in_task = stack.clone();
     let panicking = Arc::new(FromFn(|_: RawRequest| async { panic!("a defect") }));
     assert!(tokio::spawn(async move { call().run(&in_task, panicking).await }).await.is_err());
-    assert_eq!(ends(&log).len(), 1);
+    assert_eq!((ends(&log).len(), ends(&log)[0].error_type()), (1, Some("panic")));
     log.take();
     drop(call().start(&stack, None).await);
     assert_eq!((ends(&log).len(), ends(&log)[0].error_type()), (1, Some("not_ended")));

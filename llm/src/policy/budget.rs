@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::estimate::{TokenEstimate, estimate_input_tokens};
+use super::estimate::{TokenEstimate, estimate_input_tokens, unseen_input};
 use super::ledger::{Account, LedgerError, ReservationId, SpendLedger};
 use crate::chat::ChatRequest;
 use crate::models::ModelRef;
@@ -20,7 +21,7 @@ pub enum UnknownPrice {
     /// They are refused: a budget that does not know what it spends is none.
     #[default]
     Refuse,
-    /// They are made, and count as nothing until a cost is reported.
+    /// They are made, and count as nothing until a cost is reported; and what a request only names counts as nothing.
     Allow,
 }
 
@@ -62,6 +63,8 @@ pub struct BudgetedCall<'a> {
     pub resolved_model: &'a str,
     /// The request.
     pub request: &'a ChatRequest,
+    /// Its event, the same for all of its attempts.
+    pub event: Option<Uuid>,
     /// The execution that makes it.
     pub execution: Option<&'a str>,
     /// The flow of that execution.
@@ -109,6 +112,12 @@ pub enum BudgetError {
         /// The model.
         model: String,
     },
+    /// The model reads what the request only names, so nobody can count it before.
+    #[error("what `{key}` stands for cannot be counted before the call, and there is a budget to keep")]
+    UnknownInput {
+        /// The key that names it.
+        key: &'static str,
+    },
     /// The ledger failed, so the call is not made.
     #[error("the ledger of what was spent failed")]
     Ledger(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -122,6 +131,7 @@ impl BudgetError {
                 Some("raise the budget, lower max_tokens, shorten the prompt, or use a cheaper model")
             }
             Self::UnknownPrice { .. } => Some("give the model a price in a price catalog, or set unknown_price = \"allow\""),
+            Self::UnknownInput { .. } => Some("send the whole text, or set unknown_price = \"allow\""),
             Self::Ledger(_) => None,
         }
     }
@@ -156,14 +166,17 @@ impl Budget {
         Self { limits, estimate, pricing, ledger }
     }
 
-    /// The accounts that a call draws on.
+    /// The accounts that a call draws on: all of them as soon as one has a limit, so that a limit that is set later finds what was spent.
     fn accounts(&self, call: &BudgetedCall<'_>) -> Vec<Account> {
         let limits = &self.limits;
+        if [limits.per_execution, limits.per_flow, limits.per_day].iter().all(Option::is_none) {
+            return Vec::new();
+        }
         let execution = call.execution.map(|id| UsageScope::Execution(id.into()));
         let flow = call.flow.map(|name| UsageScope::Flow(name.into()));
         [(execution, limits.per_execution), (flow, limits.per_flow), (Some(UsageScope::day_of(call.now)), limits.per_day)]
             .into_iter()
-            .filter_map(|(scope, limit)| Some(Account { scope: scope?, limit: limit? }))
+            .filter_map(|(scope, limit)| Some(Account { scope: scope?, limit: limit.unwrap_or(NanoUsd::MAX) }))
             .collect()
     }
 
@@ -188,7 +201,7 @@ impl Budget {
         }
         let id = match accounts.as_slice() {
             [] => None,
-            accounts => Some(self.ledger.reserve(accounts, ceiling).await.map_err(|error| match error {
+            accounts => Some(self.ledger.reserve(call.event, accounts, ceiling).await.map_err(|error| match error {
                 LedgerError::Exceeded { account, used } => {
                     BudgetError::Account { ceiling, left: account.limit.minus(used), account }
                 }
@@ -199,11 +212,20 @@ impl Budget {
     }
 
     fn ceiling(&self, call: &BudgetedCall<'_>, output: u64) -> Result<NanoUsd, BudgetError> {
+        if self.limits.unknown_price == UnknownPrice::Refuse
+            && let Some(key) = unseen_input(call.request)
+        {
+            return Err(BudgetError::UnknownInput { key });
+        }
         let tokens = TokenCounts::of(estimate_input_tokens(call.request, self.estimate), output);
         let known = ModelRef::parse(call.resolved_model).ok().and_then(|parts| {
-            let query =
-                PriceQuery { provider: &parts.provider, model: &parts.model, tokens: &tokens, service_tier: None, at: call.now };
-            self.pricing.ceiling(&query)
+            let of = |service_tier| {
+                let ModelRef { provider, model } = &parts;
+                self.pricing.ceiling(&PriceQuery { provider, model, tokens: &tokens, service_tier, at: call.now })
+            };
+            // A class that is asked for need not be given: the dearer of both.
+            let plain = of(None)?;
+            Some(call.request.service_tier.as_deref().and_then(|tier| of(Some(tier))).map_or(plain, |asked| plain.max(asked)))
         });
         match (known, self.limits.unknown_price) {
             (Some(ceiling), _) => Ok(ceiling),
@@ -260,7 +282,8 @@ mod tests {
 
     fn call<'a>(resolved_model: &'a str, request: &'a ChatRequest) -> BudgetedCall<'a> {
         let now = UNIX_EPOCH + Duration::from_secs(1_790_000_000);
-        BudgetedCall { resolved_model, request, execution: Some("e"), flow: Some("f"), spent_before: NanoUsd::ZERO, now }
+        let (execution, flow) = (Some("e"), Some("f"));
+        BudgetedCall { resolved_model, request, event: None, execution, flow, spent_before: NanoUsd::ZERO, now }
     }
 
     /// 1000 tokens at $0.15 and 1000 at $0.60 a million.
@@ -295,6 +318,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_limit_that_is_set_later_finds_what_was_spent() {
+        let (budget, ledger) = budget(BudgetLimits { per_flow: Some(NanoUsd::from_dollars(1)), ..BudgetLimits::default() });
+        let request = request(Some(1000));
+        let reservation = budget.reserve(call(MODEL, &request)).await.unwrap();
+        budget.settle(&reservation, &Cost::reported(NanoUsd::from_nanos(10))).await.unwrap();
+        let day = UsageScope::day_of(call(MODEL, &request).now);
+        for scope in [UsageScope::Execution("e".into()), UsageScope::Flow("f".into()), day] {
+            assert_eq!(ledger.used(&scope).await.unwrap(), NanoUsd::from_nanos(10), "{scope:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_call_without_a_limit_gets_one() {
         let limits = BudgetLimits { per_call: Some(CEILING), default_max_tokens: 1000, ..BudgetLimits::default() };
         let (budget, _) = budget(limits);
@@ -319,6 +354,24 @@ mod tests {
         let (none, ledger) = budget(BudgetLimits::default());
         none.reserve(call("openai/nobody-knows", &request)).await.unwrap();
         assert_eq!(ledger.used(&UsageScope::Flow("f".into())).await.unwrap(), NanoUsd::ZERO);
+    }
+
+    #[tokio::test]
+    async fn a_dearer_class_of_service_is_set_aside_and_what_cannot_be_counted_is_refused() {
+        let limits = BudgetLimits { per_day: Some(NanoUsd::from_dollars(1)), ..BudgetLimits::default() };
+        let mut asked = request(Some(1000));
+        asked.service_tier = Some("priority".into());
+        // The table has prices of classes from October 2026 on.
+        let now = UNIX_EPOCH + Duration::from_secs(1_795_000_000);
+        let dear = budget(limits).0.reserve(BudgetedCall { now, ..call(MODEL, &asked) }).await.unwrap();
+        assert_eq!(dear.amount, NanoUsd::from_nanos(1_250_000));
+        asked.service_tier = Some("flex".into());
+        assert_eq!(budget(limits).0.reserve(call(MODEL, &asked)).await.unwrap().amount, CEILING);
+        let kept = ChatRequest { previous_response_id: Some("r".into()), ..request(Some(1)) };
+        let refused = budget(limits).0.reserve(call(MODEL, &kept)).await.unwrap_err();
+        assert!(matches!(refused, BudgetError::UnknownInput { key: "previous_response_id" }) && refused.hint().is_some());
+        let allowed = BudgetLimits { unknown_price: UnknownPrice::Allow, ..limits };
+        assert!(budget(allowed).0.reserve(call(MODEL, &kept)).await.is_ok());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::cache_key::{Bypass, CacheKey, KeyRules, KeyRulesError};
 use super::pattern::Pattern;
 use crate::chat::{ChatRequest, ChatResponse, FinishReason, RawRequest};
+use crate::codec::Api;
 use crate::mutex::lock;
 use crate::price::NanoUsd;
 use crate::usage::TokenCounts;
@@ -113,6 +114,8 @@ pub struct CachedCall<'a> {
     pub resolved_model: &'a str,
     /// The provider's address.
     pub endpoint: &'a str,
+    /// The protocol, which the kept answer is in.
+    pub api: Option<Api>,
     /// The request.
     pub request: &'a ChatRequest,
     /// The request as it is sent, for its headers.
@@ -139,7 +142,8 @@ impl ResponseCache {
         if !self.policy.aliases.is_empty() && !self.policy.aliases.iter().any(|alias| alias.matches(name)) {
             return CacheOutcome::Bypass(Bypass::Alias);
         }
-        let key = match self.policy.rules.key(call.resolved_model, call.endpoint, call.request, call.raw, call.chance) {
+        let CachedCall { resolved_model, endpoint, api, request, raw, chance, .. } = call;
+        let key = match self.policy.rules.key(resolved_model, endpoint, api, request, raw, chance) {
             Ok(key) => key,
             Err(bypass) => return CacheOutcome::Bypass(bypass),
         };

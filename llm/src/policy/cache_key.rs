@@ -7,12 +7,13 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::canonical::{canonical_json, python_json};
-use crate::chat::{ChatRequest, RawRequest, is_credential_header};
+use crate::chat::{ChatRequest, RawRequest, Tool, is_credential_header};
+use crate::codec::Api;
 
 /// What the answer does not depend on, or only the provider's books.
-const IRRELEVANT: [&str; 4] = ["stream", "user", "metadata", "store"];
-/// What makes an answer depend on something that is not in the request.
-const STATEFUL: [&str; 2] = ["conversation", "container"];
+const IRRELEVANT: [&str; 5] = ["stream", "stream_options", "user", "metadata", "store"];
+/// What makes an answer depend on something that is not in the request: what the provider keeps, or what it finds elsewhere.
+const STATEFUL: [&str; 6] = ["conversation", "container", "prompt", "mcp_servers", "web_search_options", "plugins"];
 
 /// SHA-256 of what makes a call the call that it is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -135,8 +136,9 @@ impl KeyRules {
         Ok(())
     }
 
-    /// The key of a call of `resolved_model` at `endpoint` (the provider's address, so that one server's answers are not taken for another's).
-    /// `chance` is a number from 0 up to 1 that the caller draws.
+    /// The key of a call of `resolved_model` at `endpoint` (the provider's address, so that one server's answers are not taken for another's) by
+    /// the protocol `api`: kept answers are raw, and one that asks the same by another protocol cannot read them. `chance` is a number from 0 up to
+    /// 1 that the caller draws.
     ///
     /// # Errors
     /// The reason why the call has none.
@@ -144,6 +146,7 @@ impl KeyRules {
         &self,
         resolved_model: &str,
         endpoint: &str,
+        api: Option<Api>,
         request: &ChatRequest,
         raw: &RawRequest,
         chance: f64,
@@ -165,7 +168,8 @@ impl KeyRules {
             .map(|(name, value)| (name.to_lowercase(), value.clone()))
             .collect();
         let text = canonical_json(&json!({
-            "version": 1,
+            "version": 2,
+            "api": api,
             "namespace": self.namespace,
             "model": resolved_model,
             "endpoint": endpoint,
@@ -182,6 +186,12 @@ fn stateful(request: &ChatRequest) -> Option<String> {
     }
     if request.previous_response_id.is_some() {
         return Some("previous_response_id".into());
+    }
+    // What a provider's own tool does is not in the request, and the container that it does it in is in its description.
+    let runs_there =
+        |tool: &Tool| matches!(tool, Tool::Native(tool) if tool.get("type").and_then(Value::as_str) != Some("custom"));
+    if request.tools.iter().any(runs_there) {
+        return Some("tools".into());
     }
     STATEFUL.iter().find(|key| request.extra.get(**key).is_some_and(|value| !value.is_null())).map(|key| (*key).to_owned())
 }
@@ -237,7 +247,7 @@ mod tests {
     }
 
     fn key_of(rules: &KeyRules, request: &ChatRequest) -> Result<CacheKey, Bypass> {
-        rules.key("openai/gpt-x", "https://api.openai.com/v1", request, &RawRequest::default(), 0.5)
+        rules.key("openai/gpt-x", "https://api.openai.com/v1", None, request, &RawRequest::default(), 0.5)
     }
 
     #[test]
@@ -272,6 +282,10 @@ mod tests {
             (json!({ "previous_response_id": "r" }), "previous_response_id"),
             (json!({ "conversation": "c" }), "conversation"),
             (json!({ "container": {} }), "container"),
+            (json!({ "prompt": { "id": "p" } }), "prompt"),
+            (json!({ "tools": [{ "type": "code_interpreter", "container": "c" }] }), "tools"),
+            (json!({ "tools": [{ "type": "web_search" }] }), "tools"),
+            (json!({ "tools": [{ "googleSearch": {} }] }), "tools"),
         ] {
             assert_eq!(with(json), Err(Bypass::Stateful { key: key.into() }));
         }
@@ -287,7 +301,7 @@ mod tests {
         raw.headers.insert("X-Team".into(), json!("red"));
         raw.headers.insert("authorization".into(), json!("Bearer k"));
         let key = |rules: &KeyRules, model: &str, endpoint: &str, raw: &RawRequest| {
-            rules.key(model, endpoint, &request, raw, 0.5).unwrap()
+            rules.key(model, endpoint, None, &request, raw, 0.5).unwrap()
         };
         let plain = key(&rules, "a/m", "e", &raw);
         assert_eq!(plain, key(&rules, "a/m", "e", &RawRequest::default()));
@@ -298,6 +312,19 @@ mod tests {
         let red = key(&rules, "a/m", "e", &raw);
         raw.headers.insert("X-Team".into(), json!("blue"));
         assert_ne!(red, key(&rules, "a/m", "e", &raw));
+    }
+
+    #[test]
+    fn the_same_question_by_another_protocol_is_another_call() {
+        let (chat, responses) = (
+            RawRequest::new(json!({ "model": "m", "messages": [{ "role": "user", "content": "q" }], "temperature": 0 })),
+            RawRequest::new(json!({ "model": "m", "input": "q", "temperature": 0 })),
+        );
+        let key = |api: Api, raw: &RawRequest| {
+            let request = api.protocol().decode(raw).unwrap();
+            KeyRules::of("n").key("openai/m", "https://api.openai.com/v1", Some(api), &request, raw, 0.5).unwrap()
+        };
+        assert_ne!(key(Api::OpenAiChat, &chat), key(Api::OpenAiResponses, &responses));
     }
 
     #[test]

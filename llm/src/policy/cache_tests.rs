@@ -36,8 +36,16 @@ fn cache(aliases: &[&str], store: Arc<dyn ResponseStore>) -> ResponseCache {
 
 async fn look_up(cache: &ResponseCache, alias: Option<&str>, text: &str, now: u64) -> CacheOutcome {
     let (request, raw) = (request(text), RawRequest::default());
-    let call =
-        CachedCall { alias, resolved_model: "openai/m", endpoint: "e", request: &request, raw: &raw, chance: 0.5, now: at(now) };
+    let call = CachedCall {
+        alias,
+        resolved_model: "openai/m",
+        endpoint: "e",
+        api: None,
+        request: &request,
+        raw: &raw,
+        chance: 0.5,
+        now: at(now),
+    };
     cache.look_up(call).await
 }
 
@@ -107,7 +115,7 @@ async fn a_store_that_fails_is_a_miss() {
 #[tokio::test]
 async fn the_least_recently_used_makes_room() {
     let (rules, raw) = (KeyRules::of("n"), RawRequest::default());
-    let key = |text: &str| rules.key("a/m", "e", &request(text), &raw, 0.5).unwrap();
+    let key = |text: &str| rules.key("a/m", "e", None, &request(text), &raw, 0.5).unwrap();
     let store = MemoryCache::new(2);
     for text in ["a", "b"] {
         store.put(&key(text), entry(0)).await.unwrap();

@@ -2,7 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use crate::chat::{ChatRequest, Content, Message, Part};
+use serde_json::Value;
+
+use crate::chat::{ChatRequest, Content, Extra, Message, Part};
 
 /// Tokens that a provider puts around each message.
 const PER_MESSAGE: u64 = 16;
@@ -44,27 +46,65 @@ fn json_length(value: &impl serde::Serialize) -> u64 {
     serde_json::to_vec(value).map_or(u64::MAX, |bytes| length(bytes.len()))
 }
 
+/// Keys beside those that have a place of their own; nothing where there are none.
+fn extra_length(extra: &Extra) -> u64 {
+    if extra.is_empty() { 0 } else { json_length(extra) }
+}
+
 /// Bytes of text and pictures of one message.
 fn message_size(message: &Message) -> (u64, u64) {
     let (text, pictures) = match &message.content {
         None => (0, 0),
         Some(Content::Text(text)) => (length(text.len()), 0),
         Some(Content::Parts(parts)) => parts.iter().fold((0_u64, 0_u64), |(text, pictures), part| match part {
-            Part::Text(part) => (text.saturating_add(length(part.text.len())), pictures),
-            Part::Image(_) => (text, pictures.saturating_add(1)),
+            Part::Text(part) => {
+                (text.saturating_add(length(part.text.len())).saturating_add(extra_length(&part.extra)), pictures)
+            }
+            Part::Image(part) => (text.saturating_add(extra_length(&part.extra)), pictures.saturating_add(1)),
             Part::Native(native) => (text.saturating_add(json_length(native)), pictures),
         }),
     };
     let calls = if message.tool_calls.is_empty() { 0 } else { json_length(&message.tool_calls) };
     let name = message.name.as_ref().map_or(0, |name| length(name.len()));
-    (text.saturating_add(calls).saturating_add(name), pictures)
+    (text.saturating_add(calls).saturating_add(name).saturating_add(extra_length(&message.extra)), pictures)
+}
+
+/// What the model reads and the request only names, so that nobody can tell its tokens before: the key that names it.
+pub(super) fn unseen_input(request: &ChatRequest) -> Option<&'static str> {
+    const KEPT: [&str; 4] = ["conversation", "prompt", "cachedContent", "cached_content"];
+    const FILES: [&str; 4] = ["file_id", "file_url", "fileUri", "file_uri"];
+    fn names(value: &Value, key: &str) -> bool {
+        match value {
+            Value::Object(map) => {
+                map.get(key).is_some_and(|value| !value.is_null()) || map.values().any(|inner| names(inner, key))
+            }
+            Value::Array(items) => items.iter().any(|inner| names(inner, key)),
+            _ => false,
+        }
+    }
+    if request.previous_response_id.is_some() {
+        return Some("previous_response_id");
+    }
+    let is_kept = |key: &&str| request.extra.get(*key).is_some_and(|value| !value.is_null());
+    let parts = || {
+        request.messages.iter().flat_map(|message| match &message.content {
+            Some(Content::Parts(parts)) => parts.as_slice(),
+            _ => &[],
+        })
+    };
+    let is_file = |key: &&str| {
+        parts().any(
+            |part| matches!(part, Part::Native(part) if part.contains_key(*key) || part.values().any(|value| names(value, key))),
+        )
+    };
+    KEPT.into_iter().find(is_kept).or_else(|| FILES.into_iter().find(is_file))
 }
 
 /// The tokens that a request may have: its text, its pictures, its tools, and what providers put around them.
 pub fn estimate_input_tokens(request: &ChatRequest, by: TokenEstimate) -> u64 {
     let tools = if request.tools.is_empty() { 0 } else { json_length(&request.tools) };
     let format = request.response_format.as_ref().map_or(0, json_length);
-    let mut bytes = tools.saturating_add(format);
+    let mut bytes = tools.saturating_add(format).saturating_add(extra_length(&request.extra));
     let mut around = if request.tools.is_empty() { 0 } else { FOR_TOOLS };
     for message in &request.messages {
         let (text, pictures) = message_size(message);
@@ -78,6 +118,7 @@ pub fn estimate_input_tokens(request: &ChatRequest, by: TokenEstimate) -> u64 {
 mod tests {
     use super::*;
     use crate::chat::{Message, Tool};
+    use crate::codec::Api;
     use serde_json::json;
 
     #[test]
@@ -90,5 +131,41 @@ mod tests {
         let parts = json!({ "role": "user", "content": [{ "type": "text", "text": "ab" }, { "type": "image_url", "image_url": { "url": "data:x" } }] });
         let picture = ChatRequest::new("m", vec![serde_json::from_value(parts).unwrap()]);
         assert_eq!(estimate_input_tokens(&picture, TokenEstimate::SURE), 2 + 16 + 2048);
+    }
+
+    fn decoded(api: Api, body: Value) -> ChatRequest {
+        api.protocol().decode(&crate::chat::RawRequest::new(body)).unwrap()
+    }
+
+    #[test]
+    fn text_under_keys_of_one_provider_counts_too() {
+        let text = "x".repeat(10_000);
+        for body in [
+            json!({ "messages": [{ "role": "assistant", "content": "a", "reasoning_content": text }] }),
+            json!({ "messages": [{ "role": "assistant", "refusal": text }] }),
+            json!({ "messages": [{ "role": "user", "content": [{ "type": "text", "text": "a", "x": text }] }] }),
+            json!({ "messages": [], "functions": [{ "name": "f", "description": text }] }),
+            json!({ "messages": [], "prompt": text }),
+        ] {
+            assert!(estimate_input_tokens(&decoded(Api::OpenAiChat, body), TokenEstimate::SURE) > 10_000);
+        }
+    }
+
+    #[test]
+    fn what_is_only_named_is_told() {
+        for (api, body, key) in [
+            (Api::OpenAiResponses, json!({ "input": "q", "previous_response_id": "r" }), "previous_response_id"),
+            (Api::OpenAiResponses, json!({ "input": "q", "conversation": "c" }), "conversation"),
+            (
+                Api::OpenAiResponses,
+                json!({ "input": [{ "role": "user", "content": [{ "type": "input_file", "file_id": "f" }] }] }),
+                "file_id",
+            ),
+            (Api::Gemini, json!({ "contents": [{ "role": "user", "parts": [{ "fileData": { "fileUri": "u" } }] }] }), "fileUri"),
+        ] {
+            assert_eq!(unseen_input(&decoded(api, body)), Some(key));
+        }
+        let plain = json!({ "input": [{ "role": "user", "content": [{ "type": "input_text", "text": "file_id" }] }] });
+        assert_eq!(unseen_input(&decoded(Api::OpenAiResponses, plain)), None);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use crate::mutex::lock;
 use crate::price::NanoUsd;
@@ -14,7 +15,7 @@ use crate::usage::UsageScope;
 pub struct Account {
     /// Whose account it is.
     pub scope: UsageScope,
-    /// The limit.
+    /// The limit; [`NanoUsd::MAX`] where there is none.
     pub limit: NanoUsd,
 }
 
@@ -41,11 +42,12 @@ pub enum LedgerError {
 /// Where it is written down what was spent. With several hosts it is one that they share.
 #[async_trait]
 pub trait SpendLedger: Send + Sync {
-    /// Sets an amount aside in all the accounts at once, or in none.
+    /// Sets an amount aside in all the accounts at once, or in none. `call` is the event of the call that it is for, by which a ledger that
+    /// keeps the records of calls too knows which record takes the place of what was set aside.
     ///
     /// # Errors
     /// When one of them has not so much left, or the ledger fails.
-    async fn reserve(&self, accounts: &[Account], amount: NanoUsd) -> Result<ReservationId, LedgerError>;
+    async fn reserve(&self, call: Option<Uuid>, accounts: &[Account], amount: NanoUsd) -> Result<ReservationId, LedgerError>;
 
     /// Replaces what was set aside by what was spent: by nothing, where the call was never made. Only the first time counts.
     ///
@@ -89,7 +91,7 @@ impl MemoryLedger {
 
 #[async_trait]
 impl SpendLedger for MemoryLedger {
-    async fn reserve(&self, accounts: &[Account], amount: NanoUsd) -> Result<ReservationId, LedgerError> {
+    async fn reserve(&self, _: Option<Uuid>, accounts: &[Account], amount: NanoUsd) -> Result<ReservationId, LedgerError> {
         let mut books = self.books();
         for account in accounts {
             let used = books.used.get(&account.scope).copied().unwrap_or_default();
@@ -139,17 +141,17 @@ mod tests {
         let (flow, day) = (UsageScope::Flow("f".into()), UsageScope::Day(1));
         let accounts = [account(flow.clone(), 10), account(day.clone(), 5)];
         assert!(matches!(
-            ledger.reserve(&accounts, NanoUsd::from_nanos(6)).await,
+            ledger.reserve(None, &accounts, NanoUsd::from_nanos(6)).await,
             Err(LedgerError::Exceeded { account, used: NanoUsd::ZERO }) if account.scope == day
         ));
         assert_eq!(ledger.used(&flow).await.unwrap(), NanoUsd::ZERO);
-        let id = ledger.reserve(&accounts, NanoUsd::from_nanos(5)).await.unwrap();
-        assert!(ledger.reserve(&accounts, NanoUsd::from_nanos(1)).await.is_err());
+        let id = ledger.reserve(None, &accounts, NanoUsd::from_nanos(5)).await.unwrap();
+        assert!(ledger.reserve(None, &accounts, NanoUsd::from_nanos(1)).await.is_err());
         ledger.settle(id, NanoUsd::from_nanos(2)).await.unwrap();
         ledger.settle(id, NanoUsd::from_nanos(2)).await.unwrap();
         assert_eq!(ledger.used(&day).await.unwrap(), NanoUsd::from_nanos(2));
         ledger.restore(day.clone(), NanoUsd::from_nanos(4));
-        assert!(ledger.reserve(&accounts, NanoUsd::from_nanos(2)).await.is_err());
+        assert!(ledger.reserve(None, &accounts, NanoUsd::from_nanos(2)).await.is_err());
     }
 
     proptest! {
@@ -163,7 +165,7 @@ mod tests {
                 let accounts = [account(UsageScope::Day(0), limit)];
                 let mut open = Vec::new();
                 for (amount, share) in calls {
-                    if let Ok(id) = ledger.reserve(&accounts, NanoUsd::from_nanos(amount)).await {
+                    if let Ok(id) = ledger.reserve(None, &accounts, NanoUsd::from_nanos(amount)).await {
                         open.push((id, amount * share / 100));
                     }
                     if open.len() > 3 {

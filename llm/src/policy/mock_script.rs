@@ -40,6 +40,16 @@ impl MockScript {
         Some(Self::new(MockTable::new(vec![MockRule::always(text)]).unwrap_or_default()))
     }
 
+    /// Whether a rule fits a call, so that it may be answered. Nothing is counted.
+    pub fn knows(&self, call: MockCall<'_>) -> bool {
+        self.table.fitting(call).next().is_some()
+    }
+
+    /// Whether there are no rules.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     /// The answer to a call, which counts as answered by it. Nothing when no rule fits: the call goes on to its provider.
     ///
     /// # Errors

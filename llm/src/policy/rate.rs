@@ -66,7 +66,8 @@ struct Lane {
 impl Quota {
     /// The time in which `count` come back.
     fn span(self, count: u64) -> u128 {
-        let period = u128::from(self.per_seconds).saturating_mul(1_000_000_000);
+        // In no time at all nothing would ever be limited.
+        let period = u128::from(self.per_seconds.max(1)).saturating_mul(1_000_000_000);
         period.saturating_mul(u128::from(count)).div_ceil(u128::from(self.amount.max(1)))
     }
 
@@ -112,6 +113,16 @@ impl RateLimiter {
         Ok(wait)
     }
 
+    /// Gives back what [`admit`](Self::admit) took for a call that was given up while it waited: later ones need not wait for it.
+    pub fn give_back(&self, key: &str, tokens: u64) {
+        let mut lanes = lock(&self.lanes);
+        if let Some(lane) = lanes.get_mut(key) {
+            let less = |at: u128, quota: Option<Quota>, count| quota.map_or(at, |quota| at.saturating_sub(quota.span(count)));
+            lane.calls = less(lane.calls, self.limits.calls, 1);
+            lane.tokens = less(lane.tokens, self.limits.tokens, tokens);
+        }
+    }
+
     /// Corrects what a call took by what it did use, in tokens.
     pub fn correct(&self, key: &str, estimated: u64, used: u64) {
         let Some(quota) = self.limits.tokens else { return };
@@ -152,6 +163,19 @@ mod tests {
         let waits: Vec<_> = (0..3).map(|_| limiter.admit("m", 1, at(0)).unwrap().as_secs()).collect();
         assert_eq!(waits, [0, 10, 20]);
         assert_eq!(limiter.admit("m", 1, at(0)), Err(RateLimited::Later { retry_after: Duration::from_secs(30) }));
+    }
+
+    #[test]
+    fn a_call_that_was_given_up_takes_no_turn() {
+        let limiter = limiter(1, 1000, 10);
+        let secs = |wait: Result<Duration, RateLimited>| wait.unwrap().as_secs();
+        assert_eq!([secs(limiter.admit("m", 1, at(0))), secs(limiter.admit("m", 1, at(0)))], [0, 10]);
+        assert!(limiter.admit("m", 1, at(0)).is_err());
+        limiter.give_back("m", 1);
+        assert_eq!(secs(limiter.admit("m", 1, at(0))), 10);
+        let senseless =
+            RateLimiter::new(RateLimits { calls: Some(Quota { amount: 1, per_seconds: 0 }), ..RateLimits::default() });
+        assert!(senseless.admit("m", 1, at(0)).is_ok() && senseless.admit("m", 1, at(0)).is_err());
     }
 
     #[test]

@@ -77,7 +77,15 @@ impl Redactor {
     /// The same, and it takes out these secrets wherever they stand.
     #[must_use]
     pub fn with_secrets(mut self, secrets: impl IntoIterator<Item = Secret>) -> Self {
-        self.secrets.extend(secrets.into_iter().filter(|secret| secret.expose().len() >= SHORTEST_SECRET));
+        for secret in secrets.into_iter().filter(|secret| secret.expose().len() >= SHORTEST_SECRET) {
+            // As it stands in JSON that is the text of something else.
+            let quoted = Value::from(secret.expose()).to_string();
+            let inside = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+            if inside != secret.expose() {
+                self.secrets.push(Secret::new(inside));
+            }
+            self.secrets.push(secret);
+        }
         // A secret that contains another must go first, or a part of it stays.
         self.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
         self
@@ -104,11 +112,15 @@ impl Redactor {
         clean
     }
 
-    /// The JSON without it, in texts, keys and numbers, at any depth.
+    /// The JSON without it, in texts, keys and numbers, at any depth. A text that is itself JSON, as arguments of tools are, is searched as JSON
+    /// first: in its text, what was escaped is not found.
     #[must_use]
     pub fn json(&self, value: Value) -> Value {
         match value {
-            Value::String(text) => Value::String(self.text(&text).into_owned()),
+            Value::String(text) => {
+                let inside = self.inside(&text);
+                Value::String(self.text(inside.as_deref().unwrap_or(&text)).into_owned())
+            }
             Value::Array(items) => items.into_iter().map(|item| self.json(item)).collect(),
             Value::Object(map) => Value::Object(self.object(map)),
             Value::Number(number) => match self.text(&number.to_string()) {
@@ -117,6 +129,16 @@ impl Redactor {
             },
             Value::Null | Value::Bool(_) => value,
         }
+    }
+
+    /// The text of an array or an object without it; nothing where it is none, or nothing is found in it.
+    fn inside(&self, text: &str) -> Option<String> {
+        if !text.trim_start().starts_with(['{', '[']) {
+            return None;
+        }
+        let before: Value = serde_json::from_str(text).ok()?;
+        let after = self.json(before.clone());
+        (after != before).then(|| after.to_string())
     }
 
     fn object(&self, map: Map<String, Value>) -> Map<String, Value> {
@@ -176,6 +198,27 @@ mod tests {
                 "arguments": "{\"to\":\"[email]\"}"
             })
         );
+    }
+
+    #[test]
+    fn what_is_escaped_in_arguments_is_found() {
+        let redactor = all().with_secrets([Secret::new("pass\"wo\nrd")]);
+        for (before, after) in [
+            ("Card:\n4111111111111111", "Card:\n[card]"),
+            ("SSN\t123-45-6789", "SSN\t[ssn]"),
+            ("mail\nada@example.org", "mail\n[email]"),
+            ("key\nsk-proj-0123456789abcdef", "key\n[key]"),
+            ("is pass\"wo\nrd", "is [redacted]"),
+        ] {
+            let arguments =
+                |text: &str| json!({ "arguments": json!({ "deep": [json!({ "t": text }).to_string()] }).to_string() });
+            assert_eq!(redactor.json(arguments(before)), arguments(after));
+        }
+        let unicode = json!({ "arguments": "{\"to\":\"eve\\u0040example.org\"}" });
+        assert_eq!(redactor.json(unicode)["arguments"], r#"{"to":"[email]"}"#);
+        // Cut off, so it is only a text; and what is clean keeps its spelling.
+        assert!(!redactor.text(r#"{"a":"pass\"wo\nrd"#).contains("rd"));
+        assert_eq!(redactor.json(json!(r#"{ "a" : 1.0 }"#)), json!(r#"{ "a" : 1.0 }"#));
     }
 
     proptest! {

@@ -51,40 +51,51 @@ impl PriceSource for MaintainedTable {
     }
 
     fn price(&self, query: &PriceQuery<'_>) -> Priced {
-        let usage = usage_of(query);
-        let mut request =
-            PriceRequest::new(query.model, &usage).with_provider_id(table_provider(query.provider)).with_timestamp(query.at);
-        if let Some(tier) = query.service_tier {
-            request = request.with_price_context("service_tier", tier);
+        match price_as(query, query.model) {
+            Priced::Unknown => dotted(query.model).map_or(Priced::Unknown, |model| price_as(query, &model)),
+            found => found,
         }
-        let price = match genai_prices::calculate(&request) {
-            Ok(price) => price,
-            Err(error) => {
-                return match error.kind() {
-                    ErrorKind::ProviderNotFound | ErrorKind::ModelNotFound => Priced::Unknown,
-                    _ => Priced::Failed(error.to_string()),
-                };
-            }
-        };
-        let free = query.model.ends_with(":free");
-        let missing = |count: Option<u64>, amount: f64| !free && count.unwrap_or(0) > 0 && amount <= 0.0;
-        let unpriced: Vec<&str> =
-            [("input", query.tokens.input, price.input_price), ("output", query.tokens.output, price.output_price)]
-                .into_iter()
-                .filter(|(_, count, amount)| missing(*count, *amount))
-                .map(|(class, ..)| class)
-                .collect();
-        if !unpriced.is_empty() {
-            return Priced::Partly(format!(
-                "the table has no price of {} tokens of `{}`",
-                unpriced.join(" and "),
-                price.model_id
-            ));
+    }
+}
+
+/// OpenRouter's spelling of a model whose version its maker writes with a hyphen: `claude-haiku-4.5` for `claude-haiku-4-5`.
+fn dotted(model: &str) -> Option<String> {
+    let (head, minor) = model.rsplit_once('-')?;
+    let is_version = |text: &str| (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let major = head.rsplit('-').next()?;
+    (model.contains('/') && is_version(major) && is_version(minor)).then(|| format!("{head}.{minor}"))
+}
+
+/// What the table says of the call under this name of the model.
+fn price_as(query: &PriceQuery<'_>, model: &str) -> Priced {
+    let usage = usage_of(query);
+    let mut request = PriceRequest::new(model, &usage).with_provider_id(table_provider(query.provider)).with_timestamp(query.at);
+    if let Some(tier) = query.service_tier {
+        request = request.with_price_context("service_tier", tier);
+    }
+    let price = match genai_prices::calculate(&request) {
+        Ok(price) => price,
+        Err(error) => {
+            return match error.kind() {
+                ErrorKind::ProviderNotFound | ErrorKind::ModelNotFound => Priced::Unknown,
+                _ => Priced::Failed(error.to_string()),
+            };
         }
-        match NanoUsd::from_dollars_rounded_up(price.total_price) {
-            Some(total) => Priced::Known { total, warnings: price.warnings },
-            None => Priced::Failed(format!("the table's price of `{}` is no amount", price.model_id)),
-        }
+    };
+    let free = query.model.ends_with(":free");
+    let missing = |count: Option<u64>, amount: f64| !free && count.unwrap_or(0) > 0 && amount <= 0.0;
+    let unpriced: Vec<&str> =
+        [("input", query.tokens.input, price.input_price), ("output", query.tokens.output, price.output_price)]
+            .into_iter()
+            .filter(|(_, count, amount)| missing(*count, *amount))
+            .map(|(class, ..)| class)
+            .collect();
+    if !unpriced.is_empty() {
+        return Priced::Partly(format!("the table has no price of {} tokens of `{}`", unpriced.join(" and "), price.model_id));
+    }
+    match NanoUsd::from_dollars_rounded_up(price.total_price) {
+        Some(total) => Priced::Known { total, warnings: price.warnings },
+        None => Priced::Failed(format!("the table's price of `{}` is no amount", price.model_id)),
     }
 }
 
@@ -132,6 +143,14 @@ mod tests {
         assert_eq!(price("ollama", "llama3", &tokens, AFTER), Priced::Unknown);
         assert!(matches!(price("openai", "text-embedding-3-small", &tokens, AFTER), Priced::Partly(_)));
         assert_eq!(nanos(price("openrouter", "openai/gpt-oss-20b:free", &tokens, AFTER)), 0);
+    }
+
+    #[test]
+    fn the_model_that_is_asked_when_none_is_configured_has_a_price() {
+        let tokens = TokenCounts::of(1000, 100);
+        let model = crate::models::DEFAULT_OPENROUTER_MODEL;
+        assert_eq!(nanos(price("openrouter", model, &tokens, AFTER)), 1_500_000);
+        assert_eq!(price("openrouter", "nobody/knows-1-2", &tokens, AFTER), Priced::Unknown);
     }
 
     #[test]

@@ -22,14 +22,14 @@ pub trait AddressPolicy: Send + Sync {
     fn check(&self, host: &str, address: IpAddr) -> Result<(), String>;
 
     /// Whether `host` may be asked for through the proxy that the system's settings name. The proxy looks the name up, so there is no address
-    /// to check. Allowed where a policy does not say otherwise.
+    /// to check. Refused where a policy does not say otherwise: a rule about addresses would not hold.
     ///
     /// # Errors
     ///
     /// The reason why not.
     fn check_proxied(&self, host: &str) -> Result<(), String> {
         let _ = host;
-        Ok(())
+        Err("a proxy would look the name up, and its address could not be checked".to_owned())
     }
 }
 
@@ -39,6 +39,10 @@ pub struct AnyAddress;
 
 impl AddressPolicy for AnyAddress {
     fn check(&self, _host: &str, _address: IpAddr) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn check_proxied(&self, _host: &str) -> Result<(), String> {
         Ok(())
     }
 }
@@ -191,5 +195,7 @@ mod tests {
             assert!(names.check_literal(refused).is_err() && names.check_proxied(refused).is_err(), "{refused}");
         }
         assert!(names.check_literal("192.0.2.1").is_ok() && names.check_literal("localhost").is_ok());
+        assert!(names.check_proxied("x.example").is_err(), "a policy that says nothing of proxies allows none");
+        assert!(GuardedNames::new(Arc::new(Planned(Vec::new())), Arc::new(AnyAddress)).check_proxied("x.example").is_ok());
     }
 }

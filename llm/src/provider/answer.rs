@@ -1,5 +1,7 @@
 //! Reading one answer, piece by piece, within its limits of time and size.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use reqwest::Response;
 
@@ -9,6 +11,8 @@ use super::redaction::Redaction;
 
 /// Bytes of an error's body that are read.
 const ERROR_BODY: u64 = 64 * 1024;
+/// How long an error's body is waited for: the status is there already, and another attempt may be waiting.
+const ERROR_BODY_TIME: Duration = Duration::from_secs(2);
 
 /// An answer whose headers have arrived.
 #[derive(Debug)]
@@ -56,12 +60,15 @@ impl Answer {
     pub(super) async fn beginning(&mut self) -> Vec<u8> {
         self.limit = u64::MAX;
         let mut body = Vec::new();
-        while self.received < ERROR_BODY {
-            match self.piece().await {
-                Ok(Some(piece)) => body.extend_from_slice(&piece),
-                Ok(None) | Err(_) => break,
+        let read = async {
+            while self.received < ERROR_BODY {
+                match self.piece().await {
+                    Ok(Some(piece)) => body.extend_from_slice(&piece),
+                    Ok(None) | Err(_) => break,
+                }
             }
-        }
+        };
+        let _ = tokio::time::timeout(ERROR_BODY_TIME, read).await;
         body
     }
 

@@ -189,8 +189,9 @@ impl Endpoint {
 
     /// The bytes of a call of `model`: record them, then hand them to a [`Transport`](super::Transport).
     ///
-    /// The body is `request.content`, whose field `stream` is set to fit `delivery` where the protocol has it; nothing else is touched, nor is
-    /// the model's name. `model` matters only to protocols that have it in the address.
+    /// The body is `request.content`, whose field `stream` is set to fit `delivery` where the protocol has it (and `stream_options`, which is
+    /// refused beside an answer that is not streamed, goes); nothing else is touched, nor is the model's name. `model` matters only to protocols
+    /// that have it in the address: there neither `model` nor `stream` stays in the body.
     ///
     /// # Errors
     ///
@@ -199,6 +200,11 @@ impl Endpoint {
         let mut content = request.content.as_object().ok_or(EndpointError::Body)?.clone();
         if self.api.has_stream_field() {
             set_stream(&mut content, delivery);
+        } else {
+            // The codec carries them in the body; the protocol has them in the address, and refuses the second as a field that it does not know.
+            for key in ["model", "stream"] {
+                content.shift_remove(key);
+            }
         }
         let body = serde_json::to_vec(&content).map_err(|_| EndpointError::Body)?;
         let (path, query) = self.api.call_path(model, delivery);
@@ -278,6 +284,9 @@ fn join(base: &Url, path: &[String], query: Option<&str>) -> Result<Url, Endpoin
 }
 
 fn set_stream(content: &mut Map<String, Value>, delivery: Delivery) {
+    if delivery == Delivery::Whole {
+        content.shift_remove("stream_options");
+    }
     match (delivery, content.get("stream")) {
         (Delivery::Stream, _) => {
             content.insert("stream".to_owned(), Value::Bool(true));
@@ -318,7 +327,8 @@ fn shown(name: &str) -> String {
     name.chars().filter(|char| !char.is_control()).take(40).collect()
 }
 
-fn is_this_machine(host: &str) -> bool {
+/// Whether `host` is the machine itself, by what its name promises.
+pub(super) fn is_this_machine(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
         || host.ends_with(".localhost")

@@ -89,8 +89,13 @@ fn the_body_says_how_it_is_to_be_answered_and_nothing_else_changes() {
     assert_eq!(body(json!({"z": 1, "a": {"y": 2, "b": 1.0}}), Delivery::Whole), r#"{"z":1,"a":{"y":2,"b":1.0}}"#);
     assert_eq!(body(json!({"stream": false, "a": 1}), Delivery::Stream), r#"{"stream":true,"a":1}"#);
     assert_eq!(body(json!({"stream": true, "a": 1}), Delivery::Whole), r#"{"stream":false,"a":1}"#);
+    let options = json!({"stream": true, "stream_options": {"include_usage": true}});
+    assert_eq!(body(options.clone(), Delivery::Whole), r#"{"stream":false}"#, "OpenAI refuses the options without a stream");
+    assert_eq!(body(options, Delivery::Stream), r#"{"stream":true,"stream_options":{"include_usage":true}}"#);
     let gemini = Endpoint::new(Api::Gemini, "https://a.example").unwrap();
-    assert_eq!(prepared(&gemini, "m", Delivery::Stream).body(), br#"{"model":"m"}"#);
+    let codec = json!({"model": "m", "stream": true, "contents": [], "model_x": 1});
+    let sent = gemini.prepare(&RawRequest::new(codec), "m", Delivery::Stream).unwrap();
+    assert_eq!(sent.body(), br#"{"contents":[],"model_x":1}"#, "what the codec adds for policies is not sent");
     assert_eq!(endpoint.prepare(&RawRequest::new(json!([])), "m", Delivery::Whole).unwrap_err(), EndpointError::Body);
 }
 

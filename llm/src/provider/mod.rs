@@ -50,5 +50,5 @@ pub use prepared::PreparedRequest;
 pub use secret::Secret;
 pub use stream::EventStream;
 pub use timeouts::{SizeLimits, Timeouts};
-pub use transport::{Reply, Transport, TransportConfig, TransportSetupError};
+pub use transport::{Reply, Transport, TransportConfig, TransportSetupError, plain_client};
 pub use wire::Delivery;

@@ -97,8 +97,10 @@ impl EventStream {
                 // The last frame may lack its end.
                 self.decoder.finish();
             }
-            // What came is all that matters: some close the connection as they please once the answer is complete.
-            Err(TransportError::CutOff { .. }) if self.progress >= Progress::Complete => self.ended = true,
+            // What came is all that matters: some close the connection as they please once the answer is complete, or never.
+            Err(TransportError::CutOff { .. } | TransportError::Timeout { .. }) if self.progress >= Progress::Complete => {
+                self.ended = true
+            }
             Err(error) => return Err(error),
         }
         Ok(())

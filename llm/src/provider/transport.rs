@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::address::{AddressPolicy, GuardedNames, NameService, Refusal};
 use super::answer::{Answer, innermost};
+use super::endpoint::is_this_machine;
 use super::error::{Phase, TransportError};
 use super::failure;
 use super::patience::Patience;
@@ -208,7 +209,9 @@ impl Transport {
     fn route(&self, request: &PreparedRequest) -> Result<&Client, TransportError> {
         let name = request.url.host_str().unwrap_or_default();
         let uri = request.url.as_str().parse::<http::Uri>().ok();
-        let through = self.proxied.as_ref().filter(|(_, matcher)| uri.is_some_and(|uri| matcher.intercept(&uri).is_some()));
+        // What runs on this machine is not asked of another: it would be another's, and a key that may go unencrypted here may not go there.
+        let through = self.proxied.as_ref().filter(|_| !is_this_machine(name));
+        let through = through.filter(|(_, matcher)| uri.is_some_and(|uri| matcher.intercept(&uri).is_some()));
         let (client, checked) = match through {
             Some((client, _)) => (client, self.names.check_proxied(name)),
             None => (&self.direct, self.names.check_literal(name)),
@@ -229,6 +232,24 @@ impl Transport {
             (false, _) => TransportError::CutOff { host, received: 0, reason },
         }
     }
+}
+
+/// A client for requests that are no model calls, such as those to a collector of telemetry: with the same TLS and the system's proxies, for
+/// addresses that the operator of this process names. A request that takes longer than `timeout` fails. It follows no redirects.
+///
+/// # Errors
+///
+/// [`TransportSetupError`] if TLS cannot be used.
+pub fn plain_client(timeout: Duration) -> Result<Client, TransportSetupError> {
+    let tls = tls::config(&[]).map_err(|reason| TransportSetupError { reason })?;
+    let builder = Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .timeout(timeout)
+        .http1_only();
+    builder.build().map_err(|error| TransportSetupError { reason: innermost(&error) })
 }
 
 /// The header with the key. It is marked as sensitive, so that the HTTP client does not show it either.

@@ -6,6 +6,7 @@
 mod call_entry;
 mod record;
 mod rollup;
+mod stored;
 mod summary;
 mod tokens;
 

@@ -142,6 +142,12 @@ impl UsageSummary {
         self.warnings.extend(record.cost.warnings.iter().cloned());
     }
 
+    /// What it cost as far as anybody knows. None where nothing is known of a cost that there was, so that what is unknown never looks like zero.
+    pub fn known_cost(&self) -> Option<NanoUsd> {
+        let is_unknown = self.records_without_cost_count > 0 && self.display_cost_usd == NanoUsd::ZERO;
+        (!is_unknown).then_some(self.display_cost_usd)
+    }
+
     /// Adds sums over other records.
     pub fn add(&mut self, other: &Self) {
         for (sum, more) in [
@@ -232,6 +238,16 @@ mod tests {
         let summary = UsageSummary::of(&[charged.clone().reused(CacheStatus::CheckpointCacheHit), charged]);
         assert_eq!((summary.usage_record_count, summary.incurred_usage_record_count), (1, 1));
         assert_eq!(summary.display_cost_usd, NanoUsd::from_nanos(2_000_000));
+    }
+
+    #[test]
+    fn what_is_unknown_never_looks_like_zero() {
+        let known = |records: &[UsageRecord]| UsageSummary::of(records).known_cost();
+        let (unknown, turned_away) = (record("e", 1, Cost::unknown("no price")), record("e", 2, Cost::nothing()));
+        assert_eq!(known(&[]), Some(NanoUsd::ZERO));
+        assert_eq!(known(&[unknown.clone(), turned_away.clone()]), None);
+        assert_eq!(known(&[turned_away, unknown.clone().reused(CacheStatus::ReplayReused)]), Some(NanoUsd::ZERO));
+        assert_eq!(known(&[unknown, record("f", 1, calculated(7))]), Some(NanoUsd::from_nanos(7)));
     }
 
     #[test]

@@ -152,6 +152,11 @@ async fn in_a_process_with_a_proxy() {
     let refused = |outcome| matches!(outcome, Err(TransportError::Refused { .. }));
     assert!(refused(ask("other.example").await), "a policy may refuse names behind a proxy");
     assert!(refused(ask("10.0.0.1").await), "an address is an address, with a proxy too");
+    let own = ask("localhost:9").await.unwrap_err();
+    assert!(
+        matches!(&own, TransportError::Refused { address: Some(_), .. }),
+        "looked up here and not asked of the proxy: {own:?}"
+    );
     assert!(
         matches!(ask("direct.example").await, Err(TransportError::Unreachable { .. })),
         "named by no_proxy, and no such name"

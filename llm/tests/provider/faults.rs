@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use kitaru_llm::codec::ErrorClass;
 use kitaru_llm::provider::{Delivery, Phase, Reply, RetryAfter, StatusError, Timeouts, Transport, TransportError};
 use serde_json::json;
@@ -50,6 +50,19 @@ async fn an_endless_error_body_is_cut() {
     })
     .await;
     assert_eq!(send(&transport(), &peer).await.unwrap_err().status(), Some(500));
+}
+
+#[tokio::test]
+async fn an_error_whose_body_does_not_end_is_known_by_its_status_soon() {
+    let peer = Peer::start(|_, _| {
+        let piece = Bytes::from_static(b"{\"error\": ");
+        let body = stream::iter([Ok::<_, std::io::Error>(piece)]).chain(stream::pending());
+        Some(answer(503, &[("retry-after", "1")], Body::from_stream(body)))
+    })
+    .await;
+    let begun = std::time::Instant::now();
+    assert_eq!(send(&transport(), &peer).await.unwrap_err().status(), Some(503));
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

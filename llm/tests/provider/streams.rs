@@ -194,3 +194,10 @@ async fn an_answer_that_is_no_stream() {
     let error = open(&transport(), &chat(), &peer).await.unwrap_err();
     assert!(matches!(error, TransportError::BadBody { expected: "a stream of events", .. }), "{error}");
 }
+
+#[tokio::test]
+async fn a_complete_answer_stays_one_when_the_connection_is_kept_open() {
+    let scene = chat();
+    let wire: String = scene.events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    assert_eq!(play(vec![wire], End::Hang).await, (scene.events, None));
+}

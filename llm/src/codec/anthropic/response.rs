@@ -73,6 +73,6 @@ pub(super) fn read_usage(usage: &Map<String, Value>) -> Usage {
         cache_read_tokens: count("cache_read_input_tokens"),
         cache_write_tokens: count("cache_creation_input_tokens"),
         reasoning_tokens: None,
-        reported_cost_nanodollars: usage.get("cost").and_then(response_fields::nanodollars),
+        reported_cost_nanodollars: response_fields::reported_cost(usage),
     }
 }

@@ -188,17 +188,25 @@ fn write_part(part: &Part) -> Value {
     Value::Object(map)
 }
 
-/// The name of the function of each call in the conversation.
-pub(super) fn names_of_calls(messages: &[Message]) -> BTreeMap<String, String> {
-    let calls = messages.iter().flat_map(|message| &message.tool_calls);
-    calls.map(|call| (call.id.clone(), call.function.name.clone())).collect()
+/// The name of the function that each result in the conversation belongs to, by the result's position. Numbers that this codec gives are unique
+/// in their message only, so a result answers the call before it that had its number last.
+pub(super) fn names_of_results(messages: &[Message]) -> BTreeMap<usize, String> {
+    let mut calls: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut names = BTreeMap::new();
+    for (index, message) in messages.iter().enumerate() {
+        calls.extend(message.tool_calls.iter().map(|call| (call.id.as_str(), call.function.name.as_str())));
+        if let Some(name) = message.tool_call_id.as_deref().and_then(|id| calls.get(id)) {
+            names.insert(index, (*name).to_owned());
+        }
+    }
+    names
 }
 
 /// The turns for these messages, the first of which stands at `start`. Results that follow each other share one turn.
 pub(super) fn write_contents(
     start: usize,
     messages: &[Message],
-    names: &BTreeMap<String, String>,
+    names: &BTreeMap<usize, String>,
 ) -> Result<Vec<Value>, CodecError> {
     let mut out: Vec<Value> = Vec::new();
     let mut results: Vec<Value> = Vec::new();
@@ -246,9 +254,9 @@ fn write_call(call: &ToolCall, index: usize, place: usize) -> Result<Value, Code
     Ok(Value::Object(part))
 }
 
-fn write_result(message: &Message, index: usize, names: &BTreeMap<String, String>) -> Result<Value, CodecError> {
+fn write_result(message: &Message, index: usize, names: &BTreeMap<usize, String>) -> Result<Value, CodecError> {
     let id = answered_call(message, index)?;
-    let name = message.name.as_deref().or_else(|| names.get(id).map(String::as_str));
+    let name = message.name.as_deref().or_else(|| names.get(&index).map(String::as_str));
     let name =
         name.ok_or_else(|| CodecError::request(format!("messages[{index}].tool_call_id"), "a call of this conversation"))?;
     let text = message.text();

@@ -11,7 +11,7 @@ mod tool;
 
 use serde_json::{Map, Value, json};
 
-use self::content::{names_of_calls, read_contents, read_system, write_contents, write_system};
+use self::content::{names_of_results, read_contents, read_system, write_contents, write_system};
 use self::tool::{read_choice, read_tools, write_choice, write_tools};
 use super::fields::{Fields, keep_rest};
 use super::merge::{Patch, splice};
@@ -49,8 +49,53 @@ impl GeminiCall {
     }
 }
 
+/// Google's servers take field names in both spellings. Only one is read here, and what policies would not see must not pass.
+const OTHER_SPELLINGS: [(&str, &[&str]); 4] = [
+    ("", &["system_instruction", "generation_config", "tool_config"]),
+    (
+        "generationConfig",
+        &[
+            "top_p",
+            "top_k",
+            "max_output_tokens",
+            "stop_sequences",
+            "frequency_penalty",
+            "presence_penalty",
+            "candidate_count",
+            "response_mime_type",
+            "response_json_schema",
+            "response_schema",
+        ],
+    ),
+    ("parts", &["function_call", "function_response", "inline_data"]),
+    ("tools", &["function_declarations"]),
+];
+
+/// Refuses the spelling that is not read.
+fn check_spelling(body: &Value) -> Result<(), CodecError> {
+    let turns = || elements(body).iter().chain(body.get("systemInstruction"));
+    for (place, keys) in OTHER_SPELLINGS {
+        let found = |value: &Value| keys.iter().find(|key| value.get(**key).is_some()).copied();
+        let key = match place {
+            "" => found(body),
+            "generationConfig" => body.get(place).and_then(found),
+            "parts" => turns().flat_map(|turn| items(turn, place)).find_map(found),
+            _ => items(body, place).iter().find_map(found),
+        };
+        if let Some(key) = key {
+            let path = if place.is_empty() { key.to_owned() } else { format!("{place}.{key}") };
+            return Err(CodecError::request(path, "written in camel case, as in the API's reference"));
+        }
+    }
+    Ok(())
+}
+
+fn items<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
 fn elements(body: &Value) -> &[Value] {
-    body.get("contents").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    items(body, "contents")
 }
 
 /// The settings that have fields of their own, under their names here.
@@ -117,6 +162,7 @@ fn read_settings(settings: &Value, out: &mut ChatRequest) -> Result<Map<String, 
 impl Codec for Gemini {
     fn decode(&self, request: &RawRequest) -> Result<ChatRequest, CodecError> {
         let mut fields = Fields::of(&request.content, "")?;
+        check_spelling(&request.content)?;
         let mut out = ChatRequest { model: fields.text("model")?, stream: fields.flag("stream")?, ..ChatRequest::default() };
         out.messages = fields.take("systemInstruction").map(|system| read_system(&system)).transpose()?.into_iter().collect();
         let contents = fields.array("contents")?.unwrap_or_default();
@@ -183,7 +229,7 @@ fn write_conversation(patch: &mut Patch<'_>, original: &RawRequest) -> Result<()
         };
     }
     let raw = elements(&original.content);
-    let names = names_of_calls(new);
+    let names = names_of_results(new);
     let write = |start: usize, messages: &[Message]| write_contents(start.saturating_add(lead), messages, &names);
     let contents = splice(raw, &read_contents(raw)?, rest, write)?;
     patch.body.insert("contents".to_owned(), Value::Array(contents));

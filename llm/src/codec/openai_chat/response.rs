@@ -49,8 +49,13 @@ fn read_message_content(value: &Value) -> Result<Content, CodecError> {
 fn read_tool_calls(message: &Map<String, Value>) -> Result<Vec<ResponseToolCall>, CodecError> {
     let call = |id: &Value, function: &Value| {
         let name = function.get("name")?.as_str()?.to_owned();
-        let arguments = function.get("arguments").and_then(Value::as_str).unwrap_or_default();
-        Some(ResponseToolCall { id: id.as_str().unwrap_or_default().to_owned(), name, arguments: parse_arguments(arguments) })
+        let arguments = match function.get("arguments") {
+            None | Some(Value::Null) => parse_arguments(""),
+            Some(Value::String(text)) => parse_arguments(text),
+            // Some servers give the arguments themselves instead of their text.
+            Some(other) => other.clone(),
+        };
+        Some(ResponseToolCall { id: id.as_str().unwrap_or_default().to_owned(), name, arguments })
     };
     if let Some(Value::Array(calls)) = message.get("tool_calls") {
         let read = |(index, value): (usize, &Value)| {
@@ -97,15 +102,20 @@ pub(super) fn read_usage(usage: &Map<String, Value>) -> Usage {
             .flatten()
     };
     let count = |path: &[&str]| at(path).and_then(Value::as_u64);
+    let reasoning = count(&["completion_tokens_details", "reasoning_tokens"]);
     let (prompt, completion) = (count(&["prompt_tokens"]), count(&["completion_tokens"]));
+    // xAI counts thinking beside what it wrote, and only the total tells so.
+    let with_thinking = completion.zip(reasoning).and_then(|(written, thought)| written.checked_add(thought));
+    let all = prompt.zip(with_thinking).and_then(|(read, written)| read.checked_add(written));
+    let completion = if all.is_some() && all == count(&["total_tokens"]) { with_thinking } else { completion };
     Usage {
         prompt_tokens: prompt,
         completion_tokens: completion,
         total_tokens: count(&["total_tokens"]).or_else(|| response_fields::sum(prompt, completion)),
         cache_read_tokens: count(&["prompt_tokens_details", "cached_tokens"]).or_else(|| count(&["prompt_cache_hit_tokens"])),
         cache_write_tokens: count(&["prompt_tokens_details", "cache_write_tokens"]),
-        reasoning_tokens: count(&["completion_tokens_details", "reasoning_tokens"]),
-        reported_cost_nanodollars: at(&["cost"]).and_then(response_fields::nanodollars),
+        reasoning_tokens: reasoning,
+        reported_cost_nanodollars: response_fields::reported_cost(usage),
     }
 }
 

@@ -45,7 +45,8 @@ struct Aggregator {
 #[derive(Default)]
 struct Choice {
     message: Map<String, Value>,
-    calls: BTreeMap<u64, Map<String, Value>>,
+    /// By their number, and by how many calls had the same number before.
+    calls: BTreeMap<(u64, u64), Map<String, Value>>,
     rest: Map<String, Value>,
 }
 
@@ -67,6 +68,18 @@ fn extend(whole: &mut Map<String, Value>, piece: &Map<String, Value>) {
             }
         }
     }
+}
+
+/// Whether a piece begins another call than the one `before` it with the same number: one that has another identifier, and a name. (Some servers
+/// make up an identifier for every piece, but name the function only once.)
+fn is_another(before: &Map<String, Value>, piece: &Map<String, Value>) -> bool {
+    let differs = filled(before.get("id")).zip(filled(piece.get("id"))).is_some_and(|(before, piece)| before != piece);
+    let is_named = |call: &Map<String, Value>| filled(call.get("function").and_then(|function| function.get("name"))).is_some();
+    differs && is_named(before) && is_named(piece)
+}
+
+fn filled(text: Option<&Value>) -> Option<&str> {
+    text.and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
 impl Choice {
@@ -93,12 +106,21 @@ impl Choice {
                 // A provider that leaves the number out sends whole calls, each after the last one.
                 let index = match call.get("index").and_then(Value::as_u64) {
                     Some(index) => index,
-                    None if call.contains_key("id") => u64::try_from(self.calls.len()).unwrap_or(u64::MAX),
+                    None if call.contains_key("id") => {
+                        self.calls.keys().next_back().map_or(0, |(last, _)| last.saturating_add(1))
+                    }
                     None => u64::try_from(place).unwrap_or(u64::MAX),
                 };
                 let mut call = call.clone();
                 call.shift_remove("index");
-                extend(self.calls.entry(index).or_default(), &call);
+                let latest = self.calls.range((index, 0)..=(index, u64::MAX)).next_back();
+                let slot = match latest {
+                    // Gemini gives parallel calls, each whole, the same number.
+                    Some((&(index, earlier), before)) if is_another(before, &call) => (index, earlier.saturating_add(1)),
+                    Some((&slot, _)) => slot,
+                    None => (index, 0),
+                };
+                extend(self.calls.entry(slot).or_default(), &call);
             }
         }
         extend(&mut self.message, &delta);

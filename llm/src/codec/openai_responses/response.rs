@@ -91,6 +91,6 @@ pub(super) fn read_usage(usage: &Map<String, Value>) -> Usage {
         cache_read_tokens: detail("input_tokens_details", "cached_tokens"),
         cache_write_tokens: detail("input_tokens_details", "cache_write_tokens"),
         reasoning_tokens: detail("output_tokens_details", "reasoning_tokens"),
-        reported_cost_nanodollars: usage.get("cost").and_then(response_fields::nanodollars),
+        reported_cost_nanodollars: response_fields::reported_cost(usage),
     }
 }

@@ -170,6 +170,33 @@ fn gemini_names_the_model_in_the_address() {
 }
 
 #[test]
+fn results_of_gemini_name_the_call_that_they_answer() {
+    let body = encode(Api::Gemini, json!({}), |request| {
+        for name in ["first", "second"] {
+            let answer = json!({"candidates": [{"content": {"parts": [{"functionCall": {"name": name}}]}}]});
+            let message = Api::Gemini.protocol().decode_response(&answer).unwrap().to_message();
+            let id = message.tool_calls[0].id.clone();
+            request.messages.extend([message, Message::tool(id, "done")]);
+        }
+    });
+    let name = |turn: usize| body["contents"][turn]["parts"][0]["functionResponse"]["name"].clone();
+    assert_eq!((name(1), name(3)), (json!("first"), json!("second")));
+}
+
+#[test]
+fn the_other_spelling_of_gemini_does_not_get_past_policies() {
+    for (body, path) in [
+        (json!({"system_instruction": {"parts": [{"text": "x"}]}}), "system_instruction"),
+        (json!({"generationConfig": {"max_output_tokens": 9}}), "generationConfig.max_output_tokens"),
+        (json!({"contents": [{"parts": [{"inline_data": {}}]}]}), "parts.inline_data"),
+        (json!({"tools": [{"function_declarations": []}]}), "tools.function_declarations"),
+    ] {
+        let error = Api::Gemini.protocol().decode(&RawRequest::new(body)).unwrap_err();
+        assert_eq!(error, CodecError::request(path, "written in camel case, as in the API's reference"));
+    }
+}
+
+#[test]
 fn pictures_go_from_one_protocol_to_the_others() {
     let body = json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]}]});
     let request = Api::OpenAiChat.protocol().decode(&RawRequest::new(body)).unwrap();
@@ -220,6 +247,58 @@ fn reported_costs_are_read() {
     let response = json!({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2, "cost": 0.00014}});
     let usage = Api::OpenAiChat.protocol().decode_response(&response).unwrap().usage.unwrap();
     assert_eq!((usage.total_tokens, usage.reported_cost_nanodollars), (Some(3), Some(140_000)));
+    let own_key = |details: Value| {
+        let usage = json!({"prompt_tokens": 1, "completion_tokens": 2, "cost": 0, "is_byok": true, "cost_details": details});
+        let response = Api::OpenAiChat.protocol().decode_response(&json!({"choices": [], "usage": usage})).unwrap();
+        response.usage.unwrap().reported_cost_nanodollars
+    };
+    assert_eq!(own_key(json!({"upstream_inference_cost": 0.036_079_5})), Some(36_079_500));
+    assert_eq!(own_key(Value::Null), None, "unknown is not nothing");
+}
+
+#[test]
+fn thinking_that_is_counted_beside_the_answer_is_added() {
+    let written = |usage: Value| {
+        let response = json!({"choices": [], "usage": usage});
+        Api::OpenAiChat.protocol().decode_response(&response).unwrap().usage.unwrap().completion_tokens
+    };
+    let usage = |written: u64, thought: u64, total: u64| {
+        json!({"prompt_tokens": 12, "completion_tokens": written, "total_tokens": total,
+        "completion_tokens_details": {"reasoning_tokens": thought}})
+    };
+    assert_eq!(written(usage(1, 386, 399)), Some(387), "xAI");
+    assert_eq!(written(usage(387, 386, 399)), Some(387), "OpenAI");
+    assert_eq!(written(usage(1, 0, 13)), Some(1));
+    assert_eq!(written(usage(u64::MAX, 1, 12)), Some(u64::MAX));
+}
+
+#[test]
+fn arguments_that_are_no_text_are_kept() {
+    let call = json!({"id": "c", "type": "function", "function": {"name": "f", "arguments": {"a": 1}}});
+    let response =
+        json!({"choices": [{"index": 0, "finish_reason": "tool_calls", "message": {"content": null, "tool_calls": [call]}}]});
+    let read = Api::OpenAiChat.protocol().decode_response(&response).unwrap();
+    assert_eq!(read.tool_calls[0].arguments, json!({"a": 1}));
+}
+
+fn streamed_calls(calls: &[Value]) -> Value {
+    let mut aggregator = Api::OpenAiChat.protocol().aggregator();
+    for call in calls {
+        aggregator.push(&json!({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]})).unwrap();
+    }
+    aggregator.finish()["choices"][0]["message"]["tool_calls"].clone()
+}
+
+#[test]
+fn calls_that_share_a_number_stay_apart() {
+    let whole = |id: &str, arguments: &str| json!({"index": 0, "id": id, "type": "function", "function": {"name": "f", "arguments": arguments}});
+    let calls = streamed_calls(&[whole("a", "{\"x\":1}"), whole("b", "{\"x\":2}")]);
+    assert_eq!(calls[0]["function"]["arguments"], "{\"x\":1}");
+    assert_eq!((&calls[1]["id"], &calls[1]["function"]["arguments"]), (&json!("b"), &json!("{\"x\":2}")));
+    // Servers that make up an identifier for every piece mean one call.
+    let piece = |id: &str, arguments: &str| json!({"index": 0, "id": id, "function": {"arguments": arguments}});
+    let calls = streamed_calls(&[whole("a", ""), piece("b", "{\"x\""), piece("c", ":1}")]);
+    assert_eq!((calls.as_array().unwrap().len(), &calls[0]["function"]["arguments"]), (1, &json!("{\"x\":1}")));
 }
 
 #[test]

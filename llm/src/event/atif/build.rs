@@ -147,6 +147,8 @@ impl Build<'_> {
     fn observed(&mut self, event: &Event) {
         let content = match event.error_type() {
             Some(error_type) if event.data.is_null() => format!("error: {error_type}"),
+            // Nothing was recorded, which is not to say that it was `null`.
+            _ if event.data.is_null() => String::new(),
             _ => text(&event.data),
         };
         let id = event.profile.as_ref().and_then(|profile| profile.tool_call_id.as_deref());

@@ -163,6 +163,10 @@ pub fn attributes(start: &Event, marks: &[&Event], end: Option<&Event>, options:
             }
         }
     }
+    // Whoever says that a run is a workflow does not mean an agent.
+    if attributes.get("gen_ai.operation.name") == Some(&"invoke_workflow".into()) {
+        attributes.remove("gen_ai.agent.name");
+    }
     attributes
 }
 

@@ -75,3 +75,18 @@ async fn whoever_sees_a_start_sees_its_end() {
     drop(stream);
     assert_eq!(ends(&log).len(), 1);
 }
+
+#[tokio::test]
+async fn an_error_that_nobody_waited_for_is_told_by_the_next_call() {
+    let Fixture { pipeline, stack, log } = fixture();
+    pipeline.registrations().llm.response_sanitizers.register(Registration::new("slow", 0), Arc::new(Slow)).unwrap();
+    let mut stream = call().stream(&stack, streaming(vec![Err("boom")]), None).await.unwrap();
+    tokio::select! {
+        biased;
+        _ = stream.next() => panic!("the sanitiser takes longer"),
+        () = std::future::ready(()) => {}
+    }
+    assert!(matches!(stream.next().await, Some(Err(CallError::Execution(_)))));
+    assert!(stream.next().await.is_none());
+    assert_eq!(ends(&log).len(), 1);
+}

@@ -5,18 +5,22 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{CallContext, CallFacts, decode, moment, read_response};
+use super::watched::watch;
+use super::{AnsweredBy, CallContext, CallFacts, cost_of, decode, moment, read_response};
 use crate::chat::RawRequest;
 use crate::clock::Clock;
-use crate::pipeline::{CallInfo, ExecutionIntercept, Failure, Next};
-use crate::policy::{CacheEntry, CacheOutcome, CachedCall, ResponseCache};
-use crate::price::{NanoUsd, PriceQuery, Pricing};
+use crate::codec::Api;
+use crate::pipeline::{CallInfo, Chunks, ExecutionIntercept, Failure, Next, ReadyChunks};
+use crate::policy::{CacheEntry, CacheKey, CacheOutcome, CachedCall, ResponseCache};
+use crate::price::{NanoUsd, Pricing};
 use crate::usage::TokenCounts;
 
-/// Answers calls from the cache, and keeps what the provider answers. Whatever goes wrong in the cache, the call is made.
+/// Answers calls from the cache, and keeps what the provider answers. Whatever goes wrong in the cache, the call is made. An answer is the same
+/// whether it came in one piece or in many. The answer of a fallback is not kept: it is not that of the model that was asked for.
+#[derive(Clone)]
 pub struct Cached {
     /// The cache.
-    pub cache: ResponseCache,
+    pub cache: Arc<ResponseCache>,
     /// Knows the calls.
     pub context: Arc<dyn CallContext>,
     /// Says what an answer cost, and so what it saves next time.
@@ -27,17 +31,23 @@ pub struct Cached {
     pub chance: Arc<dyn Fn() -> f64 + Send + Sync>,
 }
 
-#[async_trait]
-impl ExecutionIntercept<RawRequest> for Cached {
-    async fn around(&self, call: &Arc<CallInfo>, request: RawRequest, next: Next<RawRequest>) -> Result<Value, Failure> {
-        let facts = self.context.facts(call);
-        let Ok(decoded) = decode(call, &request) else { return next.run(request).await };
+/// What the cache has for a call.
+enum Found {
+    Answer(Value),
+    /// Nothing, and under which key an answer is to be kept if at all.
+    Nothing(Option<CacheKey>),
+}
+
+impl Cached {
+    async fn look_up(&self, call: &CallInfo, facts: &CallFacts, request: &RawRequest) -> Found {
+        let Ok(decoded) = decode(call, request) else { return Found::Nothing(None) };
         let asked = CachedCall {
             alias: facts.alias.as_deref(),
             resolved_model: &facts.resolved_model,
             endpoint: &facts.endpoint,
+            api: facts.api,
             request: &decoded,
-            raw: &request,
+            raw: request,
             chance: (self.chance)(),
             now: moment(self.clock.as_ref()),
         };
@@ -48,28 +58,64 @@ impl ExecutionIntercept<RawRequest> for Cached {
         match outcome {
             CacheOutcome::Hit { entry, .. } => {
                 call.note("kitaru.llm.cost_usd", json!(NanoUsd::ZERO));
-                Ok(entry.response)
+                self.context.answered(call, AnsweredBy::Cache(&entry));
+                Found::Answer(entry.response)
             }
-            CacheOutcome::Bypass(_) => next.run(request).await,
-            CacheOutcome::Miss { key, .. } => {
+            CacheOutcome::Bypass(_) => Found::Nothing(None),
+            CacheOutcome::Miss { key, .. } => Found::Nothing(Some(key)),
+        }
+    }
+
+    async fn keep(&self, call: &CallInfo, asked: &CallFacts, key: &CacheKey, response: &Value) {
+        let answered = self.context.facts(call);
+        let read = read_response(call, response);
+        if answered.resolved_model != asked.resolved_model || !self.context.may_keep(call, &read) {
+            return;
+        }
+        let now = moment(self.clock.as_ref());
+        let tokens = TokenCounts::from_response(&read);
+        let cost = cost_of(&self.pricing, asked, &read, now, false).amount;
+        let entry = CacheEntry { stored_at: now, response: response.clone(), model: read.model.clone(), tokens, cost };
+        // A failure of the store is its own trouble: the answer is here.
+        let _ = self.cache.keep(key, &read, entry).await;
+    }
+}
+
+#[async_trait]
+impl ExecutionIntercept<RawRequest> for Cached {
+    async fn around(&self, call: &Arc<CallInfo>, request: RawRequest, next: Next<RawRequest>) -> Result<Value, Failure> {
+        let facts = self.context.facts(call);
+        match self.look_up(call, &facts, &request).await {
+            Found::Answer(answer) => Ok(answer),
+            Found::Nothing(None) => next.run(request).await,
+            Found::Nothing(Some(key)) => {
                 let response = next.run(request).await?;
-                let read = read_response(call, &response);
-                // A failure of the store is its own trouble: the answer is here.
-                let _ = self.cache.keep(&key, &read, self.entry(&facts, &read, &response)).await;
+                self.keep(call, &facts, &key, &response).await;
                 Ok(response)
             }
         }
     }
 }
 
-impl Cached {
-    fn entry(&self, facts: &CallFacts, read: &crate::chat::ChatResponse, response: &Value) -> CacheEntry {
-        let tokens = TokenCounts::from_response(read);
-        let now = moment(self.clock.as_ref());
-        let (provider, model) = facts.resolved_model.split_once('/').unwrap_or_default();
-        let query = PriceQuery { provider, model, tokens: &tokens, service_tier: None, at: now };
-        let reported = read.usage.as_ref().and_then(|usage| usage.reported_cost_nanodollars).map(NanoUsd::from_nanos);
-        let cost = self.pricing.cost(&query, reported).amount;
-        CacheEntry { stored_at: now, response: response.clone(), model: read.model.clone(), tokens, cost }
+#[async_trait]
+impl ExecutionIntercept<RawRequest, Chunks> for Cached {
+    async fn around(&self, call: &Arc<CallInfo>, request: RawRequest, next: Next<RawRequest, Chunks>) -> Result<Chunks, Failure> {
+        let facts = self.context.facts(call);
+        match self.look_up(call, &facts, &request).await {
+            Found::Answer(answer) => {
+                let chunks = facts.api.unwrap_or(Api::OpenAiChat).chunks_of(&answer);
+                Ok(Box::new(ReadyChunks(chunks.into_iter().map(Ok))))
+            }
+            Found::Nothing(None) => next.run(request).await,
+            Found::Nothing(Some(key)) => {
+                let chunks = next.run(request).await?;
+                let (cached, call, effective) = (self.clone(), Arc::clone(call), self.context.facts(call));
+                Ok(watch(chunks, &effective, move |whole| async move {
+                    if let Some(whole) = whole {
+                        cached.keep(&call, &facts, &key, &whole).await;
+                    }
+                }))
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{CallContext, decode};
 use crate::chat::RawRequest;
 use crate::pipeline::{CallInfo, Cause, Guardrail, Verdict};
-use crate::policy::{ModelAllowList, SizeLimits};
+use crate::policy::{ModelAllowList, ParameterRules, SizeLimits};
 
 /// Refuses calls of models that are not allowed.
 pub struct AllowedModels {
@@ -28,12 +28,16 @@ impl Guardrail<RawRequest> for AllowedModels {
 pub struct WithinSize {
     /// The limits.
     pub limits: SizeLimits,
+    /// What will change the request's parameters before it is sent: they may set the limit of an answer that the call does not.
+    pub parameters: ParameterRules,
+    /// Knows the calls.
+    pub context: Arc<dyn CallContext>,
 }
 
 #[async_trait]
 impl Guardrail<RawRequest> for WithinSize {
     async fn check(&self, call: &Arc<CallInfo>, request: &RawRequest) -> Result<Verdict, Cause> {
-        let decoded = decode(call, request)?;
+        let decoded = self.parameters.apply(&self.context.facts(call).resolved_model, decode(call, request)?)?;
         Ok(verdict(self.limits.check(request, &decoded)))
     }
 }

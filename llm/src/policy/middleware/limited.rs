@@ -7,30 +7,29 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{CallContext, CallFacts, decode, encode, moment, read_response};
-use crate::chat::{ChatRequest, ChatResponse, RawRequest};
+use super::watched::watch;
+use super::{CallContext, CallFacts, cost_of, decode, encode, moment, read_response};
+use crate::chat::{ChatRequest, RawRequest};
 use crate::clock::Clock;
 use crate::mutex::lock;
-use crate::pipeline::{CallInfo, ExecutionIntercept, Failure, Next};
-use crate::policy::{Budget, BudgetedCall, RateLimiter, TokenEstimate, estimate_input_tokens};
-use crate::price::{Cost, NanoUsd, PriceQuery, Pricing};
-use crate::usage::TokenCounts;
+use crate::pipeline::{CallInfo, Chunks, ExecutionIntercept, Failure, Next};
+use crate::policy::{Budget, BudgetedCall, RateLimiter, Reservation, TokenEstimate, estimate_input_tokens};
+use crate::price::{Cost, NanoUsd, Pricing};
 
 /// Lets calls of each model pass at a limited rate.
 pub struct RateLimitedCalls {
     /// The rates.
-    pub limiter: RateLimiter,
+    pub limiter: Arc<RateLimiter>,
     /// Knows the calls.
     pub context: Arc<dyn CallContext>,
     /// Says when a call is made.
     pub clock: Arc<dyn Clock>,
 }
 
-#[async_trait]
-impl ExecutionIntercept<RawRequest> for RateLimitedCalls {
-    async fn around(&self, call: &Arc<CallInfo>, request: RawRequest, next: Next<RawRequest>) -> Result<Value, Failure> {
-        let facts = self.context.facts(call);
-        let decoded = decode(call, &request).map_err(|error| Failure::new("rate_limited", error))?;
+impl RateLimitedCalls {
+    /// Waits for the call's turn, and says how many tokens it was taken to need.
+    async fn admit(&self, call: &CallInfo, facts: &CallFacts, request: &RawRequest) -> Result<u64, Failure> {
+        let decoded = decode(call, request).map_err(|error| Failure::new("rate_limited", error))?;
         let read = estimate_input_tokens(&decoded, TokenEstimate::LIKELY);
         let estimated = read.saturating_add(decoded.params.max_tokens.unwrap_or(0));
         let wait = self
@@ -38,38 +37,86 @@ impl ExecutionIntercept<RawRequest> for RateLimitedCalls {
             .admit(&facts.resolved_model, estimated, moment(self.clock.as_ref()))
             .map_err(|limited| Failure::new("rate_limited", limited))?;
         if !wait.is_zero() {
+            let mut turn = Turn { limiter: &self.limiter, key: &facts.resolved_model, tokens: estimated, came: false };
             tokio::time::sleep(wait).await;
+            turn.came = true;
         }
+        Ok(estimated)
+    }
+}
+
+/// A call that waits for its turn. Given up before, it leaves its turn to the others.
+struct Turn<'a> {
+    limiter: &'a RateLimiter,
+    key: &'a str,
+    tokens: u64,
+    came: bool,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if !self.came {
+            self.limiter.give_back(self.key, self.tokens);
+        }
+    }
+}
+
+fn correct(limiter: &RateLimiter, call: &CallInfo, model: &str, estimated: u64, response: &Value) {
+    if let Some(used) = read_response(call, response).usage.and_then(|usage| usage.total_tokens) {
+        limiter.correct(model, estimated, used);
+    }
+}
+
+#[async_trait]
+impl ExecutionIntercept<RawRequest> for RateLimitedCalls {
+    async fn around(&self, call: &Arc<CallInfo>, request: RawRequest, next: Next<RawRequest>) -> Result<Value, Failure> {
+        let facts = self.context.facts(call);
+        let estimated = self.admit(call, &facts, &request).await?;
         let response = next.run(request).await?;
-        if let Some(used) = read_response(call, &response).usage.and_then(|usage| usage.total_tokens) {
-            self.limiter.correct(&facts.resolved_model, estimated, used);
-        }
+        correct(&self.limiter, call, &facts.resolved_model, estimated, &response);
         Ok(response)
+    }
+}
+
+#[async_trait]
+impl ExecutionIntercept<RawRequest, Chunks> for RateLimitedCalls {
+    async fn around(&self, call: &Arc<CallInfo>, request: RawRequest, next: Next<RawRequest, Chunks>) -> Result<Chunks, Failure> {
+        let facts = self.context.facts(call);
+        let estimated = self.admit(call, &facts, &request).await?;
+        let chunks = next.run(request).await?;
+        let effective = self.context.facts(call);
+        let (limiter, call) = (Arc::clone(&self.limiter), Arc::clone(call));
+        Ok(watch(chunks, &effective, move |whole| async move {
+            if let Some(whole) = whole {
+                correct(&limiter, &call, &facts.resolved_model, estimated, &whole);
+            }
+        }))
     }
 }
 
 /// Keeps calls within budgets. Innermost, inside the retries: every attempt sets aside what it can cost. A call that is given up in the middle leaves
 /// that set aside, for it may be charged.
+#[derive(Clone)]
 pub struct Budgeted {
     /// The budget.
-    pub budget: Budget,
+    pub budget: Arc<Budget>,
     /// Says what a call did cost.
     pub pricing: Arc<Pricing>,
     /// Knows the calls.
     pub context: Arc<dyn CallContext>,
     /// Says when a call is made.
     pub clock: Arc<dyn Clock>,
-    /// What failed attempts of calls that go on may have cost.
-    attempts: Mutex<VecDeque<(Uuid, NanoUsd)>>,
+    /// What attempts of calls that go on may have cost.
+    attempts: Arc<Mutex<VecDeque<(Uuid, NanoUsd)>>>,
 }
 
-/// So many calls with failed attempts are remembered.
+/// So many calls with earlier attempts are remembered.
 const REMEMBERED: usize = 4096;
 
 impl Budgeted {
     /// Keeps calls within `budget`.
     pub fn new(budget: Budget, pricing: Arc<Pricing>, context: Arc<dyn CallContext>, clock: Arc<dyn Clock>) -> Self {
-        Self { budget, pricing, context, clock, attempts: Mutex::default() }
+        Self { budget: Arc::new(budget), pricing, context, clock, attempts: Arc::default() }
     }
 
     fn spent_before(&self, call: Option<Uuid>) -> NanoUsd {
@@ -86,32 +133,19 @@ impl Budgeted {
         }
     }
 
-    fn forget(&self, call: Option<Uuid>) {
-        lock(&self.attempts).retain(|(uuid, _)| Some(*uuid) != call);
-    }
-
-    fn cost(&self, facts: &CallFacts, response: &ChatResponse) -> Cost {
-        let tokens = TokenCounts::from_response(response);
-        let (provider, model) = facts.resolved_model.split_once('/').unwrap_or_default();
-        let query = PriceQuery { provider, model, tokens: &tokens, service_tier: None, at: moment(self.clock.as_ref()) };
-        let reported = response.usage.as_ref().and_then(|usage| usage.reported_cost_nanodollars).map(NanoUsd::from_nanos);
-        match reported {
-            Some(amount) => Cost::reported(amount),
-            // Budgets compute even where records do not.
-            None => self.pricing.computed(&query),
-        }
-    }
-}
-
-#[async_trait]
-impl ExecutionIntercept<RawRequest> for Budgeted {
-    async fn around(&self, call: &Arc<CallInfo>, request: RawRequest, next: Next<RawRequest>) -> Result<Value, Failure> {
-        let facts = self.context.facts(call);
+    /// Sets aside what the call can cost, and gives the request the limit that this depends on.
+    async fn reserve(
+        &self,
+        call: &Arc<CallInfo>,
+        facts: &CallFacts,
+        request: RawRequest,
+    ) -> Result<(RawRequest, Reservation), Failure> {
         let refuse = |error: Box<dyn std::error::Error + Send + Sync>| Failure::new("budget", error);
         let mut decoded = decode(call, &request).map_err(|error| refuse(error.into()))?;
         let asked = BudgetedCall {
             resolved_model: &facts.resolved_model,
             request: &decoded,
+            event: call.uuid(),
             execution: facts.execution.as_deref(),
             flow: facts.flow.as_deref(),
             spent_before: self.spent_before(call.uuid()),
@@ -128,26 +162,70 @@ impl ExecutionIntercept<RawRequest> for Budgeted {
                 }
             },
         };
-        let outcome = next.run(request).await;
-        let settled = match &outcome {
-            Ok(response) => {
-                let cost = self.cost(&facts, &read_response(call, response));
-                call.note("kitaru.llm.cost_usd", json!(cost.amount));
-                call.note("kitaru.llm.cost_source", json!(cost.source));
-                self.forget(call.uuid());
-                self.budget.settle(&reservation, &cost).await
-            }
-            Err(failure) if self.context.may_be_charged(failure) => {
-                self.remember(call.uuid(), reservation.amount);
-                self.budget.settle(&reservation, &Cost::unknown("the attempt failed")).await
-            }
-            Err(_) => self.budget.release(&reservation).await,
+        Ok((request, reservation))
+    }
+
+    /// Puts what the answer did cost in the place of what was set aside.
+    async fn settle(&self, call: &CallInfo, facts: &CallFacts, reservation: &Reservation, response: &Value) {
+        // Budgets compute even where records do not.
+        let cost = cost_of(&self.pricing, facts, &read_response(call, response), moment(self.clock.as_ref()), true);
+        // An answer may be sent back to be mended, and the limit of a call is one for all its attempts.
+        self.remember(call.uuid(), cost.amount.unwrap_or(reservation.amount));
+        self.unsettled(call, self.budget.settle(reservation, &cost).await.is_err());
+    }
+
+    /// Settles an attempt that failed: it counts as spent where it may have been charged.
+    async fn fail(&self, call: &CallInfo, reservation: &Reservation, may_be_charged: bool) {
+        let settled = if may_be_charged {
+            self.remember(call.uuid(), reservation.amount);
+            self.budget.settle(reservation, &Cost::unknown("the attempt failed")).await
+        } else {
+            self.budget.release(reservation).await
         };
-        if settled.is_err() {
+        self.unsettled(call, settled.is_err());
+    }
+
+    fn unsettled(&self, call: &CallInfo, failed: bool) {
+        if failed {
             // The amount stays set aside, which is the safe side; the answer is here and is not thrown away.
             call.note("kitaru.llm.budget_unsettled", json!(true));
         }
+    }
+}
+
+#[async_trait]
+impl ExecutionIntercept<RawRequest> for Budgeted {
+    async fn around(&self, call: &Arc<CallInfo>, request: RawRequest, next: Next<RawRequest>) -> Result<Value, Failure> {
+        let facts = self.context.facts(call);
+        let (request, reservation) = self.reserve(call, &facts, request).await?;
+        let outcome = next.run(request).await;
+        match &outcome {
+            Ok(response) => self.settle(call, &facts, &reservation, response).await,
+            Err(failure) => self.fail(call, &reservation, self.context.may_be_charged(failure)).await,
+        }
         outcome
+    }
+}
+
+#[async_trait]
+impl ExecutionIntercept<RawRequest, Chunks> for Budgeted {
+    async fn around(&self, call: &Arc<CallInfo>, request: RawRequest, next: Next<RawRequest, Chunks>) -> Result<Chunks, Failure> {
+        let facts = self.context.facts(call);
+        let (request, reservation) = self.reserve(call, &facts, request).await?;
+        let chunks = match next.run(request).await {
+            Ok(chunks) => chunks,
+            Err(failure) => {
+                self.fail(call, &reservation, self.context.may_be_charged(&failure)).await;
+                return Err(failure);
+            }
+        };
+        let (budgeted, call, about) = (self.clone(), Arc::clone(call), facts.clone());
+        Ok(watch(chunks, &about, move |whole| async move {
+            match whole {
+                Some(whole) => budgeted.settle(&call, &facts, &reservation, &whole).await,
+                None => budgeted.fail(&call, &reservation, true).await,
+            }
+        }))
     }
 }
 

@@ -139,7 +139,7 @@ async fn l2_a_script_answers_and_the_provider_is_not_called() {
         json!([{ "prompt": "hello", "replies": [{ "text": "hi" }, { "error": { "message": "m", "status": 503 } }] }]),
     );
     let script = MockScript::new(MockTable::new(rules.unwrap()).unwrap());
-    let bench = Bench::new().wrap(Mocked { script, context: context() });
+    let bench = Bench::new().wrap(Mocked { script: Arc::new(script), context: context() });
     assert_eq!(bench.call("hello").await.unwrap()["choices"][0]["message"]["content"], "hi");
     assert_eq!(failure_type(&bench.call("hello").await.unwrap_err()), "503");
     assert_eq!(bench.made(), 0);
@@ -150,7 +150,7 @@ async fn l2_a_script_answers_and_the_provider_is_not_called() {
 #[tokio::test]
 async fn a6_a_second_identical_call_does_not_reach_the_provider() {
     let policy = CachePolicy { rules: KeyRules::of("n"), ttl_seconds: 60, aliases: Vec::new() };
-    let cache = ResponseCache::new(policy, Arc::new(MemoryCache::default())).unwrap();
+    let cache = Arc::new(ResponseCache::new(policy, Arc::new(MemoryCache::default())).unwrap());
     let pricing = Arc::new(Pricing::default());
     let bench =
         Bench::new().wrap(Cached { cache, context: context(), pricing, clock: Arc::new(Stopped), chance: Arc::new(|| 0.5) });
@@ -178,11 +178,24 @@ async fn a8_a_budget_refuses_before_the_call_and_counts_what_it_cost() {
 #[tokio::test(start_paused = true)]
 async fn calls_wait_for_their_turn() {
     let calls = Some(Quota { amount: 1, per_seconds: 10 });
-    let limiter = RateLimiter::new(RateLimits { calls, tokens: None, max_wait_seconds: 15 });
+    let limiter = Arc::new(RateLimiter::new(RateLimits { calls, tokens: None, max_wait_seconds: 15 }));
     let bench = Bench::new().wrap(RateLimitedCalls { limiter, context: context(), clock: Arc::new(Stopped) });
     let start = tokio::time::Instant::now();
     bench.call("q").await.unwrap();
     bench.call("q").await.unwrap();
     assert_eq!(start.elapsed().as_secs(), 10);
     assert_eq!(failure_type(&bench.call("q").await.unwrap_err()), "rate_limited");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_given_up_while_it_waits_takes_no_turn() {
+    let calls = Some(Quota { amount: 1, per_seconds: 10 });
+    let limiter = Arc::new(RateLimiter::new(RateLimits { calls, tokens: None, max_wait_seconds: 15 }));
+    let bench = Bench::new().wrap(RateLimitedCalls { limiter, context: context(), clock: Arc::new(Stopped) });
+    bench.call("q").await.unwrap();
+    for _ in 0..5 {
+        assert!(tokio::time::timeout(std::time::Duration::from_secs(1), bench.call("q")).await.is_err());
+    }
+    bench.call("q").await.unwrap();
+    assert_eq!(bench.made(), 2);
 }

@@ -1,0 +1,62 @@
+//! Where a call is made.
+
+use std::fmt;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::models::SelectedModel;
+
+/// The checkpoint around a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlaceOfCheckpoint {
+    /// Its identifier.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// Where a call is made, and what it may do there.
+#[derive(Clone)]
+pub struct CallPlace {
+    /// The execution.
+    pub execution: Option<String>,
+    /// The flow of that execution.
+    pub flow: Option<String>,
+    /// The checkpoint around the call; for a call that is durable by itself that is the call.
+    pub checkpoint: Option<PlaceOfCheckpoint>,
+    /// The number of the attempt of what is around the call, from 1. Usage records of different attempts are different records.
+    pub attempt: u32,
+    /// The scope around the call in events.
+    pub parent: Option<Uuid>,
+    /// The call's identifier in events, given where a repeated attempt is to keep it; none for a fresh one.
+    pub uuid: Option<Uuid>,
+    /// Whether a model may be called here: the grant. Asked for the model and for each fallback.
+    pub allowed: Arc<dyn Fn(&SelectedModel) -> bool + Send + Sync>,
+}
+
+impl CallPlace {
+    /// Nowhere in particular: no execution, and every model may be called.
+    pub fn anywhere() -> Self {
+        Self { execution: None, flow: None, checkpoint: None, attempt: 1, parent: None, uuid: None, allowed: Arc::new(|_| true) }
+    }
+}
+
+impl Default for CallPlace {
+    fn default() -> Self {
+        Self::anywhere()
+    }
+}
+
+impl fmt::Debug for CallPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallPlace")
+            .field("execution", &self.execution)
+            .field("flow", &self.flow)
+            .field("checkpoint", &self.checkpoint)
+            .field("attempt", &self.attempt)
+            .field("parent", &self.parent)
+            .field("uuid", &self.uuid)
+            .finish_non_exhaustive()
+    }
+}

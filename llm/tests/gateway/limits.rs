@@ -1,0 +1,93 @@
+//! Budgets and rates of calls in one piece.
+
+use kitaru_llm::gateway::CallFailure;
+use kitaru_llm::policy::SpendLedger as _;
+use kitaru_llm::price::NanoUsd;
+use kitaru_llm::usage::UsageScope;
+use serde_json::{Value, json};
+
+use crate::bench::*;
+use crate::peer::{Peer, answer as reply};
+
+#[tokio::test]
+async fn a8_a_budget_refuses_before_any_byte_is_sent() {
+    let peer = peer("a").await;
+    for scope in ["per_call", "per_execution", "per_flow", "per_day"] {
+        let gateway = gateway(&config_of(json!({ "budgets": { scope: 1e-6 } })));
+        let record = ask(&gateway, &models(&peer), request("chat")).await;
+        let failure = record.outcome.clone().unwrap_err();
+        assert_eq!((failure.kind, failure.retryable), (CallFailure::BUDGET, false), "{scope}");
+        assert!(failure.hint.is_some() && record.usage.is_empty());
+        assert_eq!(record.events.last().unwrap().error_type(), Some("budget"));
+    }
+    assert!(peer.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_budget_counts_what_was_spent_and_sets_the_limit_that_it_needs() {
+    let peer = peer("a").await;
+    let (gateway, ledger) = with_ledger(&config_of(json!({ "budgets": { "per_execution": 0.01, "default_max_tokens": 100 } })));
+    let record = ask(&gateway, &models(&peer), request("chat")).await;
+    record.outcome.unwrap();
+    let execution = UsageScope::Execution("e1".into());
+    assert_eq!(ledger.used(&execution).await.unwrap(), NanoUsd::from_nanos(PRICE));
+    let body: Value = serde_json::from_slice(&peer.seen()[0].body).unwrap();
+    assert_eq!(body["max_tokens"], 100);
+    assert_eq!(record.events[0].data["content"], body, "a10: what is recorded has the limit too");
+}
+
+#[tokio::test]
+async fn every_attempt_reserves_and_what_was_turned_away_is_given_back() {
+    let peer = Peer::start(|number, seen| match number {
+        0 | 1 => Some(reply(503, &[], "")),
+        _ => Some(answer(seen, "a")),
+    })
+    .await;
+    let (gateway, ledger) = with_ledger(&config_of(json!({ "budgets": { "per_execution": 0.01 } })));
+    ask(&gateway, &models(&peer), request("chat")).await.outcome.unwrap();
+    assert_eq!(peer.seen().len(), 3);
+    assert_eq!(ledger.used(&UsageScope::Execution("e1".into())).await.unwrap(), NanoUsd::from_nanos(PRICE));
+}
+
+#[tokio::test]
+async fn a_missing_key_spends_nothing() {
+    let peer = peer("a").await;
+    let (gateway, ledger) = with_ledger(&config_of(json!({ "budgets": { "per_execution": 0.01, "unknown_price": "allow" } })));
+    let models = models_of(json!({ "x": { "model": "groq/m", "base_url": peer.url() } }));
+    assert_eq!(ask(&gateway, &models, request("x")).await.outcome.unwrap_err().kind, CallFailure::CREDENTIALS);
+    assert_eq!(ledger.used(&UsageScope::Execution("e1".into())).await.unwrap(), NanoUsd::ZERO);
+}
+
+#[tokio::test]
+async fn an_unknown_price_is_refused_where_there_is_a_budget() {
+    let peer = peer("a").await;
+    let models = models_of(json!({ "x": { "model": "openai/no-such-model", "base_url": peer.url() } }));
+    let limited = gateway(&config_of(json!({ "budgets": { "per_day": 1.0 } })));
+    let failure = ask(&limited, &models, request("x")).await.outcome.unwrap_err();
+    assert!(failure.kind == CallFailure::BUDGET && failure.message.contains("price"), "{failure}");
+    let free = ask(&gateway(&config()), &models, request("x")).await;
+    assert_eq!(free.outcome.unwrap().cost_usd, None, "unknown stays unknown");
+}
+
+#[tokio::test]
+async fn a_catalog_of_ones_own_goes_before_the_table() {
+    let peer = peer("a").await;
+    let gateway = gateway(&config_of(json!({ "prices": { "catalog": { "version": "v", "entries": [
+        { "provider": "openai", "model_id": "gpt-4o-mini", "rates": { "input_per_million": 1.0, "output_per_million": 2.0 } }
+    ] } } })));
+    let record = ask(&gateway, &models(&peer), request("chat")).await;
+    assert_eq!(record.outcome.unwrap().cost_usd, Some(NanoUsd::from_nanos(10 * 1_000 + 5 * 2_000)));
+    assert_eq!(record.usage[0].cost.source_label.as_deref(), Some("catalog"));
+}
+
+#[tokio::test]
+async fn rates_limit_calls() {
+    let peer = peer("a").await;
+    let gateway = gateway(&config_of(json!({ "rates": { "calls": { "amount": 1, "per_seconds": 60 } } })));
+    ask(&gateway, &models(&peer), request("chat")).await.outcome.unwrap();
+    let failure = ask(&gateway, &models(&peer), request("chat")).await.outcome.unwrap_err();
+    assert_eq!((failure.kind, failure.retryable), (CallFailure::RATE_LIMITED, true));
+    assert!(failure.details.unwrap()["retry_after_ms"].as_f64().unwrap() > 0.0);
+    ask(&gateway, &models(&peer), request("claude")).await.outcome.unwrap();
+    assert_eq!(peer.seen().len(), 2);
+}
