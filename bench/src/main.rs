@@ -17,6 +17,7 @@ mod report;
 mod samples;
 mod slow_disk;
 mod steps;
+mod streams;
 mod timers;
 mod waiting;
 
@@ -34,7 +35,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Job = fn(&Bench, &mut Report) -> Result<()>;
 
 /// All jobs, by the name that `--only` takes.
-const JOBS: [(&str, Job); 12] = [
+const JOBS: [(&str, Job); 13] = [
     ("sequential", steps::sequential),
     ("slow_disk", slow_disk::slow),
     ("concurrent", steps::concurrent),
@@ -47,6 +48,7 @@ const JOBS: [(&str, Job); 12] = [
     ("commands", processes::commands),
     ("resumed", processes::resumed),
     ("long", large::executions),
+    ("streams", streams::chunks),
 ];
 /// Takes gigabytes of disk, and minutes.
 const LARGE: (&str, Job) = ("large", large::journals);

@@ -17,9 +17,13 @@ where
     fn from(error: E) -> Self {
         let any: &(dyn StdError + 'static) = &error;
         if let Some(failure) = any.downcast_ref::<types::Failure>() {
-            let unknown = failure.kind == "unknown-outcome";
-            let failure = Box::new(failure.clone().into());
-            return if unknown { Self::UnknownOutcome(failure) } else { Self::Failed(failure) };
+            let failure: Box<Failure> = Box::new(failure.clone().into());
+            let flag = failure.details.as_ref().and_then(|details| details.get("flag")).and_then(Value::as_str);
+            return match (failure.kind.as_str(), flag.map(str::to_owned)) {
+                ("unknown-outcome", _) => Self::UnknownOutcome(failure),
+                ("capability", Some(flag)) => Self::Capability { flag, failure },
+                _ => Self::Failed(failure),
+            };
         }
         let message = with_sources(&error);
         let explained = any.downcast_ref::<io::Error>().and_then(|io| files::explain(io, &message));

@@ -47,6 +47,7 @@
 //! | `cx.wait("approve").ask()?` | Asks a person: [`Flow::wait`], with a schema, a deadline, a default. |
 //! | `cx.sleep(duration)?`, `cx.timer(duration)?` | Goes on when the time has passed: [`Flow::sleep`], [`Flow::timer`]. |
 //! | `review_flow::call(cx, topic)?`, `submit`, `start` | Starts a flow as an execution of its own. |
+//! | `cx.llm("Outline it.").model("fast").text()?` | Asks a language model, through the host: [`llm`]. |
 //! | `cx.child("review").component(digest).call()?` | The same by name, also of another component: [`Flow::child`]. |
 //! | `kitaru::select(&[&a, &b])?` | Says which of several calls ended first: [`select`](crate::select()). |
 //!
@@ -112,6 +113,7 @@ mod executor;
 mod files;
 mod flow;
 mod json;
+pub mod llm;
 mod manifest;
 mod misuse;
 mod outcome;

@@ -11,6 +11,7 @@
 //! # fn main() {}
 //! ```
 
+pub use crate::llm::{Answer, Llm, LlmStream, Message, Tool, ToolCall, ToolChoice};
 pub use crate::misuse::{CheckpointMisuse as _, FlowMisuse as _};
 pub use crate::{Blob, Checkpoint, Error, Failure, Flow, FlowScope, Kind, Pending, PendingAll, Result, Scope, Wait};
 pub use crate::{bail, checkpoint, data, err, flow};

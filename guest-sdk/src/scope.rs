@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::bindings::kitaru::flow::{execution, log};
+use crate::llm::{Llm, Prompt};
 use crate::{Checkpoint, Error, Flow, Result, json};
 
 mod sealed {
@@ -121,6 +122,20 @@ pub trait Scope: sealed::Sealed {
     /// ```
     fn progress(&self, message: &str, fraction: Option<f64>) {
         log::progress(message, fraction);
+    }
+
+    /// Prepares a call of a language model: a text, or a conversation as a list of [`Message`](crate::llm::Message)s. Nobody is asked until
+    /// [`Llm::text`] or one of its siblings.
+    ///
+    /// ```no_run
+    /// # use kitaru::prelude::*;
+    /// # fn f(cx: &Flow) -> Result<String> { cx.llm("What is a tide?").model("fast").text() }
+    /// ```
+    fn llm(&self, prompt: impl Into<Prompt>) -> Llm<Self>
+    where
+        Self: Sized,
+    {
+        Llm::new(prompt.into())
     }
 
     /// The execution's ID, a UUID in text form. A replay has an ID of its own.

@@ -5,9 +5,11 @@
 //! ```text
 //! cli                       surface: parses, calls the service, renders
 //!   service                 every verb of the product, typed in and out
+//!     telemetry             what leaves an execution as events
 //!     engine                when things happen: drives executions, leases, replay
 //!       sandbox             wasmtime only
 //!       journal             pure journal logic
+//!       models              what model calls need of the store
 //!       store               traits and backends
 //!       registry            where components come from
 //! config, secrets, ids, clock, mutex beside them
@@ -21,9 +23,11 @@ pub mod config;
 pub mod engine;
 pub mod ids;
 pub mod journal;
+pub mod models;
 mod mutex;
 pub mod registry;
 pub mod sandbox;
 pub mod secrets;
 pub mod service;
 pub mod store;
+pub mod telemetry;

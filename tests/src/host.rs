@@ -109,8 +109,8 @@ impl Host {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            let ours = text.starts_with("KITARU_") && text != "KITARU_HOME";
-            if ours || matches!(&*text, "NO_COLOR" | "CLICOLOR_FORCE" | "RUST_LOG" | "RUST_BACKTRACE") {
+            let ours = (text.starts_with("KITARU_") && text != "KITARU_HOME") || text.starts_with("OTEL_");
+            if ours || is_of_models(&text) || matches!(&*text, "NO_COLOR" | "CLICOLOR_FORCE" | "RUST_LOG" | "RUST_BACKTRACE") {
                 command.env_remove(&name);
             }
         }
@@ -192,6 +192,12 @@ impl Host {
     pub fn records(&self, id: &str) -> Vec<String> {
         crate::traces::rows_of(&self.database(), id, &["journal"])
     }
+}
+
+/// Whether a variable says which models there are, or how they are reached.
+fn is_of_models(name: &str) -> bool {
+    let proxy = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"].iter().any(|proxy| name.eq_ignore_ascii_case(proxy));
+    proxy || name.ends_with("_API_KEY") || matches!(name, "HF_TOKEN" | "OLLAMA_HOST" | "OPENROUTER_MODEL")
 }
 
 /// Runs a prepared command to its end.

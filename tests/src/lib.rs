@@ -1,17 +1,22 @@
 //! What the tests of the whole share: a host with a data folder of its own, run as the real binary in processes of its own, and the guests
-//! that it runs.
+//! that it runs; and a model provider that says what a test has scripted.
 //!
 //! Everything here panics with the full story when something is not as a test needs it.
 
 mod guests;
 mod host;
+pub mod models;
 mod mounts;
+mod planted;
+pub mod provider;
 mod reply;
 mod running;
 mod traces;
 
 pub use guests::{example, fixture, repository};
 pub use host::{Host, binary};
+pub use models::Models;
+pub use planted::{Planted, files};
 pub use reply::{Reply, call_ids, checkpoint, id, names};
 pub use running::{Running, until};
 pub use traces::{Trace, Traces};

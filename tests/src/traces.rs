@@ -66,13 +66,17 @@ impl Traces {
     }
 }
 
+/// The number that the store's rows have for an execution.
+pub(crate) fn key_of(store: &Connection, execution: &str) -> i64 {
+    let id = execution.replace('-', "").to_uppercase();
+    let found = store.query_row("SELECT id FROM executions WHERE hex(exec_id) = ?1", [&id], |row| row.get(0));
+    found.unwrap_or_else(|error| panic!("execution {execution} is not in the store: {error}"))
+}
+
 /// What the store holds about an execution, row by row: of `executions` itself and of each of `tables`.
 pub(crate) fn rows_of(database: &Path, execution: &str, tables: &[&str]) -> Vec<String> {
     let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the store is there");
-    let id = execution.replace('-', "").to_uppercase();
-    let key: i64 = connection
-        .query_row("SELECT id FROM executions WHERE hex(exec_id) = ?1", [&id], |row| row.get(0))
-        .unwrap_or_else(|error| panic!("execution {execution} is not in the store: {error}"));
+    let key = key_of(&connection, execution);
     let mut rows = Vec::new();
     for table in tables {
         let column = if *table == "executions" { "id" } else { "execution" };

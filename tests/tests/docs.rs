@@ -237,7 +237,11 @@ impl Session {
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             let foreign = ["KITARU_", "CARGO_PKG_", "CARGO_MANIFEST", "NEXTEST"].iter().any(|prefix| text.starts_with(prefix));
-            if foreign || matches!(&*text, "NO_COLOR" | "CLICOLOR_FORCE" | "RUST_LOG" | "RUST_BACKTRACE" | "LD_LIBRARY_PATH") {
+            let of_models = text.ends_with("_API_KEY") || matches!(&*text, "HF_TOKEN" | "OLLAMA_HOST" | "OPENROUTER_MODEL");
+            if foreign
+                || of_models
+                || matches!(&*text, "NO_COLOR" | "CLICOLOR_FORCE" | "RUST_LOG" | "RUST_BACKTRACE" | "LD_LIBRARY_PATH")
+            {
                 shell.env_remove(&name);
             }
         }

@@ -1,4 +1,4 @@
-//! The examples, as their READMEs run them, with their golden results (R1, W16, A5, A9).
+//! The examples, as their READMEs run them, with their golden results (R1, W16, A5, A9). Those that call models are in `model_examples`.
 
 use kitaru_tests::{Host, example, id, names, repository};
 use serde_json::json;
@@ -99,5 +99,7 @@ fn every_example_says_how_to_run_it() {
         }
     }
     found.sort();
-    assert_eq!(found, ["artifacts", "content-pipeline", "hello", "logging", "release-approval"]);
+    let examples =
+        ["artifacts", "coding-agent", "content-pipeline", "durable-chat", "hello", "llm-writer", "logging", "release-approval"];
+    assert_eq!(found, examples);
 }

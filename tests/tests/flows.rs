@@ -104,7 +104,7 @@ fn f13_null_is_a_result() {
 /// In Python these are errors when they happen. With our SDK they do not compile, because each needs the scope that it is called in; a guest in
 /// another language gets the same context failures. (The fixture calls them while it describes itself, which is outside every flow.)
 #[test]
-fn c1_w1_a1_outside_a_flow_there_is_nothing_to_call() {
+fn c1_w1_a1_l1_outside_a_flow_there_is_nothing_to_call() {
     let host = Host::new();
     let item = host.item(["inspect", &fixture("outside")]);
     let schema = item["manifest"]["flows"][0]["input"].to_string();
@@ -114,6 +114,7 @@ fn c1_w1_a1_outside_a_flow_there_is_nothing_to_call() {
         ("log", "log() can only be called inside a flow."),
         ("save", "save() can only be called inside a checkpoint."),
         ("load", "load() can only be called inside a checkpoint."),
+        ("llm", "llm() can only be called inside a flow."),
     ];
     for (call, message) in expected {
         let answer = json!({ "kind": "context", "message": message });

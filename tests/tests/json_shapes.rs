@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use kitaru_tests::{Host, Reply, example, fixture, id, repository};
+use kitaru_tests::{Host, Models, Reply, example, fixture, id, repository};
 use serde_json::{Value, json};
 
 #[path = "json_shapes/golden.rs"]
@@ -302,6 +302,66 @@ fn secrets_keep_their_shapes() {
     );
     check("secrets.list", &[("some", secrets("list", &[])), ("none", none)]);
     check("secrets.delete", &[("deleted", secrets("delete", &["creds"])), ("unknown", secrets("delete", &["creds"]))]);
+}
+
+#[test]
+fn models_keep_their_shapes() {
+    let host = Host::new();
+    let model = |verb: &str, rest: &[&str]| answer(&host.json([&["model", verb], rest].concat()));
+    let none = model("list", &[]);
+    let register = |rest: &[&str]| model("register", &[&["fast"], rest].concat());
+    let whole = [
+        "--model=openai/gpt-4o-mini",
+        "--secret=creds",
+        "--base-url=https://gateway.example/v1",
+        "--api=openai_chat",
+        "--fallback=ollama/llama3",
+    ];
+    let no_secret = register(&whole);
+    let created = register(&["--model", "openai/gpt-4o-mini"]);
+    let _ = host.item(["secrets", "set", "creds", "--OPENAI_API_KEY=sk-1"]);
+    check(
+        "model.register",
+        &[
+            ("created", created),
+            ("updated", register(&whole)),
+            ("no secret", no_secret),
+            ("no provider", register(&["--model", "gpt-4o"])),
+            ("no model", register(&[])),
+        ],
+    );
+    check("model.list", &[("some", model("list", &[])), ("none", none)]);
+    check("model.show", &[("shown", model("show", &["fast"])), ("unknown", model("show", &["nobody"]))]);
+    check("model.remove", &[("removed", model("remove", &["fast"])), ("unknown", model("remove", &["fast"]))]);
+    // Nobody listens where a port was free a moment ago.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let _ = host.item(["model", "register", "own", "--model", "vllm/m", "--base-url", &format!("http://{free}/v1")]);
+    check(
+        "model.test",
+        &[
+            ("no key", model("test", &["openai/gpt-4o"])),
+            ("unreachable", model("test", &["own"])),
+            ("unknown", model("test", &["nobody"])),
+        ],
+    );
+}
+
+#[test]
+fn what_model_calls_used_keeps_its_shapes() {
+    let models = Models::always("Said.");
+    let usage = |rest: &[&str]| answer(&models.host.json([&["model", "usage"], rest].concat()));
+    let none = usage(&[]);
+    let _ = models.ask(&json!([{ "prompt": "x" }]));
+    check(
+        "model.usage",
+        &[
+            ("none", none),
+            ("together", usage(&[])),
+            ("by flow", usage(&["--by", "flow"])),
+            ("by model", usage(&["--by", "model"])),
+            ("no such flow", usage(&["--by", "flow", "--flow", "nobody"])),
+        ],
+    );
 }
 
 /// Commands of the reference, which another test holds against `--help`; not those that only group others.

@@ -1,12 +1,11 @@
 //! Secrets: what is kept and shown of them, and that a value is nowhere but where somebody asked for it.
 
-use std::path::PathBuf;
-
-use kitaru_tests::{Host, Reply, example, fixture, id, names};
+use kitaru_tests::{Host, Planted, Reply, example, files, fixture, id, names};
 use serde_json::{Value, json};
 
 /// In every value that these tests plant. Its base64 and hexadecimal forms have parts that do not depend on where it stands.
 const MARKER: &str = "planted-7f3a-marker";
+const PLANTED: Planted = Planted(MARKER);
 /// A key, as people give it.
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
@@ -23,42 +22,6 @@ fn with_key(host: &Host, key: &str, arguments: &[&str]) -> Reply {
     let mut command = host.json_command(arguments);
     command.env("KITARU_SECRETS_KEY", key);
     Reply::from(command)
-}
-
-/// All files of a data folder, with their bytes.
-fn files(host: &Host) -> Vec<(PathBuf, Vec<u8>)> {
-    let (mut found, mut folders) = (Vec::new(), vec![host.home()]);
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let bytes = std::fs::read(&path).unwrap();
-                found.push((path, bytes));
-            }
-        }
-    }
-    found
-}
-
-/// Whether bytes have the marker in them, as it is or as hexadecimal digits.
-fn has_marker(bytes: &[u8]) -> bool {
-    let hex: String = MARKER.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let lower = bytes.to_ascii_lowercase();
-    [MARKER.as_bytes(), hex.as_bytes()].iter().any(|part| lower.windows(part.len()).any(|window| window == *part))
-}
-
-#[track_caller]
-fn shows_nothing(reply: &Reply) {
-    assert!(!has_marker(reply.stdout.as_bytes()) && !has_marker(reply.stderr.as_bytes()), "{reply:?}");
-}
-
-#[track_caller]
-fn is_in_no_file(host: &Host) {
-    for (path, bytes) in files(host) {
-        assert!(!has_marker(&bytes), "{} has a planted value in it", path.display());
-    }
 }
 
 #[test]
@@ -87,8 +50,8 @@ fn x16_assignments_that_cannot_be_used_are_refused_each_with_its_message() {
     let refused = |rest: &[&str], message: &str| {
         let reply = host.json([&["secrets", "set", "creds"], rest].concat());
         reply.refused("KitaruUsageError", &[message]);
-        shows_nothing(&reply);
-        shows_nothing(&host.text([&["secrets", "set", "creds"], rest].concat()));
+        PLANTED.is_not_shown_in(&reply);
+        PLANTED.is_not_shown_in(&host.text([&["secrets", "set", "creds"], rest].concat()));
     };
     refused(&[], "Provide at least one secret assignment");
     refused(&[&planted, &planted], "Duplicate secret key `KEY` in one command.");
@@ -102,11 +65,12 @@ fn x16_assignments_that_cannot_be_used_are_refused_each_with_its_message() {
     refused(&["--value", MARKER], "Missing value for a secret key.");
     let reply = host.json(["secrets", "set", "no good", &planted]);
     reply.refused("KitaruUsageError", &["`no good` cannot be the name of a secret."]);
-    shows_nothing(&reply);
-    shows_nothing(&host.json(["secrets", "set", &planted]));
+    PLANTED.is_not_shown_in(&reply);
+    PLANTED.is_not_shown_in(&host.json(["secrets", "set", &planted]));
+    PLANTED.is_not_shown_in(&host.json(["secrets", "set", &format!("KEY={MARKER}")]));
     let reply = host.text(["secrets", "set", "creds", "--", &planted]);
     assert!(reply.code == Some(1) && reply.stderr.contains("Invalid secret assignment."), "{reply:?}");
-    shows_nothing(&reply);
+    PLANTED.is_not_shown_in(&reply);
     assert_eq!(host.json(["secrets", "list"]).items(), [] as [Value; 0]);
     assert!(!host.home().join("secrets.key").exists(), "no key where nothing was set");
 }
@@ -180,10 +144,10 @@ fn sets_at_once_lose_nothing() {
 fn a_planted_value_is_nowhere_but_where_somebody_asks_for_it() {
     let host = Host::new();
     let (planted, file) = (format!("--ARGUMENT={MARKER}"), host.file("value", MARKER));
-    shows_nothing(&host.json(["secrets", "set", "creds", &planted, "--from-file", &format!("FILED={file}")]).ok());
-    shows_nothing(&host.with_input(["secrets", "set", "creds", "--from-stdin", "PIPED"], MARKER).ok());
-    shows_nothing(&host.text(["-vv", "secrets", "set", "creds", &format!("--ARGUMENT={MARKER}-2")]).ok());
-    is_in_no_file(&host);
+    PLANTED.is_not_shown_in(&host.json(["secrets", "set", "creds", &planted, "--from-file", &format!("FILED={file}")]).ok());
+    PLANTED.is_not_shown_in(&host.with_input(["secrets", "set", "creds", "--from-stdin", "PIPED"], MARKER).ok());
+    PLANTED.is_not_shown_in(&host.text(["-vv", "secrets", "set", "creds", &format!("--ARGUMENT={MARKER}-2")]).ok());
+    PLANTED.is_in_no_file_of(&host);
     // What else a data folder holds, made while it has secrets.
     let done = host.item(["run", &example("content-pipeline"), "--arg", "topic=kitaru"]);
     let _ = host.try_flow("uncaught", &json!({ "message": "x" }), &[]).failed_execution();
@@ -204,32 +168,32 @@ fn a_planted_value_is_nowhere_but_where_somebody_asks_for_it() {
     ];
     for command in commands {
         for reply in [host.text(command), host.json(command), host.text([&["-vv"], command].concat())] {
-            shows_nothing(&reply);
+            PLANTED.is_not_shown_in(&reply);
         }
     }
     // Errors of what cannot be opened.
-    shows_nothing(&with_key(&host, KEY, &["secrets", "show", "creds", "--reveal"]));
-    shows_nothing(&with_key(&host, KEY, &["secrets", "set", "creds", &planted]));
-    shows_nothing(&with_key(&host, MARKER, &["secrets", "show", "creds", "--reveal"]));
-    is_in_no_file(&host);
+    PLANTED.is_not_shown_in(&with_key(&host, KEY, &["secrets", "show", "creds", "--reveal"]));
+    PLANTED.is_not_shown_in(&with_key(&host, KEY, &["secrets", "set", "creds", &planted]));
+    PLANTED.is_not_shown_in(&with_key(&host, MARKER, &["secrets", "show", "creds", "--reveal"]));
+    PLANTED.is_in_no_file_of(&host);
     // An export has no secrets in it, sealed or open.
-    assert!(!has_marker(&std::fs::read(&export).unwrap()));
+    assert!(!PLANTED.is_in(&std::fs::read(&export).unwrap()));
     let there = Host::new();
     let _ = there.item(["executions", "import", &export]);
     assert_eq!(there.json(["secrets", "list"]).items(), [] as [Value; 0]);
     assert!(!there.home().join("secrets.key").exists());
     // A deleted one is gone, and the one that was there before is not shown by anything either.
-    shows_nothing(&host.json(["secrets", "delete", "creds"]).ok());
-    is_in_no_file(&host);
+    PLANTED.is_not_shown_in(&host.json(["secrets", "delete", "creds"]).ok());
+    PLANTED.is_in_no_file_of(&host);
 }
 
 #[test]
 fn the_marker_would_be_found() {
     let host = Host::new();
     let _ = set(&host, "creds", &[&format!("--KEY={MARKER}")]);
-    assert!(has_marker(host.text(["secrets", "show", "creds", "--reveal"]).ok().stdout.as_bytes()));
+    assert!(PLANTED.is_in(host.text(["secrets", "show", "creds", "--reveal"]).ok().stdout.as_bytes()));
     let _ = host.flow("echo_value", &json!({ "value": MARKER }), &[]);
-    assert!(files(&host).iter().any(|(_, bytes)| has_marker(bytes)), "a value that a flow got");
+    assert!(files(&host).iter().any(|(_, bytes)| PLANTED.is_in(bytes)), "a value that a flow got");
 }
 
 #[test]
@@ -253,6 +217,10 @@ fn the_key_is_the_variables_or_the_files_and_another_one_is_told() {
         );
         assert!(error["hint"].as_str().unwrap().contains("secrets delete creds"), "{error}");
     }
+    // Nor is a new secret sealed with another key than the others have.
+    with_key(&host, &other, &["secrets", "set", "new", "--KEY=1"])
+        .refused("KitaruRuntimeError", &["`creds` was sealed with another key"]);
+    assert_eq!(host.json(["secrets", "list"]).items().len(), 1);
     for bad in ["short", "not a key at all, but rather long text"] {
         let reply = with_key(&host, bad, &["secrets", "show", "creds", "--reveal"]);
         reply.refused("KitaruUsageError", &["KITARU_SECRETS_KEY", "32 bytes"]);
@@ -344,7 +312,7 @@ fn what_people_type_wrong_shows_no_value() {
         for command in [host.command(arguments), host.json_command(arguments)] {
             let reply = Reply::from(command);
             assert_ne!(reply.code, Some(0), "{reply:?}");
-            shows_nothing(&reply);
+            PLANTED.is_not_shown_in(&reply);
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::CliError;
 use crate::engine::check_schema;
-use crate::sandbox::{FolderGrant, Grants, LimitChanges, NetGrant};
+use crate::sandbox::{FolderGrant, Grants, LimitChanges, ModelGrant, NetGrant};
 use crate::store::DurabilityMode;
 
 /// Form of what is printed.
@@ -141,6 +141,9 @@ pub(super) struct GrantArgs {
     /// Let checkpoints reach this host: `name`, `address` or `*`, each with an optional `:port`
     #[arg(long, value_name = "HOST[:PORT]")]
     allow_net: Vec<NetGrant>,
+    /// Let flows and checkpoints call this model: an alias, `provider/model`, `provider/*`, or, without a value, all
+    #[arg(long, value_name = "MODEL", num_args = 0..=1, require_equals = true, default_missing_value = ModelGrant::ALL)]
+    allow_llm: Vec<ModelGrant>,
 }
 
 impl GrantArgs {
@@ -151,6 +154,7 @@ impl GrantArgs {
             write: self.allow_write.clone(),
             env: self.allow_env.clone(),
             net: self.allow_net.clone(),
+            llm: self.allow_llm.clone(),
         };
         make_absolute(&mut grants)?;
         Ok(grants)
@@ -269,6 +273,21 @@ pub(super) fn argument_value(input_schema: &Value, argument: &KeyValue) -> Value
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_model_is_granted_with_and_without_a_name() {
+        let grants = |words: &str| {
+            let command = GrantArgs::augment_args(clap::Command::new("run").no_binary_name(true)).arg(clap::Arg::new("target"));
+            let matches = command.try_get_matches_from(words.split_whitespace()).unwrap();
+            let parsed = <GrantArgs as clap::FromArgMatches>::from_arg_matches(&matches).unwrap();
+            let granted = parsed.grants().unwrap().llm.iter().map(ToString::to_string).collect::<Vec<_>>();
+            (granted, matches.get_one::<String>("target").cloned())
+        };
+        assert_eq!(grants("--allow-llm target"), (vec!["*".to_owned()], Some("target".to_owned())), "a value has an equals sign");
+        let several = grants("--allow-llm=fast --allow-llm --allow-llm=openai/*").0;
+        assert_eq!(several, ["fast", "*", "openai/*"]);
+        assert!(grants("").0.is_empty());
+    }
 
     #[test]
     fn arguments_fit_their_schema() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, ModelsError};
 use crate::registry::{BuildError, TargetError};
 use crate::sandbox::SandboxError;
 use crate::service::ServiceError;
@@ -99,6 +99,12 @@ impl From<ServiceError> for CliError {
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
+        ServiceError::from(error).into()
+    }
+}
+
+impl From<ModelsError> for CliError {
+    fn from(error: ModelsError) -> Self {
         ServiceError::from(error).into()
     }
 }

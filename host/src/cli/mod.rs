@@ -8,6 +8,7 @@ mod assignments;
 mod commands;
 mod context;
 mod conversation;
+mod costs;
 mod drive;
 mod elsewhere;
 mod error;
@@ -57,10 +58,12 @@ pub fn main() -> ExitCode {
     };
     let code = runtime.block_on(async {
         let context = Context::new(cli.global, output.clone());
-        match cli.command.run(&context).await {
+        let code = match cli.command.run(&context).await {
             Ok(code) => code,
             Err(error) => output.fail(&error),
-        }
+        };
+        context.finish().await;
+        code
     });
     // A prompt that nobody answered still sits on standard input in a thread of its own.
     runtime.shutdown_background();

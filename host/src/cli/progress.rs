@@ -9,7 +9,7 @@ use owo_colors::OwoColorize as _;
 use super::terminal::one_line;
 use crate::engine::{Event, ServedFrom};
 use crate::ids::ExecutionId;
-use crate::journal::{CallKind, LogLevel};
+use crate::journal::LogLevel;
 use crate::store::LogSource;
 
 /// Shows events as they come.
@@ -57,7 +57,7 @@ impl Progress {
                         self.tell_served();
                     }
                     self.served = (self.served.0 + 1, Some(from.clone()));
-                    if *kind == CallKind::Checkpoint && self.served.0 <= 20 {
+                    if kind.is_checkpoint() && self.served.0 <= 20 {
                         let from = match from {
                             ServedFrom::Source(_) => "served from the replayed execution",
                             ServedFrom::Cache => "served from the cache",

@@ -1,9 +1,14 @@
-//! `kitaru.toml`: what a project grants its flows, how much they may use, and how the host works that runs them.
+//! `kitaru.toml`: what a project grants its flows, how much they may use, which models it knows, and how the host works that runs them.
 
 use std::path::{Path, PathBuf};
 
+use kitaru_llm::gateway::GatewayConfig;
 use serde::Deserialize;
 
+use super::middleware::MiddlewareConfig;
+use super::model_table::{ModelEntryError, ModelTable};
+use super::models::ProjectModels;
+use super::telemetry::TelemetryConfig;
 use crate::sandbox::{Grants, Limits};
 use crate::store::{DurabilityMode, UnknownDurability};
 
@@ -19,6 +24,14 @@ pub struct ProjectConfig {
     pub limits: Limits,
     /// How the host works.
     pub host: HostConfig,
+    /// Its model aliases, where it has any.
+    pub models: Option<ProjectModels>,
+    /// How model calls are made. Files are relative to this one.
+    pub llm: GatewayConfig,
+    /// Components that stand in the way of model calls. Files are relative to this one.
+    pub middleware: Vec<MiddlewareConfig>,
+    /// Where events of executions go. The folder is relative to the file.
+    pub telemetry: TelemetryConfig,
 }
 
 /// How the host works.
@@ -41,6 +54,22 @@ struct Written {
     grants: Grants,
     limits: Limits,
     host: WrittenHost,
+    models: ModelTable,
+    llm: GatewayConfig,
+    telemetry: TelemetryConfig,
+}
+
+/// What stands beside the gateway's own settings in the same table.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WrittenBeside {
+    llm: WrittenMiddleware,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WrittenMiddleware {
+    middleware: Vec<MiddlewareConfig>,
 }
 
 #[derive(Default, Deserialize)]
@@ -82,6 +111,9 @@ pub enum ConfigError {
         #[source]
         source: UnknownDurability,
     },
+    /// An entry of the file's `[models]` cannot be used.
+    #[error(transparent)]
+    Model(#[from] ModelEntryError),
     /// An environment variable that is to hold a durability holds something else.
     #[error("the environment variable `{name}` cannot be used")]
     Variable {
@@ -99,6 +131,7 @@ impl ConfigError {
         match self {
             Self::Read { .. } | Self::Parse { .. } => None,
             Self::Durability { source, .. } | Self::Variable { source, .. } => Some(source.hint()),
+            Self::Model(error) => error.source.hint().map(str::to_owned),
         }
     }
 }
@@ -110,16 +143,24 @@ impl ProjectConfig {
     /// When it cannot be read or understood; an unknown key is an error, because a misspelt limit must not be no limit.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let Written { mut grants, limits, host } =
-            toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })?;
+        let unusable = |source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) };
+        let Written { mut grants, limits, host, models, mut llm, mut telemetry } = toml::from_str(&text).map_err(unusable)?;
+        let WrittenBeside { llm: WrittenMiddleware { mut middleware } } = toml::from_str(&text).map_err(unusable)?;
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
+        middleware.iter_mut().for_each(|one| one.resolve(folder));
+        llm.middleware.clear();
         for grant in grants.read.iter_mut().chain(&mut grants.write) {
             grant.host = folder.join(&grant.host);
         }
         let durability = host.durability.map(|word| word.parse::<DurabilityMode>()).transpose();
         let durability = durability.map_err(|source| ConfigError::Durability { path: path.to_owned(), source })?;
         let host = HostConfig { parallel: host.parallel, flows: host.flows, memory_mib: host.memory_mib, durability };
-        Ok(Self { grants, limits, host })
+        let registry = models.registry(path, &text, "models.")?;
+        let has_models = !registry.aliases.is_empty() || registry.default.is_some();
+        let models = has_models.then(|| ProjectModels { file: path.to_owned(), registry });
+        llm.prices.file = llm.prices.file.map(|file| folder.join(file));
+        telemetry.atof = telemetry.atof.map(|atof| folder.join(atof));
+        Ok(Self { grants, limits, host, models, llm, middleware, telemetry })
     }
 }
 
@@ -147,11 +188,51 @@ mod tests {
         assert_eq!((config.limits.memory_mib, config.limits.calls), (64, Limits::default().calls));
         assert_eq!(config.host, HostConfig { flows: Some(4), ..HostConfig::default() });
         let host = ["[host]\nmemory = 1\n", "[host]\ndurability = 1\n"];
-        for bad in ["[limits]\nmemory = 1\n", "[grant]\n", "[grants]\nnet = [\"https://x\"]\n", "x"].into_iter().chain(host) {
+        std::fs::write(&path, "[telemetry]\natof = \"events\"\n[telemetry.resource]\nteam = \"a\"\n").unwrap();
+        let telemetry = ProjectConfig::read(&path).unwrap().telemetry;
+        assert_eq!((telemetry.atof, telemetry.content), (Some(folder.path().join("events")), false));
+        assert_eq!(telemetry.resource["team"], "a");
+        for bad in ["[telemetry]\notlp = 1\n", "[limits]\nmemory = 1\n", "[grant]\n", "[grants]\nnet = [\"https://x\"]\n", "x"]
+            .into_iter()
+            .chain(host)
+        {
             std::fs::write(&path, bad).unwrap();
             assert!(matches!(ProjectConfig::read(&path), Err(ConfigError::Parse { .. })), "{bad}");
         }
         assert_eq!(find_project_file(&folder.path().join("a")), Some(path));
+    }
+
+    #[test]
+    fn a_project_has_models_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            ProjectConfig::read(&path)
+        };
+        assert_eq!(read("[grants]\nllm = [\"fast\"]\n").unwrap().models, None);
+        let text = "[models]\ndefault = \"fast\"\n[models.aliases.fast]\nmodel = \"openai/gpt-4o-mini\"\nsecret = \"creds\"\n";
+        let models = read(text).unwrap().models.unwrap();
+        assert_eq!((&models.file, models.registry.default.as_ref().unwrap().as_str()), (&path, "fast"));
+        assert_eq!(models.registry.find("fast").unwrap().1.secret.as_deref(), Some("creds"));
+        let error = read("[models.aliases.fast]\nmodel = \"gpt-4o\"\n").unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains("`models.aliases.fast.model` in line 2 of") && said.contains(FILE), "{said}");
+        assert!(matches!(read("[models.aliases.fast]\nmodle = \"openai/a\"\n"), Err(ConfigError::Parse { .. })));
+    }
+
+    #[test]
+    fn model_calls_have_settings_and_their_files_are_relative_to_this_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        std::fs::write(&path, "[llm]\non_missing = \"pending\"\n[llm.prices]\nfile = \"prices.json\"\n").unwrap();
+        let llm = ProjectConfig::read(&path).unwrap().llm;
+        assert_eq!(llm.on_missing, kitaru_llm::models::OnMissing::Pending);
+        assert_eq!(llm.prices.file, Some(folder.path().join("prices.json")));
+        std::fs::write(&path, "[llm]\non_missing = \"wait\"\n").unwrap();
+        let error = ProjectConfig::read(&path).unwrap_err();
+        let ConfigError::Parse { source, .. } = &error else { panic!("{error:?}") };
+        assert!(source.to_string().contains("line 2") && source.to_string().contains("on_missing"), "{source}");
     }
 
     #[test]

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::ids::{CallId, ComponentDigest, ExecutionId};
 use crate::journal::{Entry, Failure, History, LogLevel, Payload, PayloadHash, chain, decode};
-use crate::store::{ArtifactRow, LogRow, LogSource, NewWait, Resolution, StoredEntry, WaitRow};
+use crate::store::{ArtifactRow, LogRow, LogSource, ModelCallRow, NewWait, Resolution, StoredEntry, WaitRow};
 
 pub(super) const FORMAT: u32 = 1;
 /// The largest file that an archive may have.
@@ -62,6 +64,9 @@ pub(super) struct ExportedExecution {
     pub(super) metadata: String,
     pub(super) waits: Vec<ExportedWait>,
     pub(super) artifacts: Vec<ExportedArtifact>,
+    /// Not in archives that were made before there were any.
+    #[serde(default)]
+    pub(super) model_calls: Vec<ExportedModelCall>,
     pub(super) logs: Vec<ExportedLog>,
 }
 
@@ -92,6 +97,22 @@ pub(super) struct ExportedArtifact {
     pub(super) tags: Vec<String>,
     pub(super) payload: Payload,
     pub(super) at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ExportedModelCall {
+    pub(super) call: u32,
+    pub(super) attempt: u32,
+    pub(super) ordinal: u32,
+    pub(super) name: String,
+    pub(super) flow: String,
+    pub(super) day: u64,
+    pub(super) at: Timestamp,
+    pub(super) event: Option<Uuid>,
+    pub(super) usage: String,
+    pub(super) events: String,
+    pub(super) policies: String,
+    pub(super) spent: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -230,6 +251,20 @@ pub(super) fn imported_artifact(execution: ExecutionId, artifact: ExportedArtifa
     ArtifactRow { execution, call, attempt, ordinal, name, kind, media_type, is_blob, tags, payload, at }
 }
 
+pub(super) fn exported_model_call(row: ModelCallRow) -> ExportedModelCall {
+    let ModelCallRow { call, attempt, ordinal, name, flow, day, at, event, usage, events, policies, spent, .. } = row;
+    ExportedModelCall { call, attempt, ordinal, name, flow, day, at, event, usage, events, policies, spent }
+}
+
+pub(super) fn imported_model_call(execution: ExecutionId, row: ExportedModelCall) -> Result<ModelCallRow, TransferError> {
+    let bad = |_| damaged(format!("the record of a model call of {execution}"));
+    serde_json::from_str::<Vec<Value>>(&row.usage).map_err(bad)?;
+    serde_json::from_str::<Value>(&row.policies).map_err(bad)?;
+    row.events.lines().try_for_each(|line| serde_json::from_str::<Value>(line).map(drop)).map_err(bad)?;
+    let ExportedModelCall { call, attempt, ordinal, name, flow, day, at, event, usage, events, policies, spent } = row;
+    Ok(ModelCallRow { execution, call, attempt, ordinal, name, flow, day, at, event, usage, events, policies, spent })
+}
+
 pub(super) fn exported_log(row: LogRow) -> ExportedLog {
     let LogRow { call, attempt, ordinal, at, checkpoint, message, .. } = row;
     let (level, source, module) = (row.level.as_str().to_owned(), row.source.as_str().to_owned(), row.module.to_owned());
@@ -243,4 +278,51 @@ pub(super) fn imported_log(execution: ExecutionId, log: ExportedLog) -> Result<L
     let module = ["stdout", "stderr", "log"].into_iter().find(|module| *module == log.module).ok_or_else(unknown)?;
     let ExportedLog { call, attempt, ordinal, at, checkpoint, message, .. } = log;
     Ok(LogRow { execution, call, attempt, ordinal, at, level, source, checkpoint, module, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{Ids as _, SystemIds};
+
+    fn row() -> ModelCallRow {
+        ModelCallRow {
+            execution: SystemIds.execution(),
+            call: 3,
+            attempt: 2,
+            ordinal: 1,
+            name: "ask".into(),
+            flow: "flow".into(),
+            day: 20_000,
+            at: Timestamp::from_micros(5),
+            event: Some(Uuid::from_bytes([7; 16])),
+            usage: r#"[{"total":1}]"#.into(),
+            events: "{\"a\":1}\n{\"b\":2}\n".into(),
+            policies: "{}".into(),
+            spent: u64::MAX,
+        }
+    }
+
+    #[test]
+    fn records_of_model_calls_travel_whole() {
+        let row = row();
+        let text = serde_json::to_string(&exported_model_call(row.clone())).unwrap();
+        let read = serde_json::from_str(&text).unwrap();
+        assert_eq!(imported_model_call(row.execution, read).unwrap(), row);
+    }
+
+    #[test]
+    fn records_of_model_calls_are_checked() {
+        let wrong = [
+            ModelCallRow { usage: "{}".into(), ..row() },
+            ModelCallRow { usage: "[".into(), ..row() },
+            ModelCallRow { policies: String::new(), ..row() },
+            ModelCallRow { events: "{}\nno\n".into(), ..row() },
+        ];
+        for row in wrong {
+            let told = format!("{row:?}");
+            let refused = imported_model_call(row.execution, exported_model_call(row));
+            assert!(matches!(refused, Err(TransferError::Damaged(_))), "{told}");
+        }
+    }
 }

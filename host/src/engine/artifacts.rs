@@ -7,7 +7,7 @@ use super::EngineError;
 use super::journals::read_journal;
 use crate::clock::Timestamp;
 use crate::ids::{CallId, ExecutionId};
-use crate::journal::{CallKind, CallRecord, Failure, History, Outcome, Payload, Provenance};
+use crate::journal::{CallRecord, Failure, History, Outcome, Payload, Provenance};
 use crate::sandbox::ArtifactValue;
 use crate::store::{ArtifactRow, Store, StoreError};
 
@@ -121,7 +121,7 @@ pub async fn artifacts_of(
     let mut entries = Vec::new();
     for (index, record) in (0_u32..).zip(history.calls()) {
         // What an attempt saved counts once it has decided its call.
-        let Some(end) = record.end.as_ref().filter(|_| record.descriptor.kind == CallKind::Checkpoint) else { continue };
+        let Some(end) = record.end.as_ref().filter(|_| record.descriptor.kind.is_checkpoint()) else { continue };
         let origin = match end.provenance {
             Provenance::Served { source, call, .. } | Provenance::Cached { source, call } => {
                 CallId { execution: source, index: call }

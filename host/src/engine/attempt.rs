@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use kitaru_llm::gateway::PlannedCall;
+
 use super::EngineError;
 use super::backoff;
 use super::cache::CachePolicy;
@@ -49,8 +51,12 @@ impl Run {
         let record = self.cursor.own().call(index);
         if work.options.is_once()
             && record.is_some_and(crate::journal::CallRecord::was_interrupted)
-            && let Some(ended) = effects::settle_unknown(self, &work.call, &work.options, work.attempt).await?
+            && let Some(ended) = self.settle_effect(&work).await?
         {
+            return Ok(ended);
+        }
+        // What somebody gave as its result is its result: the body does not run again for that.
+        if let Some(ended) = self.answered_for_model(&work.call, work.attempt.saturating_sub(1)).await? {
             return Ok(ended);
         }
         let mut descriptor = (!work.recorded).then(|| work.call.descriptor.clone());
@@ -60,7 +66,7 @@ impl Run {
             return Ok(ended);
         }
         let mut places = None;
-        let mut failed = record.map_or(0, crate::journal::CallRecord::failed_attempts);
+        let mut failed = record.map_or(0, |record| self.failed_attempts(record));
         if let Some(due) = record.and_then(|record| record.retry_at) {
             self.pause_until(due).await?;
         }
@@ -91,12 +97,18 @@ impl Run {
                 beginning.lines.has_record();
             }
             let shown = Shown::new(self, index, &invocation, work.attempt);
-            let (outcome, metadata) = self.run_attempt(&work, &mut beginning).await?;
-            let again = outcome.as_ref().err().is_some_and(|failure| backoff::is_due(&work.options, failure, failed));
+            let (outcome, metadata, missing) = self.run_attempt(&work, &mut beginning).await?;
+            // E5: the model's call may not have been the body's first deed, and nobody said that it may do all of them again.
+            let missing = missing.filter(|_| outcome.is_err() && !work.options.is_once());
+            let due = outcome.as_ref().err().is_some_and(|failure| backoff::is_due(&work.options, failure, failed));
+            let again = due || missing.is_some();
             let ended_with = outcome.as_ref().err().cloned();
             match outcome {
                 Err(failure) if again => {
-                    let pause = backoff::pause(&work.options, failed, self.engine.fraction());
+                    let pause = match missing {
+                        Some(_) => Duration::ZERO,
+                        None => backoff::pause(&work.options, failed, self.engine.fraction()),
+                    };
                     let ended_at = self.clock.now();
                     let retry_at = ended_at.after(pause);
                     let entry = EntryBody::AttemptFailed { call: index, attempt: work.attempt, failure, metadata, retry_at };
@@ -107,21 +119,36 @@ impl Run {
                         None => self.recorder.cork(step, Durability::Full)?,
                     };
                     shown.ended(ended_with.as_ref(), again);
-                    failed += 1;
+                    failed += u32::from(missing.is_none());
                     work.metadata = None;
                     work.attempt = work.attempt.saturating_add(1);
                     drop(body);
                     // Others may use the place meanwhile.
                     drop(places.take());
-                    self.pause_until(retry_at).await?;
+                    match missing {
+                        Some(planned) => {
+                            let waited = self.wait_for_body(&work.call, planned, work.attempt.saturating_sub(1)).await?;
+                            if let Some(ended) = waited {
+                                return Ok(ended);
+                            }
+                        }
+                        None => self.pause_until(retry_at).await?,
+                    }
                 }
                 outcome => {
+                    self.answer_is_not_needed(index).await?;
                     let ended = self.decide_call(&work, beginning, outcome, metadata).await?;
                     shown.ended(ended_with.as_ref(), again);
                     return Ok(ended);
                 }
             }
         }
+    }
+
+    /// What becomes of a call whose effect may have happened, and may happen only once. None where it runs again.
+    async fn settle_effect(self: &Arc<Self>, work: &Work) -> Result<Option<Ended>, Stop> {
+        let policy = work.options.on_unknown.unwrap_or_default();
+        effects::settle_unknown(self, &work.call, effects::Unknown::Effect, policy, work.attempt).await
     }
 
     /// Whether anybody could observe the body: it holds a capability, or a person said that it counts whether it began. Of any other one the
@@ -135,11 +162,12 @@ impl Run {
         self: &Arc<Self>,
         work: &Work,
         beginning: &mut Beginning<'_>,
-    ) -> Result<(Result<String, Failure>, Option<String>), Stop> {
+    ) -> Result<(Result<String, Failure>, Option<String>, Option<PlannedCall>), Stop> {
         let Work { call, attempt, options, .. } = work;
         let metadata = Arc::new(Mutex::new(Metadata::default()));
         let lines = beginning.lines.clone();
         let port = CheckpointCalls::new(self.clone(), call, *attempt, metadata.clone(), lines.clone());
+        let models = port.models();
         let ran = self.program.run_checkpoint(CheckpointRun {
             name: &call.descriptor.name,
             input: &work.input,
@@ -173,8 +201,9 @@ impl Run {
             Ran::ReturnedFailure(failure) | Ran::Ended(failure) => Err(Failure { call_index: Some(call.index), ..failure }),
             Ran::Stopped(stop) => return Err(stop),
         };
+        models.recorded().await;
         let metadata = lock(&metadata).to_text();
-        Ok((outcome, metadata))
+        Ok((outcome, metadata, models.missing()))
     }
 
     async fn decide_call(

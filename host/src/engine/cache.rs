@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::call::Call;
 use super::calls::Ended;
 use super::events::{Event, ServedFrom};
+use super::models::{Reuse, reused};
 use super::recorder::Step;
 use super::run::Run;
 use crate::ids::ComponentDigest;
@@ -70,7 +71,7 @@ impl Run {
             descriptor: descriptor.cloned(),
             outcome: outcome.clone(),
             provenance: Provenance::Cached { source: found.call.execution, call: found.call.index },
-            metadata: found.metadata,
+            metadata: reused(found.metadata, Reuse::Cache),
             started_at: None,
         };
         let ended = self.finish(call.index, Step::entry(entry).with_metadata(flow_metadata.take()), outcome).await?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::events::Observer;
+use super::journals::read_journal;
 use super::lease::LeaseGuard;
 use super::recorder::Step;
 use super::{Engine, EngineError};
@@ -34,6 +35,7 @@ impl Engine {
                     let ended = self.end(&guard).await;
                     let released = if ended.is_ok() { guard.release().await } else { guard.abandon().await };
                     self.tell_of(id).await;
+                    self.tell_stopped(id);
                     return ended.and(released);
                 }
                 Err(EngineError::Store(StoreError::Owned { .. })) => {}
@@ -91,6 +93,11 @@ impl Engine {
         }
         // They end first: whoever dies in between asks again.
         self.cancel_children(guard.lease().execution).await?;
+        if self.monitor.is_some() {
+            // One that cannot be read is ended all the same.
+            let journal = read_journal(self.store.as_ref(), guard.lease().execution).await;
+            self.tell_begun(guard.lease().execution, journal.map_or(0, |journal| journal.history.next_seq));
+        }
         // No entry is added, so it does not matter where the journal stands.
         let recorder = guard.recorder(Observer::silent(), 0, [0; 32]);
         recorder.write(Step::status(StatusChange::Cancelled), Durability::Full).await.map(drop)

@@ -1,5 +1,6 @@
 //! What a checkpoint body asks for: artifacts, metadata, where it runs.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -10,11 +11,12 @@ use super::artifacts::{self, Found};
 use super::call::Call;
 use super::log_lines::LogLines;
 use super::metadata::Metadata;
+use super::models::BodyCalls;
 use super::run::Run;
 use crate::ids::{CallId, ExecutionId};
 use crate::journal::Failure;
 use crate::mutex::lock;
-use crate::sandbox::{ArtifactValue, CheckpointPort, Current, Stop};
+use crate::sandbox::{ArtifactValue, CheckpointPort, Current, ModelSpan, ModelStream, Stop};
 use crate::store::{ArtifactRow, StoreError, get_bytes, put_bytes};
 
 /// The calls of one checkpoint attempt.
@@ -22,15 +24,24 @@ pub(super) struct CheckpointCalls {
     run: Arc<Run>,
     call: CallId,
     attempt: u32,
-    saved: u32,
+    saved: Arc<AtomicU32>,
+    models: Arc<BodyCalls>,
     metadata: Arc<Mutex<Metadata>>,
     lines: Arc<LogLines>,
 }
 
 impl CheckpointCalls {
     pub(super) fn new(run: Arc<Run>, call: &Call, attempt: u32, metadata: Arc<Mutex<Metadata>>, lines: Arc<LogLines>) -> Self {
+        let checkpoint = call.descriptor.name.clone();
         let call = CallId { execution: run.id(), index: call.index };
-        Self { run, call, attempt, saved: 0, metadata, lines }
+        let saved = Arc::<AtomicU32>::default();
+        let models = BodyCalls::new(run.clone(), call, attempt, checkpoint, saved.clone(), metadata.clone(), lines.clone());
+        Self { run, call, attempt, saved, models: Arc::new(models), metadata, lines }
+    }
+
+    /// Its model calls.
+    pub(super) fn models(&self) -> Arc<BodyCalls> {
+        self.models.clone()
     }
 
     async fn keep(&mut self, name: String, value: ArtifactValue, kind: String, tags: Vec<String>) -> Result<String, EngineError> {
@@ -39,7 +50,7 @@ impl CheckpointCalls {
             ArtifactValue::Blob { media_type, bytes } => (media_type, true, bytes),
         };
         let payload = put_bytes(self.run.store.as_ref(), bytes).await?;
-        let ordinal = self.saved;
+        let ordinal = self.saved.fetch_add(1, Ordering::Relaxed);
         let artifact = ArtifactRow {
             execution: self.call.execution,
             call: self.call.index,
@@ -54,7 +65,6 @@ impl CheckpointCalls {
             at: self.run.clock.now(),
         };
         self.run.store.save(self.run.recorder.lease(), artifact).await?;
-        self.saved += 1;
         Ok(artifacts::saved_id(self.call, ordinal))
     }
 
@@ -105,7 +115,9 @@ impl CheckpointPort for CheckpointCalls {
         if name.is_empty() || name.len() > 200 || name.chars().any(char::is_control) {
             return Ok(Err(Failure::usage("an artifact's name must have 1 to 200 bytes and no control characters")));
         }
-        if let Err(failure) = artifacts::check_labels(&value, &tags).and_then(|()| artifacts::check_count(self.saved)) {
+        if let Err(failure) =
+            artifacts::check_labels(&value, &tags).and_then(|()| artifacts::check_count(self.saved.load(Ordering::Relaxed)))
+        {
             return Ok(Err(failure));
         }
         let kind = match artifacts::parse_kind(&kind) {
@@ -135,5 +147,25 @@ impl CheckpointPort for CheckpointCalls {
             is_replay: self.run.row.new.original.is_some(),
             idempotency_key: Some(self.run.idempotency_key(self.call)),
         }
+    }
+
+    async fn ask_model(&mut self, request: Value) -> Result<Result<String, Failure>, Stop> {
+        self.models.ask(&request).await
+    }
+
+    async fn open_stream(&mut self, request: Value) -> Result<Result<Box<dyn ModelStream>, Failure>, Stop> {
+        self.models.open(&request).await
+    }
+
+    async fn check_model(&mut self, request: Value) -> Result<Result<(), Failure>, Stop> {
+        Ok(self.models.check(&request).await)
+    }
+
+    async fn preview_model(&mut self, request: Value) -> Result<Result<String, Failure>, Stop> {
+        Ok(self.models.preview(&request).await)
+    }
+
+    async fn begin_span(&mut self, request: Value) -> Result<Result<Box<dyn ModelSpan>, Failure>, Stop> {
+        self.models.begin_span(&request).await
     }
 }

@@ -29,6 +29,18 @@ pub struct Driven {
     pub status: Status,
 }
 
+/// Tells that an execution is not driven any more, when it is dropped.
+struct Monitored<'a> {
+    engine: &'a Engine,
+    id: ExecutionId,
+}
+
+impl Drop for Monitored<'_> {
+    fn drop(&mut self) {
+        self.engine.tell_stopped(self.id);
+    }
+}
+
 /// How an execution stands, and whose child it is.
 fn stand(row: &ExecutionRow) -> (Status, Option<CallId>) {
     (row.status, row.new.parent)
@@ -73,6 +85,8 @@ impl Engine {
         options: DriveOptions,
     ) -> Result<Driven, EngineError> {
         let id = guard.lease().execution;
+        // However it ends.
+        let monitored = Monitored { engine: self, id };
         let (status, parent) = loop {
             let stopped = self.drive_leased(&guard, created.take(), &options).await;
             let released = match &stopped {
@@ -107,6 +121,7 @@ impl Engine {
                 Err(error) => return Err(error),
             };
         };
+        drop(monitored);
         options.observer.tell(|| Event::Stopped { execution: id, status });
         if let Some(parent) = parent.filter(|_| status.is_terminal()) {
             self.drive_parent(parent.execution, &options).await?;
@@ -163,6 +178,7 @@ impl Engine {
         options: &DriveOptions,
     ) -> Result<Stopped, EngineError> {
         if let Some(Created { row, creating, wakeups }) = created {
+            self.tell_begun(row.new.id, 0);
             let recorder = guard.recorder(options.observer.clone(), 0, [0; 32]);
             if let Some(creating) = creating {
                 recorder.follow(creating);
@@ -190,6 +206,7 @@ impl Engine {
             }
             Err(error) => return Err(error),
         };
+        self.tell_begun(id, journal.history.next_seq);
         let recorder = guard.recorder(options.observer.clone(), journal.history.next_seq, journal.link);
         if row.cancel_requested {
             // They end first: whoever dies in between is asked again.

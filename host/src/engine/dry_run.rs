@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::EngineError;
 use super::identity::{self, Wanted};
+use super::models::ModelNames;
 use super::refusal::{check_name, check_wait, too_many};
 use crate::journal::{
     CallEnd, CallKind, CallShape, CanonicalJson, Cursor, Decision, Descriptor, Divergence, Failure, Invocations, LogLevel,
@@ -40,6 +41,7 @@ pub(super) struct DryCalls {
     /// Calls made so far, for whoever looks when the run is over.
     pub(super) made: Arc<AtomicU32>,
     pub(super) invocations: Invocations,
+    pub(super) models: ModelNames,
     pub(super) ends: HashMap<u32, CallEnd>,
     pub(super) shapes: HashMap<u32, String>,
     pub(super) identity_seen: bool,
@@ -155,6 +157,10 @@ impl FlowPort for DryCalls {
                 let input = identity::of_child(&request, Wanted::Result);
                 self.make(CallKind::Flow, &request.flow, request.id.as_deref(), &input).await
             }
+            Submitted::Model(request) => match self.models.next(&request) {
+                Ok(name) => self.make(CallKind::Llm, name.as_str(), None, &request).await,
+                Err(failure) => Ok(Err(failure)),
+            },
         }
     }
 

@@ -1,21 +1,17 @@
 //! Effects that may happen once (E5): what becomes of a call whose attempt nobody knows the end of.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use serde_json::{Value, json};
-use tokio::time::Instant;
-
 use super::call::Call;
 use super::calls::Ended;
 use super::events::Event;
-use super::patience::{DEFAULT_WINDOW, Parked};
+use super::question;
 use super::recorder::Step;
 use super::run::Run;
 use crate::ids::CallId;
 use crate::journal::{AttemptStatus, Failure, Outcome};
-use crate::sandbox::{CheckpointOptions, OnUnknown, Stop};
-use crate::store::{Durability, NewWait, Resolution, get_text, put_bytes};
+use crate::sandbox::{OnUnknown, Stop};
+use crate::store::{Durability, NewWait, Resolution, WaitRow, get_text, put_bytes};
+use serde_json::{Value, json};
+use std::sync::Arc;
 
 use super::EngineError;
 
@@ -31,24 +27,56 @@ fn schema() -> Value {
     })
 }
 
+/// What nobody knows of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// Whether its effect happened, which may happen only once.
+    Effect,
+    /// Whether a model answered it, and charged for that.
+    Answer,
+}
+
+impl Unknown {
+    fn of_failure(self) -> &'static str {
+        match self {
+            Self::Effect => "nobody knows whether it happened, and it may happen only once",
+            Self::Answer => "nobody knows whether the model answered, and charged for it",
+        }
+    }
+
+    fn of_question(self, name: &str, how: &str) -> String {
+        match self {
+            Self::Effect => format!(
+                "`{name}` may happen only once, and {how} while it ran. Did it happen? \
+                 Answer with its result, have it run again, or let it fail."
+            ),
+            Self::Answer => format!(
+                "{how} while a model was asked for `{name}`, which may have been charged. \
+                 Answer in the model's place, have it asked again, or let the call fail."
+            ),
+        }
+    }
+}
+
 /// Settles a call that may have had its effect. None where it is to run again.
 pub(super) async fn settle_unknown(
     run: &Arc<Run>,
     call: &Call,
-    options: &CheckpointOptions,
+    what: Unknown,
+    policy: OnUnknown,
     attempt: u32,
 ) -> Result<Option<Ended>, Stop> {
-    match options.on_unknown.unwrap_or_default() {
+    match policy {
         OnUnknown::Retry => Ok(None),
-        OnUnknown::Fail => end(run, call, attempt, Outcome::Failure(unknown(run, call))).await.map(Some),
-        OnUnknown::Ask => ask(run, call, attempt).await,
+        OnUnknown::Fail => end(run, call, attempt, Outcome::Failure(unknown(run, call, what))).await.map(Some),
+        OnUnknown::Ask => ask(run, call, what, attempt).await,
     }
 }
 
-fn unknown(run: &Run, call: &Call) -> Failure {
+fn unknown(run: &Run, call: &Call, what: Unknown) -> Failure {
     let id = CallId { execution: run.id(), index: call.index };
     let name = &call.descriptor.invocation;
-    let message = format!("{} while `{name}` ran: nobody knows whether it happened, and it may happen only once", how(run, call));
+    let message = format!("{} while `{name}` ran: {}", how(run, call), what.of_failure());
     Failure::runtime("unknown-outcome", message)
         .at_call(call.index)
         .with_details(&json!({ "idempotency_key": run.idempotency_key(id) }))
@@ -69,51 +97,22 @@ async fn end(run: &Run, call: &Call, attempt: u32, outcome: Outcome) -> Result<E
 }
 
 /// Asks a person what happened. The question stands under the call's own ID.
-async fn ask(run: &Arc<Run>, call: &Call, attempt: u32) -> Result<Option<Ended>, Stop> {
+async fn ask(run: &Arc<Run>, call: &Call, what: Unknown, attempt: u32) -> Result<Option<Ended>, Stop> {
     let id = CallId { execution: run.id(), index: call.index };
     let store = run.store.as_ref();
-    let mut wakeups = store.watch(run.id()).await.map_err(EngineError::from)?;
     let name = &call.descriptor.invocation;
     // An answer is about one attempt: another one is asked about anew.
     let metadata = json!({ "idempotency_key": run.idempotency_key(id), "attempt": attempt, "unknown_outcome": true }).to_string();
-    let known = store.waits(run.id()).await.map_err(EngineError::from)?.into_iter().find(|wait| wait.id == id);
-    let known = known.filter(|wait| wait.wait.metadata.as_ref() == Some(&metadata));
-    let mut step = Step::default();
-    if known.is_none() {
-        step.wait = Some(NewWait {
-            call: call.index,
-            name: name.clone(),
-            question: Some(format!(
-                "`{name}` may happen only once, and {} while it ran. Did it happen? \
-                 Answer with its result, have it run again, or let it fail.",
-                how(run, call)
-            )),
-            schema: Some(schema().to_string()),
-            metadata: Some(metadata),
-            deadline: None,
-            default: None,
-        });
-    }
-    let mut resolution = known.and_then(|wait| wait.resolution);
-    if resolution.is_none() {
-        let window = Instant::now() + Duration::from_secs(DEFAULT_WINDOW);
-        run.calls.park(&run.recorder, id.index, Parked::Wait { window, deadline: None }, step, Durability::Full)?;
-        run.recorder.settle().await?;
-        run.engine.tell_of(run.id()).await;
-        run.tell_stop(|| Event::Waiting { id });
-    }
-    let resolution = loop {
-        if let Some(resolution) = resolution {
-            break resolution;
-        }
-        resolution = store.wait(id).await.map_err(EngineError::from)?.resolution;
-        if resolution.is_some() {
-            continue;
-        }
-        if wakeups.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+    let question = NewWait {
+        call: call.index,
+        name: name.clone(),
+        question: Some(what.of_question(name, how(run, call))),
+        schema: Some(schema().to_string()),
+        metadata: Some(metadata.clone()),
+        deadline: None,
+        default: None,
     };
+    let resolution = question::put(run, question, |wait: &WaitRow| wait.wait.metadata.as_ref() == Some(&metadata)).await?;
     run.tell_stop(|| Event::Answered { id });
     let answer = match resolution {
         Resolution::Answered(payload) => {
@@ -132,6 +131,6 @@ async fn ask(run: &Arc<Run>, call: &Call, attempt: u32) -> Result<Option<Ended>,
             run.calls.unpark(&run.recorder, id.index, Step::default(), Durability::Full)?;
             Ok(None)
         }
-        _ => end(run, call, attempt, Outcome::Failure(unknown(run, call))).await.map(Some),
+        _ => end(run, call, attempt, Outcome::Failure(unknown(run, call, what))).await.map(Some),
     }
 }

@@ -1,5 +1,7 @@
 //! What the engine refuses or cannot do, split by what a caller can do about it.
 
+use std::sync::Arc;
+
 use crate::ids::ExecutionId;
 use crate::journal::{CodecError, HistoryError, ReplayError};
 use crate::sandbox::{ComponentError, PrivateFolder};
@@ -55,6 +57,15 @@ pub enum EngineError {
         /// What to do instead.
         hint: Option<String>,
     },
+    /// Models cannot be called as this host is configured.
+    #[error("models cannot be called")]
+    Models(#[source] kitaru_llm::gateway::GatewaySetupError),
+    /// Middleware of model calls cannot be used.
+    #[error("models cannot be called")]
+    Middleware(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// This host was given nothing to call models with.
+    #[error("this host calls no models")]
+    NoModels,
     /// A grant that is never given.
     #[error("the grant cannot be given")]
     Grant(#[from] PrivateFolder),

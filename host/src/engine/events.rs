@@ -146,3 +146,11 @@ impl Observer {
         }
     }
 }
+
+/// Is told which executions this process drives, so that it can read from the store what happens to them. It must return at once.
+pub trait Monitor: Send + Sync {
+    /// An execution is driven from now on. Its journal had so many records when that began.
+    fn begun(&self, execution: ExecutionId, records: u64);
+    /// It is not driven any more. What it came to is stored.
+    fn stopped(&self, execution: ExecutionId);
+}

@@ -1,6 +1,7 @@
 //! Which of several calls ended first: a durable call of its own, so that a re-executed flow sees the same (E7).
 
-use super::flow_port::{Decided, FlowCalls};
+use super::decide::Decided;
+use super::flow_port::FlowCalls;
 use super::recorder::Step;
 use super::refusal::Refusal;
 use super::{EngineError, identity};

@@ -11,18 +11,17 @@ use super::attempt::Work;
 use super::cache::CachePolicy;
 use super::call::Call;
 use super::calls::Ended;
-use super::events::{Event, ServedFrom};
+use super::decide::Decided;
 use super::identity::{self, Wanted};
 use super::metadata::Metadata;
+use super::models::{self, ModelNames};
 use super::patience::Suspended;
 use super::recorder::Step;
 use super::refusal::{Refusal, check_name, check_wait, too_many};
 use super::run::Run;
 use super::served::serve;
 use super::submitted::{Canceller, Tasks, await_first, await_place, cancel_call};
-use crate::journal::{
-    CallKind, CanonicalJson, Decision, Descriptor, Divergence, EntryBody, Failure, Invocations, Outcome, Provenance,
-};
+use crate::journal::{CallKind, CanonicalJson, Descriptor, EntryBody, Failure, Invocations};
 use crate::mutex::lock;
 use crate::sandbox::{CheckpointRequest, ChildRequest, Current, FlowPort, Stop, Submitted, WaitRequest};
 use crate::store::{Durability, put_bytes};
@@ -39,22 +38,22 @@ pub(super) struct FlowCalls {
     pub(super) run: Arc<Run>,
     tasks: Arc<Tasks>,
     invocations: Invocations,
+    models: ModelNames,
     metadata: Arc<Mutex<Metadata>>,
     /// The flow looked at what a replay changes: its execution ID, or that it is a replay. Served calls may then have other inputs.
-    identity_seen: bool,
-}
-
-/// What is to be done for a call.
-pub(super) enum Decided {
-    /// Nothing: this is how it ended.
-    Ended(Ended),
-    /// It runs.
-    Run { attempt: u32, recorded: bool, input: Option<String> },
+    pub(super) identity_seen: bool,
 }
 
 impl FlowCalls {
     pub(super) fn new(run: Arc<Run>, tasks: Arc<Tasks>) -> Self {
-        Self { run, tasks, invocations: Invocations::default(), metadata: Arc::default(), identity_seen: false }
+        Self {
+            run,
+            tasks,
+            invocations: Invocations::default(),
+            models: ModelNames::default(),
+            metadata: Arc::default(),
+            identity_seen: false,
+        }
     }
 
     /// Reads the flow's metadata, also after the flow is gone.
@@ -102,75 +101,6 @@ impl FlowCalls {
         Ok(Call { index, descriptor: Descriptor { kind, name, invocation, input, input_hash, checkpoint_type } })
     }
 
-    /// Decides about a call (E1).
-    pub(super) async fn decide(&self, call: &Call) -> Result<Decided, Stop> {
-        let Call { index, descriptor } = call;
-        let (index, kind, invocation) = (*index, descriptor.kind, descriptor.invocation.clone());
-        let (ended, from) = match self.run.cursor.decide(index, descriptor, self.identity_seen) {
-            Decision::Run { attempt, started, input } => return Ok(Decided::Run { attempt, recorded: started, input }),
-            Decision::Mismatch { expected } => {
-                return Err(Stop::Diverged(Box::new(self.divergence(index, &expected, descriptor).await?)));
-            }
-            Decision::Recorded { end } => {
-                let clock = end.clock();
-                (Ended { outcome: end.outcome, clock, order: end.seq }, ServedFrom::Journal)
-            }
-            Decision::Served { outcome, provenance, metadata, clock } => {
-                let from = match &provenance {
-                    Provenance::Served { source, .. } => ServedFrom::Source(*source),
-                    _ => ServedFrom::Journal,
-                };
-                // It can be worked out again from what is stored already, so it need not be on the disk before the flow goes on.
-                let recorded = self.record_unrun(call, outcome.clone(), provenance, metadata, Durability::Relaxed).await?;
-                (Ended { outcome, clock, order: recorded.seq }, from)
-            }
-            Decision::Overridden { value } => {
-                let outcome = Outcome::Success(put_bytes(self.run.store.as_ref(), value.into_bytes()).await?);
-                // Its time is the flow's from here on, and nothing else remembers it (E3).
-                let recorded = self.record_unrun(call, outcome.clone(), Provenance::Overridden, None, Durability::Full).await?;
-                (Ended { outcome, clock: recorded.at, order: recorded.seq }, ServedFrom::Override)
-            }
-        };
-        self.run.tell(|| Event::Served { index, kind, invocation, from });
-        Ok(Decided::Ended(ended))
-    }
-
-    /// Records a call that was answered without running.
-    async fn record_unrun(
-        &self,
-        call: &Call,
-        outcome: Outcome,
-        provenance: Provenance,
-        metadata: Option<String>,
-        durability: Durability,
-    ) -> Result<super::recorder::Recorded, EngineError> {
-        let (call, descriptor) = (call.index, Some(call.descriptor.clone()));
-        let entry = EntryBody::CallEnded { call, attempt: 0, descriptor, outcome, provenance, metadata, started_at: None };
-        self.run.recorder.run_ahead(Step::entry(entry), durability).await
-    }
-
-    async fn divergence(&self, index: u32, expected: &Descriptor, actual: &Descriptor) -> Result<Divergence, EngineError> {
-        let old = self.run.text(&expected.input).await?;
-        let new = self.run.text(&actual.input).await?;
-        Divergence::between(index, expected, actual, Some((&old, &new)))
-            .ok_or_else(|| EngineError::state(format!("call {index} was called divergent and is not")))
-    }
-
-    /// The flow learns how a call ended: its clock goes on (E6).
-    async fn observe(&self, index: u32, ended: Ended) -> Answer {
-        self.run.calls.failures(|failures| failures.told(index));
-        self.run.flow_clock.advance(ended.clock);
-        self.run.flow_moves_on();
-        match ended.outcome {
-            Outcome::Success(payload) => Ok(Ok(self.run.text(&payload).await?)),
-            Outcome::Failure(failure) => {
-                let made = self.made();
-                self.run.calls.failures(|failures| failures.learnt(index, made));
-                Ok(Err(failure))
-            }
-        }
-    }
-
     /// A checkpoint call, and the work that it is if it has to run.
     async fn prepare(&mut self, request: CheckpointRequest) -> Result<(Call, Result<Work, Ended>), Refusal> {
         let program = self.run.program.clone();
@@ -205,8 +135,8 @@ impl FlowCalls {
     async fn call_checkpoint(&mut self, request: CheckpointRequest) -> Result<Answer, Refusal> {
         let (call, work) = self.prepare(request).await?;
         let ended = match work {
-            // It may have to ask a person, whom nobody waits for here.
-            Ok(work) if work.recorded && work.options.is_once() => {
+            // It may have to ask a person, or wait for a model, and nobody waits for those here.
+            Ok(work) if (work.recorded && work.options.is_once()) || self.run.waits_for_models() => {
                 let run = self.run.clone();
                 self.spawn(call.index, CallKind::Checkpoint, async move { run.run_checkpoint(work).await });
                 let (_, ended) = self.first_of(&[call.index]).await?;
@@ -253,7 +183,25 @@ impl FlowCalls {
                 }
                 Ok(call.index)
             }
+            Submitted::Model(request) => self.begin_model(request).await,
         }
+    }
+
+    async fn begin_model(&mut self, request: Value) -> Result<u32, Refusal> {
+        let name = self.models.next(&request).map_err(Refusal::Failure)?;
+        let kind = models::CHECKPOINT_TYPE.to_owned();
+        let call = self.describe(CallKind::Llm, name.as_str(), None, &request, Some(&kind)).await?;
+        match self.decide(&call).await? {
+            Decided::Ended(ended) => self.already(call.index, ended),
+            Decided::Run { attempt, recorded, input } => {
+                self.issue(&call, recorded, self.changed_metadata()).await?;
+                // A replay may have been given another request.
+                let request = input.and_then(|given| serde_json::from_str(&given).ok()).unwrap_or(request);
+                let (run, call) = (self.run.clone(), call.clone());
+                self.spawn(call.index, CallKind::Llm, async move { run.ask_model(call, name, request, attempt).await });
+            }
+        }
+        Ok(call.index)
     }
 
     async fn begin_wait(&mut self, request: WaitRequest) -> Result<u32, Refusal> {

@@ -1,7 +1,7 @@
 //! When things happen: submits executions, drives one at a time from its journal to its next stop, settles questions, plans replays, seals and
 //! opens secrets.
 //!
-//! Uses the sandbox to run guests, the journal to decide, the store to remember, the cipher for secrets; names no backend and no wasmtime type.
+//! Uses the sandbox to run guests, the journal to decide, the store to remember, the cipher for secrets, the gateway of `kitaru-llm` for models; names no backend and no wasmtime type.
 //! Keeps E1–E4 and E8–E13: a durable call is served or runs, what the world can see waits until everything before it is on the disk, and whoever
 //! drives an execution holds its lease.
 
@@ -17,6 +17,7 @@ mod cancel;
 mod checkpoint_port;
 mod child;
 mod corks;
+mod decide;
 mod drive;
 mod dry_run;
 mod effects;
@@ -32,8 +33,10 @@ mod lease;
 mod log_lines;
 mod memory;
 mod metadata;
+mod models;
 mod options;
 mod patience;
+mod question;
 mod recorder;
 mod refusal;
 mod replay;
@@ -60,8 +63,9 @@ pub use archive::TransferError;
 pub use artifacts::{ArtifactEntry, SaveType, artifacts_of, list_artifacts};
 pub use drive::Driven;
 pub use error::EngineError;
-pub use events::{Event, Observer, ServedFrom};
+pub use events::{Event, Monitor, Observer, ServedFrom};
 pub use journals::{JournalRead, read_journal};
+pub use models::{LoadMiddleware, LoadedMiddleware, ModelsNow};
 pub use options::{DriveOptions, SleepPolicy, WaitPolicy};
 pub use replay::ReplayOrder;
 pub use room::Occupancy;
@@ -131,6 +135,10 @@ pub struct Engine {
     memory_mib: Option<u64>,
     /// Where the key of secrets is looked for.
     keys: Arc<Keys>,
+    /// What calls models.
+    models: Option<Arc<models::Models>>,
+    /// Who is told which executions are driven.
+    monitor: Option<Arc<dyn Monitor>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -152,7 +160,7 @@ impl Engine {
         let free_children = Arc::new(Semaphore::new(FREE_CHILDREN));
         let (room, memory_mib) = (room::Room::new(settings.flows()), settings.memory_mib);
         let stopping = watch::Sender::new(false);
-        let (programs, input_schemas, corks, keys) = Default::default();
+        let (programs, input_schemas, corks, keys, models) = Default::default();
         Self {
             store,
             sandbox,
@@ -167,6 +175,27 @@ impl Engine {
             room,
             memory_mib,
             keys,
+            models,
+            monitor: None,
+        }
+    }
+
+    /// The same engine, which tells `monitor` what it drives.
+    #[must_use]
+    pub fn with_monitor(mut self, monitor: Arc<dyn Monitor>) -> Self {
+        self.monitor = Some(monitor);
+        self
+    }
+
+    fn tell_begun(&self, execution: ExecutionId, records: u64) {
+        if let Some(monitor) = &self.monitor {
+            monitor.begun(execution, records);
+        }
+    }
+
+    fn tell_stopped(&self, execution: ExecutionId) {
+        if let Some(monitor) = &self.monitor {
+            monitor.stopped(execution);
         }
     }
 

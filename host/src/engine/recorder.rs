@@ -18,7 +18,9 @@ use super::{Engine, EngineError};
 use crate::clock::{Clock, Timestamp};
 use crate::journal::{Entry, EntryBody, Payload, encode};
 use crate::mutex::lock;
-use crate::store::{Append, Appending, CacheEntry, Durability, Lease, LogRow, NewExecution, NewWait, StatusChange, Store};
+use crate::store::{
+    Append, Appending, CacheEntry, Durability, Lease, LogRow, ModelCallRow, NewExecution, NewWait, StatusChange, Store,
+};
 
 /// One step to write.
 #[derive(Debug, Default)]
@@ -30,6 +32,7 @@ pub(super) struct Step {
     pub(super) child: Option<Box<NewExecution>>,
     pub(super) cache: Option<CacheEntry>,
     pub(super) logs: Vec<LogRow>,
+    pub(super) model_calls: Vec<ModelCallRow>,
     /// The lease is given back with it: it is the last one.
     pub(super) gives_back: bool,
     /// When it happened, if not when it is handed over.
@@ -301,6 +304,8 @@ impl Inner {
         append.metadata = step.metadata.or(append.metadata);
         append.cache.extend(step.cache);
         append.logs.extend(step.logs);
+        chain.corked_bytes += step.model_calls.iter().map(ModelCallRow::bytes).sum::<usize>();
+        append.model_calls.extend(step.model_calls);
         (append.status, append.wait, append.child) = (step.status, step.wait, step.child);
         append.gives_back = step.gives_back;
         append.follows = append.follows.or_else(|| chain.has_begun.then_some(first));

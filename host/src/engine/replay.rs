@@ -1,5 +1,6 @@
 //! Replays: new executions that reuse another's journal before an anchor (E10).
 
+use kitaru_llm::models::FrozenModels;
 use serde_json::{Map, Value};
 
 use super::journals::read_journal;
@@ -25,6 +26,8 @@ pub struct ReplayOrder {
     pub grants: Grants,
     /// Limits other than those that the source had.
     pub limits: LimitChanges,
+    /// What is known of models now, over what the source knew.
+    pub models: FrozenModels,
     /// Labels of the new execution.
     pub tags: Vec<String>,
 }
@@ -74,6 +77,7 @@ impl Engine {
         self.check_grants(&spec.grants)?;
         spec.limits = order.limits.over(spec.limits);
         spec.flow_defaults = flow.options;
+        spec.learn(order.models);
 
         let id = self.ids.execution();
         let plan = serde_json::to_string(&plan).map_err(|error| EngineError::StoredJson {

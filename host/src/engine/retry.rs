@@ -3,6 +3,7 @@
 use super::events::Observer;
 use super::journals::read_journal;
 use super::lease::LeaseGuard;
+use super::models::is_marked;
 use super::recorder::Step;
 use super::submit::pick_flow;
 use super::{Engine, EngineError};
@@ -73,7 +74,8 @@ impl Engine {
             Status::Waiting if row.abandoned => Ok(()),
             Status::Waiting => {
                 let open = self.pending_waits(id).await?;
-                if let Some(wait) = open.first() {
+                // A model may be there by now.
+                if let Some(wait) = open.iter().find(|wait| !is_marked(wait)) {
                     let name = &wait.wait.name;
                     return Err(EngineError::State {
                         message: format!("Resolve pending wait input before resuming execution '{id}'."),

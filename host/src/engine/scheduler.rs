@@ -36,6 +36,10 @@ impl Engine {
         let mut news = self.store.watch_all().await?;
         // A store that cannot be read when the host starts is somebody's mistake; later it is a bad moment.
         self.store.next_wake(self.clock.now()).await?;
+        // The key that a model call waits for may be in the environment of this process.
+        if self.waits_for_models() {
+            self.models_changed().await?;
+        }
         let (held, mut rounds) = (Held::default(), Rounds::begin());
         let _keeper = self.room.keep(memory::ceiling(self.memory_mib));
         let mut room = self.room.news();

@@ -176,12 +176,16 @@ impl Engine {
         Ok(found)
     }
 
-    /// The key for a new version. One is made only where nothing was sealed yet: otherwise the one that is missing may come back.
+    /// The key for a new version. One is made only where nothing was sealed yet: otherwise the one that is missing may come back. And all secrets
+    /// have one key: a variable that was set by mistake would seal what nobody can open afterwards.
     async fn key_to_seal_with(&self) -> Result<FoundKey, EngineError> {
-        if self.store.secrets().await?.is_empty() {
+        let sealed = self.store.secrets().await?;
+        if sealed.is_empty() {
             return self.look_for_key(Keys::find_or_make).await;
         }
-        Ok(self.look_for_key(Keys::find).await?.ok_or(SecretsError::NoKey)?)
+        let found = self.look_for_key(Keys::find).await?.ok_or(SecretsError::NoKey)?;
+        sealed.iter().try_for_each(|row| check_key(row, &found))?;
+        Ok(found)
     }
 
     /// Files and keyrings may block.

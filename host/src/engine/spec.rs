@@ -1,5 +1,6 @@
 //! The configuration that an execution keeps for life.
 
+use kitaru_llm::models::FrozenModels;
 use serde::{Deserialize, Serialize};
 
 use super::EngineError;
@@ -27,13 +28,28 @@ pub struct FrozenSpec {
     /// What the flow said itself when the execution was created; for people.
     #[serde(default)]
     pub flow_defaults: FlowOptions,
+    /// What models mean to it.
+    #[serde(default)]
+    pub models: FrozenModels,
 }
 
 impl FrozenSpec {
     /// The spec of a new execution.
     pub fn new(grants: Grants, limits: Limits) -> Self {
         let host_version = env!("CARGO_PKG_VERSION").to_owned();
-        Self { version: 1, host_version, grants, limits, cache: None, retries: None, flow_defaults: FlowOptions::default() }
+        let (cache, retries, flow_defaults, models) = Default::default();
+        Self { version: 1, host_version, grants, limits, cache, retries, flow_defaults, models }
+    }
+
+    /// Takes in what is known of models now, for a new execution that replays the one whose spec this is: aliases of now win, and what only the
+    /// source knew stays, so that its calls still mean something where its aliases are gone.
+    pub(super) fn learn(&mut self, now: FrozenModels) {
+        let before = std::mem::take(&mut self.models);
+        self.models = FrozenModels {
+            registry: before.registry.overlaid(now.registry),
+            default_model: now.default_model.or(before.default_model),
+            transported: now.transported || before.transported,
+        };
     }
 
     /// That of an execution.
@@ -49,4 +65,43 @@ impl FrozenSpec {
 
 fn unreadable(execution: ExecutionId, source: serde_json::Error) -> EngineError {
     EngineError::StoredJson { what: "configuration", execution, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use kitaru_llm::models::{ModelAlias, ModelRegistry};
+
+    use super::*;
+
+    fn models(aliases: &[(&str, &str)], default_model: Option<&str>) -> FrozenModels {
+        let mut registry = ModelRegistry::default();
+        for (alias, model) in aliases {
+            registry.register(alias, ModelAlias::of(*model)).unwrap();
+        }
+        FrozenModels { registry, default_model: default_model.map(str::to_owned), transported: false }
+    }
+
+    #[test]
+    fn a_replay_knows_the_models_of_now_and_those_of_its_source() {
+        let mut spec = FrozenSpec::new(Grants::default(), Limits::default());
+        spec.models = models(&[("fast", "openai/a"), ("smart", "openai/b")], Some("x/y"));
+        let before = spec.models.clone();
+        spec.learn(FrozenModels::default());
+        assert_eq!(spec.models, before, "where nothing is known, all stays");
+        spec.learn(models(&[("smart", "openai/c")], None));
+        let of = |alias: &str| spec.models.registry.find(alias).unwrap().1.model.as_str();
+        assert_eq!((of("fast"), of("smart")), ("openai/a", "openai/c"));
+        assert_eq!(spec.models.registry.default.as_ref().unwrap().as_str(), "smart");
+        assert_eq!(spec.models.default_model.as_deref(), Some("x/y"));
+        spec.learn(models(&[], Some("z/z")));
+        assert_eq!(spec.models.default_model.as_deref(), Some("z/z"));
+    }
+
+    #[test]
+    fn a_spec_without_models_reads_as_one_that_knows_none() {
+        let spec = FrozenSpec::new(Grants::default(), Limits::default());
+        let mut json = serde_json::to_value(&spec).unwrap();
+        json.as_object_mut().unwrap().remove("models");
+        assert_eq!(serde_json::from_value::<FrozenSpec>(json).unwrap(), spec);
+    }
 }

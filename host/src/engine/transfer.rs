@@ -1,15 +1,18 @@
 //! Executions on the way to another store: everything about them in one archive, and back.
 //!
-//! The archive is a tar file: `export.json` (the format), and for each execution `executions/<id>.json` (row, questions, artifacts, logs)
+//! The archive is a tar file: `export.json` (the format), and for each execution `executions/<id>.json` (row, questions, artifacts, model calls, logs)
 //! and `journals/<id>.bin` (the records as they are stored); then `components/<digest>.wasm` and `blobs/<hash>`. Whatever is named by its
 //! content is checked against its name, and journals against their hash chain, before anything is written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 
+use kitaru_llm::models::FrozenModels;
+
 use super::archive::{
     ExportedExecution, FORMAT, Header, TransferError, add, check_journal, damaged, exported_artifact, exported_log,
-    exported_wait, imported_artifact, imported_log, imported_wait, incomplete, pack, payloads, read_archive, unpack,
+    exported_model_call, exported_wait, imported_artifact, imported_log, imported_model_call, imported_wait, incomplete, pack,
+    payloads, read_archive, unpack,
 };
 use super::{Engine, EngineError, FrozenSpec};
 use crate::ids::{CallId, ComponentDigest, ExecutionId};
@@ -24,7 +27,7 @@ pub struct Imported {
     pub executions: Vec<ExecutionId>,
     /// Those that were here already, and were left as they are.
     pub known: Vec<ExecutionId>,
-    /// Those whose grants, or limits over the defaults, were left out.
+    /// Those whose grants, limits over the defaults, or models were left out.
     pub narrowed: Vec<ExecutionId>,
 }
 
@@ -86,6 +89,7 @@ impl Engine {
         let id = row.new.id;
         let waits = self.store.waits(id).await?.into_iter().map(exported_wait).collect();
         let artifacts = self.store.artifacts(id).await?.into_iter().map(exported_artifact).collect();
+        let model_calls = self.store.model_calls(id).await?.into_iter().map(exported_model_call).collect();
         let logs = self.store.logs(id, &LogFilter::default()).await?.into_iter().map(|stored| exported_log(stored.row)).collect();
         let NewExecution { flow, component, input, seed, created_at, flow_epoch, original, parent, depth, tags, .. } =
             row.new.clone();
@@ -111,6 +115,7 @@ impl Engine {
             metadata: row.metadata.clone(),
             waits,
             artifacts,
+            model_calls,
             logs,
         })
     }
@@ -202,6 +207,7 @@ impl Engine {
             metadata: exported.metadata,
             waits: exported.waits.into_iter().map(|wait| imported_wait(id, wait)).collect::<Result<_, _>>()?,
             artifacts: exported.artifacts.into_iter().map(|artifact| imported_artifact(id, artifact)).collect(),
+            model_calls: exported.model_calls.into_iter().map(|row| imported_model_call(id, row)).collect::<Result<_, _>>()?,
             logs: exported.logs.into_iter().map(|log| imported_log(id, log)).collect::<Result<_, _>>()?,
             journal,
             blobs,
@@ -222,7 +228,10 @@ fn narrow(execution: &mut ImportedExecution, trusted: bool) -> Result<bool, Engi
     if trusted {
         return Ok(false);
     }
-    let narrowed = FrozenSpec { grants: Grants::default(), limits: spec.limits.at_most(Limits::default()), ..spec.clone() };
+    // An alias names an address and a secret of this host: whoever made the file could have a key sent anywhere.
+    let models = FrozenModels::default();
+    let limits = spec.limits.at_most(Limits::default());
+    let narrowed = FrozenSpec { grants: Grants::default(), limits, models, ..spec.clone() };
     execution.new.frozen_spec = narrowed.to_text(id)?;
     Ok(narrowed != spec)
 }

@@ -9,6 +9,7 @@ use super::dry_run::{DryCalls, Frontier, Silent};
 use super::events::Observer;
 use super::journals::{PAGE, read_journal};
 use super::lease::LeaseGuard;
+use super::models::ModelNames;
 use super::recorder::Step;
 use super::submit::pick_flow;
 use super::{Engine, EngineError, FrozenSpec};
@@ -126,6 +127,7 @@ impl Engine {
             manifest: program.manifest().clone(),
             made: made.clone(),
             invocations: Invocations::default(),
+            models: ModelNames::default(),
             ends: HashMap::new(),
             shapes: HashMap::new(),
             identity_seen: false,

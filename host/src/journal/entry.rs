@@ -22,9 +22,17 @@ pub enum CallKind {
     First,
     /// A child flow: an execution of its own.
     Flow,
+    /// A call of a model.
+    #[serde(rename = "llm_call")]
+    Llm,
 }
 
 impl CallKind {
+    /// Whether it is work that is listed, selected and given other results as a checkpoint.
+    pub fn is_checkpoint(self) -> bool {
+        matches!(self, Self::Checkpoint | Self::Llm)
+    }
+
     /// The word used in JSON and text.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -33,6 +41,7 @@ impl CallKind {
             Self::Sleep => "sleep",
             Self::First => "first",
             Self::Flow => "flow",
+            Self::Llm => "llm_call",
         }
     }
 }

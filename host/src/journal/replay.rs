@@ -145,16 +145,14 @@ impl ReplayPlan {
     /// What is given for a call, if something is.
     pub fn override_of(&self, descriptor: &Descriptor) -> Option<&Override> {
         self.overrides.iter().find(|given| {
-            descriptor.kind == CallKind::Checkpoint && given.name == descriptor.name && given.invocation == descriptor.invocation
+            descriptor.kind.is_checkpoint() && given.name == descriptor.name && given.invocation == descriptor.invocation
         })
     }
 
     /// The recorded call that answers a call of the live part, if one does: it was to be skipped, or is the same and may be reused.
     pub(super) fn reused<'h>(&self, index: u32, descriptor: &Descriptor, source: &'h History) -> Option<(u32, &'h CallRecord)> {
-        let skipped = self
-            .skip
-            .iter()
-            .find(|skipped| descriptor.kind == CallKind::Checkpoint && skipped.invocation == descriptor.invocation);
+        let skipped =
+            self.skip.iter().find(|skipped| descriptor.kind.is_checkpoint() && skipped.invocation == descriptor.invocation);
         if let Some(skipped) = skipped {
             return source
                 .call(skipped.call)
@@ -233,7 +231,7 @@ struct Checkpoints<'h> {
 
 impl<'h> Checkpoints<'h> {
     fn all(&self) -> impl Iterator<Item = (u32, &'h CallRecord)> + use<'h> {
-        (0_u32..).zip(self.history.calls()).filter(|(_, record)| record.descriptor.kind == CallKind::Checkpoint)
+        (0_u32..).zip(self.history.calls()).filter(|(_, record)| record.descriptor.kind.is_checkpoint())
     }
 
     /// Whether `selector` is the call's ID (`:3` is short for this execution's call 3).

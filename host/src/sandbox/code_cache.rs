@@ -16,9 +16,12 @@ use crate::ids::ComponentDigest;
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+pub(super) enum Kind {
     Code,
+    /// What a flow component says of itself.
     Manifest,
+    /// What middleware says of itself.
+    Middleware,
 }
 
 impl Kind {
@@ -26,6 +29,7 @@ impl Kind {
         match self {
             Self::Code => "cwasm",
             Self::Manifest => "manifest.json",
+            Self::Middleware => "middleware.json",
         }
     }
 }
@@ -94,13 +98,13 @@ impl CodeCache {
     }
 
     /// What the component's `describe` returned: it is asked once.
-    pub(super) fn manifest(&self, digest: ComponentDigest) -> Option<String> {
-        String::from_utf8(self.read(digest, Kind::Manifest)?).ok()
+    pub(super) fn manifest(&self, digest: ComponentDigest, kind: Kind) -> Option<String> {
+        String::from_utf8(self.read(digest, kind)?).ok()
     }
 
     /// Keeps what the component's `describe` returned.
-    pub(super) fn store_manifest(&self, digest: ComponentDigest, manifest: &str) {
-        self.write(digest, Kind::Manifest, manifest.as_bytes());
+    pub(super) fn store_manifest(&self, digest: ComponentDigest, kind: Kind, manifest: &str) {
+        self.write(digest, kind, manifest.as_bytes());
     }
 
     /// The compiled code of a component, if the cache has it.
@@ -194,8 +198,9 @@ mod tests {
         assert!(cache.code(other).is_none());
 
         // Something else of the same component.
-        cache.store_manifest(digest, "{}");
-        assert_eq!(cache.manifest(digest).as_deref(), Some("{}"));
+        cache.store_manifest(digest, Kind::Manifest, "{}");
+        assert_eq!(cache.manifest(digest, Kind::Manifest).as_deref(), Some("{}"));
+        assert!(cache.manifest(digest, Kind::Middleware).is_none());
         fs::copy(cache.path(digest, Kind::Manifest), &path).unwrap();
         assert!(cache.code(digest).is_none());
         cache.store(digest, &component.serialize().unwrap());

@@ -92,6 +92,7 @@ pub(super) fn watch(store: &mut Store<HostState>) {
                 state.limits.flow_seconds
             ),
             Scope::Checkpoint => over_time(state.limits.checkpoint_seconds),
+            Scope::Middleware => "it computed for longer than its time limit allows (`timeout_ms`)".into(),
             Scope::Describe => "`describe` took too long".into(),
         };
         Err(LimitReached(text).into())

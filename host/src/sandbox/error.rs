@@ -1,6 +1,7 @@
 //! What can go wrong before a flow runs, split by what a caller can do about it.
 
 use super::manifest::ManifestError;
+use super::middleware::{MiddlewareManifestError, SettingsError};
 
 /// The sandbox cannot work on this machine.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,12 @@ pub enum ComponentError {
         /// The version of the package that this host speaks.
         version: &'static str,
     },
+    /// It does not export `kitaru:llm-middleware/hooks`.
+    #[error("it is a component, but no middleware: it does not export `kitaru:llm-middleware/hooks@{version}`")]
+    NotMiddleware {
+        /// The version of the package that this host speaks.
+        version: &'static str,
+    },
     /// It needs something that the host does not have.
     #[error("it imports what this host does not offer: {}", .imports.join(", "))]
     UnknownImports {
@@ -59,8 +66,8 @@ pub enum ComponentError {
         /// What to do about it.
         hint: Option<String>,
     },
-    /// It exports the program interface in another shape.
-    #[error("its `kitaru:flow` interfaces do not have the shapes that this host expects")]
+    /// It has an interface of ours in another shape.
+    #[error("its `kitaru` interfaces do not have the shapes that this host expects")]
     Shape(#[source] wasmtime::Error),
     /// `describe` failed.
     #[error("its `describe` function failed: {0}")]
@@ -68,6 +75,12 @@ pub enum ComponentError {
     /// `describe` returned something else than a manifest.
     #[error("its manifest is not usable")]
     Manifest(#[from] ManifestError),
+    /// `describe` returned something else than the manifest of middleware.
+    #[error("its manifest is not usable")]
+    MiddlewareManifest(#[from] MiddlewareManifestError),
+    /// It is middleware, and cannot be installed as somebody wants it.
+    #[error(transparent)]
+    MiddlewareSettings(#[from] SettingsError),
 }
 
 impl ComponentError {
@@ -82,9 +95,10 @@ impl ComponentError {
             }
             Self::Invalid(_) => Some("the file may be truncated; build it again".into()),
             Self::NotAFlow { .. } => Some("add the `kitaru` crate and a function marked `#[flow]`".into()),
+            Self::NotMiddleware { .. } => Some("add the `kitaru-middleware` crate, and `export!` its middleware".into()),
             Self::UnknownImports { hint, .. } => hint.clone(),
             Self::Shape(_) => Some("rebuild it with the SDK that came with this host".into()),
-            Self::Describe(_) | Self::Manifest(_) => None,
+            Self::Describe(_) | Self::Manifest(_) | Self::MiddlewareManifest(_) | Self::MiddlewareSettings(_) => None,
         }
     }
 }

@@ -1,13 +1,14 @@
-//! What an operator allows a component's checkpoints to touch. Nothing, unless said so.
+//! What an operator allows a component's checkpoints to touch, and which models it may call. Nothing, unless said so.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use kitaru_llm::models::Alias;
 use serde::{Deserialize, Serialize};
 
-/// Capabilities granted to checkpoints. Recorded on the execution, which keeps them for life.
+/// Capabilities granted to checkpoints, and models granted to flows and checkpoints. Recorded on the execution, which keeps them for life.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Grants {
@@ -19,10 +20,12 @@ pub struct Grants {
     pub env: Vec<String>,
     /// Hosts to reach.
     pub net: Vec<NetGrant>,
+    /// Models that flows and checkpoints may call.
+    pub llm: Vec<ModelGrant>,
 }
 
 impl Grants {
-    /// Whether nothing is granted: then nobody can observe a body (E3).
+    /// Whether nothing is granted by which a body could be observed (E3). Models do not count: a call of one makes durable what came before it.
     pub fn is_empty(&self) -> bool {
         self.read.is_empty() && self.write.is_empty() && self.env.is_empty() && self.net.is_empty()
     }
@@ -40,6 +43,12 @@ impl Grants {
         add(&mut self.write, other.write);
         add(&mut self.env, other.env);
         add(&mut self.net, other.net);
+        add(&mut self.llm, other.llm);
+    }
+
+    /// Whether a model may be called that an alias, if one was used, stands for.
+    pub fn covers_model(&self, alias: Option<&str>, resolved: &str) -> bool {
+        self.llm.iter().any(|grant| grant.covers(alias, resolved))
     }
 }
 
@@ -159,6 +168,70 @@ impl fmt::Display for NetGrant {
     }
 }
 
+/// Models to call: `*` for all, an alias, `provider/model`, or `provider/*`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ModelGrant(String);
+
+impl ModelGrant {
+    /// All models.
+    pub const ALL: &'static str = "*";
+
+    /// Whether the grant is for a model. `alias` is the name by which it was asked for, if that is an alias; `resolved` is `provider/model`. An
+    /// alias is granted as a name: whatever it stands for may be called by it, and the same model by another name may not.
+    pub fn covers(&self, alias: Option<&str>, resolved: &str) -> bool {
+        if self.0 == Self::ALL {
+            return true;
+        }
+        let Some((provider, model)) = self.0.split_once('/') else {
+            return alias.is_some_and(|alias| alias.trim().eq_ignore_ascii_case(&self.0));
+        };
+        let Some((resolved_provider, resolved_model)) = resolved.trim().split_once('/') else { return false };
+        let is_same = match model.strip_suffix('*') {
+            // `openrouter/anthropic/*` too; what is before the `*` ends in a `/`, or is nothing.
+            Some(start) => resolved_model.len() > start.len() && resolved_model.starts_with(start),
+            None => resolved_model.trim_start() == model,
+        };
+        is_same && resolved_provider.trim_end().eq_ignore_ascii_case(provider)
+    }
+}
+
+impl FromStr for ModelGrant {
+    type Err = GrantError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let problem = |problem| GrantError { text: text.to_owned(), problem };
+        let pattern = text.trim();
+        if pattern == Self::ALL {
+            return Ok(Self(pattern.to_owned()));
+        }
+        let Some((provider, model)) = pattern.split_once('/') else {
+            let alias = pattern.parse::<Alias>();
+            let alias = alias.map_err(|_| problem("give an alias, `provider/model`, `provider/*` or `*`"))?;
+            return Ok(Self(alias.to_string()));
+        };
+        let (provider, model) = (provider.trim_end(), model.trim_start());
+        if provider.is_empty() || model.is_empty() {
+            return Err(problem("the provider and the model must be named, as `provider/model` or `provider/*`"));
+        }
+        if pattern.chars().any(char::is_control) {
+            return Err(problem("a model's name has no control characters"));
+        }
+        let (before, is_open) = model.strip_suffix('*').map_or((model, false), |before| (before, true));
+        let is_cut = is_open && !before.is_empty() && !before.ends_with('/');
+        if provider.contains('*') || before.contains('*') || is_cut {
+            return Err(problem("a `*` stands alone, or at the end after a `/`"));
+        }
+        Ok(Self(format!("{}/{model}", provider.to_lowercase())))
+    }
+}
+
+impl fmt::Display for ModelGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 macro_rules! text_form {
     ($($name:ident),*) => {$(
         impl TryFrom<String> for $name {
@@ -177,7 +250,7 @@ macro_rules! text_form {
     )*};
 }
 
-text_form!(FolderGrant, NetGrant);
+text_form!(FolderGrant, NetGrant, ModelGrant);
 
 #[cfg(test)]
 mod tests {
@@ -205,5 +278,42 @@ mod tests {
         for bad in ["", "https://example.com", "a:b", "a b", "example.com/x", "[::1", "*."] {
             assert!(bad.parse::<NetGrant>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn models() {
+        let covers = |pattern: &str, alias: Option<&str>, resolved: &str| {
+            let grant: ModelGrant = pattern.parse().unwrap();
+            assert_eq!(grant.to_string().parse::<ModelGrant>().unwrap(), grant);
+            grant.covers(alias, resolved)
+        };
+        let mini = "openai/gpt-4o-mini";
+        for pattern in ["*", " Fast ", "openai/*", "OpenAI/*", mini, "openai/ gpt-4o-mini"] {
+            assert!(covers(pattern, Some("fast"), mini), "{pattern}");
+        }
+        for pattern in ["smart", "anthropic/*", "openai/gpt-4o", "openai/gpt-4o-mini-2", "openai/GPT-4O-mini", "open/*"] {
+            assert!(!covers(pattern, Some("fast"), mini), "{pattern}");
+        }
+        assert!(!covers("fast", None, mini), "the model by another name");
+        assert!(!covers("openai/*", Some("openai"), "gpt-4o"), "a model of no provider");
+        let nested = "openrouter/anthropic/claude-haiku-4-5";
+        assert!(covers("openrouter/*", None, nested) && covers("openrouter/anthropic/*", None, nested));
+        assert!(!covers("anthropic/*", None, nested) && !covers("openrouter/anthro/*", None, nested));
+        for bad in ["", " ", "a b", "a.b", "/x", "x/", "**", "*/x", "openai/gpt*", "openai/*/x", "f*", "openai/a\nb"] {
+            assert!(bad.parse::<ModelGrant>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn models_alone_let_nobody_observe_a_body() {
+        let mut grants = Grants { llm: vec!["fast".parse().unwrap()], ..Grants::default() };
+        assert!(grants.is_empty() && grants.covers_model(Some("fast"), "openai/a"));
+        assert!(!grants.covers_model(None, "openai/a") && !Grants::default().covers_model(Some("fast"), "openai/a"));
+        grants.extend(Grants { llm: vec!["fast".parse().unwrap(), "openai/*".parse().unwrap()], ..Grants::default() });
+        assert_eq!(grants.llm.len(), 2, "each once");
+        assert!(grants.covers_model(None, "openai/a"));
+        assert_eq!(serde_json::to_value(&grants.llm).unwrap(), serde_json::json!(["fast", "openai/*"]));
+        grants.env.push("LANG".into());
+        assert!(!grants.is_empty());
     }
 }

@@ -5,11 +5,29 @@ use wasmtime::component::Component;
 
 use super::error::ComponentError;
 
-/// The version of the WIT package that this host speaks.
-pub(super) const WIT_VERSION: &str = "0.1.0";
+/// A WIT package of this project, as far as a component has to fit it.
+pub(super) struct Package {
+    name: &'static str,
+    /// The version that this host speaks.
+    version: &'static str,
+    /// Interfaces that a component may import.
+    imports: &'static [&'static str],
+    /// The interface that it must export.
+    export: &'static str,
+}
 
-/// Interfaces of `kitaru:flow` that a component may import.
-const OWN: [&str; 8] = ["types", "calls", "checkpoint", "wait", "flows", "artifacts", "log", "execution"];
+/// Flows.
+pub(super) const FLOW: Package = Package {
+    name: "kitaru:flow",
+    version: "0.1.0",
+    imports: &["types", "calls", "checkpoint", "wait", "flows", "artifacts", "log", "llm", "execution"],
+    export: "program",
+};
+
+/// Middleware of model calls.
+pub(super) const MIDDLEWARE: Package =
+    Package { name: "kitaru:llm-middleware", version: "0.1.0", imports: &["types", "log", "next", "codec"], export: "hooks" };
+
 /// Interfaces of WASI 0.2 that are linked, by package.
 const WASI: [(&str, &[&str]); 6] = [
     (
@@ -39,24 +57,27 @@ pub(super) fn names(engine: &Engine, component: &Component) -> Vec<String> {
     component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect()
 }
 
-/// Checks that the host has all that the component imports, and that the component exports a program.
-pub(super) fn check(engine: &Engine, component: &Component) -> Result<(), ComponentError> {
-    let unknown: Vec<String> = names(engine, component).into_iter().filter(|name| !is_known(name)).collect();
+/// Checks that the host has all that the component imports, and that the component exports what one of `package` does.
+pub(super) fn check(engine: &Engine, component: &Component, package: &Package) -> Result<(), ComponentError> {
+    let unknown: Vec<String> = names(engine, component).into_iter().filter(|name| !is_known(name, package)).collect();
     if !unknown.is_empty() {
-        return Err(ComponentError::UnknownImports { hint: hint(&unknown), imports: unknown });
+        return Err(ComponentError::UnknownImports { hint: hint(&unknown, package), imports: unknown });
     }
-    let program = format!("kitaru:flow/program@{WIT_VERSION}");
-    if component.component_type().exports(engine).any(|(name, _)| name == program) {
+    let Package { name, version, export, .. } = package;
+    let exported = format!("{name}/{export}@{version}");
+    if component.component_type().exports(engine).any(|(name, _)| name == exported) {
         Ok(())
+    } else if *name == FLOW.name {
+        Err(ComponentError::NotAFlow { version })
     } else {
-        Err(ComponentError::NotAFlow { version: WIT_VERSION })
+        Err(ComponentError::NotMiddleware { version })
     }
 }
 
-fn is_known(import: &str) -> bool {
+fn is_known(import: &str, package: &Package) -> bool {
     let (name, version) = import.split_once('@').unwrap_or((import, ""));
-    match name.strip_prefix("kitaru:flow/") {
-        Some(interface) => version == WIT_VERSION && OWN.contains(&interface),
+    match name.strip_prefix(package.name).and_then(|rest| rest.strip_prefix('/')) {
+        Some(interface) => version == package.version && package.imports.contains(&interface),
         None => {
             let linked = |(package, interfaces): &(&str, &[&str])| {
                 name.strip_prefix(package).is_some_and(|interface| interfaces.contains(&interface))
@@ -66,12 +87,14 @@ fn is_known(import: &str) -> bool {
     }
 }
 
-fn hint(unknown: &[String]) -> Option<String> {
+fn hint(unknown: &[String], package: &Package) -> Option<String> {
     let has = |prefix: &str| unknown.iter().any(|name| name.starts_with(prefix));
-    if has("kitaru:flow/") {
-        return Some(format!(
-            "this host speaks kitaru:flow@{WIT_VERSION}; rebuild the component with its SDK, or use a newer host"
-        ));
+    let Package { name, version, .. } = package;
+    if has(&format!("{name}/")) {
+        return Some(format!("this host speaks {name}@{version}; rebuild the component with its SDK, or use a newer host"));
+    }
+    if has("kitaru:") {
+        return Some("flows and middleware are components of their own: neither can use what the other imports".into());
     }
     if has("wasi:http/") {
         return Some("this host has no wasi:http yet; a checkpoint can use sockets where `--allow-net` grants it".into());

@@ -9,11 +9,12 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::{I32Exit, WasiCtx};
 
+use super::bindings::FlowPre;
 use super::bindings::kitaru::flow::types;
 use super::error::ComponentError;
 use super::limits::{InstanceLimiter, LimitReached, Limits};
 use super::port::{FlowClock, LogSink, Stop};
-use super::program::Prepared;
+use super::prepared::Prepared;
 use super::runtime::Sandbox;
 use super::state::{HostState, Port};
 use super::stdio::{LogBudget, LogStream};
@@ -25,6 +26,17 @@ use crate::journal::{Failure, LogLevel, Origin};
 const HANDLES: usize = 512;
 /// Handles on durable calls that a flow may hold at a time.
 const PENDING: usize = 100_000;
+
+/// How long a component may take to describe itself.
+pub(super) const DESCRIBE: Duration = Duration::from_secs(10);
+
+/// Where what a component says goes that describes itself.
+pub(super) struct Silent;
+
+impl LogSink for Silent {
+    fn line(&self, _: LogLevel, _: &'static str, _: String) {}
+    fn progress(&self, _: String, _: Option<f64>) {}
+}
 
 /// How a guest's run ended.
 #[derive(Debug)]
@@ -55,17 +67,12 @@ impl Streams {
 }
 
 /// Asks a component for its manifest.
-pub(super) async fn describe(sandbox: &Sandbox, prepared: &Prepared) -> Result<String, ComponentError> {
-    struct Silent;
-    impl LogSink for Silent {
-        fn line(&self, _: LogLevel, _: &'static str, _: String) {}
-        fn progress(&self, _: String, _: Option<f64>) {}
-    }
+pub(super) async fn describe(sandbox: &Sandbox, prepared: &Prepared<FlowPre<HostState>>) -> Result<String, ComponentError> {
     let (log, limits): (Arc<dyn LogSink>, _) = (Arc::new(Silent), Limits::default());
     let streams = Streams::new(&log, &limits);
     let clock = FlowClock::new(Timestamp::from_micros(0));
     let wasi = determinism::flow_wasi(&clock, streams.stdout.clone(), streams.stderr.clone());
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + DESCRIBE;
     let mut state = state(sandbox, Port::Describe, wasi, &streams, limits, log, deadline);
     state.entropy = Some(determinism::Entropy::new([0; 32]));
     let result = async {
@@ -98,6 +105,7 @@ pub(super) fn state(
         wasi,
         entropy: None,
         pending,
+        model_calls: 0,
         table,
         limits,
         limiter: InstanceLimiter::new(&limits),

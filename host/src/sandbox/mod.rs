@@ -15,8 +15,10 @@ mod imports;
 mod instance;
 mod limits;
 mod manifest;
+pub mod middleware;
 mod network;
 mod port;
+mod prepared;
 mod program;
 mod run;
 mod runtime;
@@ -25,13 +27,13 @@ mod stdio;
 mod wasi;
 
 pub use error::{ComponentError, PrivateFolder, SandboxError};
-pub use grants::{FolderGrant, GrantError, Grants, NetGrant};
+pub use grants::{FolderGrant, GrantError, Grants, ModelGrant, NetGrant};
 pub use instance::Ran;
 pub use limits::{LimitChanges, Limits};
 pub use manifest::{CheckpointInfo, CheckpointOptions, Effect, FlowInfo, FlowOptions, Manifest, ManifestError, OnUnknown};
 pub use port::{
-    ArtifactValue, CheckpointPort, CheckpointRequest, ChildRequest, Current, Denials, FlowClock, FlowPort, LogSink, Scope, Stop,
-    Submitted, WaitRequest,
+    ArtifactValue, CheckpointPort, CheckpointRequest, ChildRequest, Current, Denials, FlowClock, FlowPort, LogSink, ModelSpan,
+    ModelStream, Scope, Stop, Submitted, WaitRequest,
 };
 pub use program::Program;
 pub use run::{CheckpointRun, FlowRun};

@@ -31,6 +31,8 @@ pub enum Scope {
     Flow,
     /// A checkpoint body: what was granted.
     Checkpoint,
+    /// Middleware of a model call: deterministic, no capability.
+    Middleware,
     /// The manifest is asked for: nothing at all.
     Describe,
 }
@@ -106,6 +108,8 @@ pub enum Submitted {
     Sleep(Option<String>, u64),
     /// A child flow.
     Flow(ChildRequest),
+    /// A call of a model: the request, a JSON object.
+    Model(serde_json::Value),
 }
 
 /// An artifact's value.
@@ -185,6 +189,51 @@ pub trait CheckpointPort: Send {
     fn record(&mut self, entries: Vec<(String, serde_json::Value)>);
     /// Where the checkpoint runs.
     fn current(&mut self) -> Current;
+    /// A model is asked; the result is the answer, a JSON object as text.
+    async fn ask_model(&mut self, _request: serde_json::Value) -> Result<Result<String, Failure>, Stop> {
+        Ok(Err(no_models()))
+    }
+    /// A model is asked for an answer in pieces.
+    async fn open_stream(&mut self, _request: serde_json::Value) -> Result<Result<Box<dyn ModelStream>, Failure>, Stop> {
+        Ok(Err(no_models()))
+    }
+    /// Whether a model may be asked this.
+    async fn check_model(&mut self, _request: serde_json::Value) -> Result<Result<(), Failure>, Stop> {
+        Ok(Err(no_models()))
+    }
+    /// What a model would be asked, in the words of its provider's protocol: JSON as text.
+    async fn preview_model(&mut self, _request: serde_json::Value) -> Result<Result<String, Failure>, Stop> {
+        Ok(Err(no_models()))
+    }
+    /// The body begins to ask a model by itself.
+    async fn begin_span(&mut self, _request: serde_json::Value) -> Result<Result<Box<dyn ModelSpan>, Failure>, Stop> {
+        Ok(Err(no_models()))
+    }
+}
+
+/// What a port says that reaches no models.
+fn no_models() -> Failure {
+    Failure::runtime("not-configured", "there are no models here")
+}
+
+/// A model's answer in pieces. Dropped before its end, the call ends there, and is recorded as far as it came.
+#[async_trait]
+pub trait ModelStream: Send {
+    /// The next piece of text; none after the last one.
+    async fn next(&mut self) -> Result<Result<Option<String>, Failure>, Stop>;
+    /// The whole answer, a JSON object as text, when everything has come.
+    async fn finish(self: Box<Self>) -> Result<Result<String, Failure>, Stop>;
+    /// Ends the call here.
+    async fn abort(self: Box<Self>, reason: String) -> Result<(), Stop>;
+}
+
+/// A call of a model that a checkpoint body makes by itself. Dropped before its end, nobody knows how it ended.
+#[async_trait]
+pub trait ModelSpan: Send {
+    /// It was answered.
+    async fn end(self: Box<Self>, response: serde_json::Value) -> Result<Result<(), Failure>, Stop>;
+    /// It failed, with an error of this class.
+    async fn fail(self: Box<Self>, error_type: String) -> Result<Result<(), Failure>, Stop>;
 }
 
 /// The time that a flow reads: moved on by the engine at durable calls, and by nothing else (E6).

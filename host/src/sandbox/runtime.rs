@@ -10,9 +10,9 @@ use super::code_cache::CodeCache;
 use super::deadline::Ticker;
 use super::error::{ComponentError, PrivateFolder, SandboxError};
 use super::grants::Grants;
-use super::host;
 use super::limits::TABLE_ELEMENTS;
 use super::state::HostState;
+use super::{host, middleware};
 
 /// Instances that are kept ready at a time: flows that compute or wait in memory, and bodies that run. More get theirs from the system.
 const POOLED: u32 = 1_000;
@@ -26,7 +26,10 @@ const KEPT_OF_TABLE: usize = 64 * 1024;
 /// An engine, and what it links. Compiled code is the same for all of them: they differ in where instances get their memory.
 pub(super) struct Allocator {
     pub(super) engine: Engine,
+    /// What flows are linked with.
     pub(super) linker: Linker<HostState>,
+    /// What middleware is linked with; made when the first is loaded.
+    middleware: OnceLock<Linker<HostState>>,
 }
 
 impl Allocator {
@@ -34,7 +37,17 @@ impl Allocator {
         let engine = Engine::new(&config(strategy))?;
         let mut linker = Linker::new(&engine);
         host::add_to_linker(&mut linker)?;
-        Ok(Self { engine, linker })
+        Ok(Self { engine, linker, middleware: OnceLock::new() })
+    }
+
+    /// What middleware is linked with.
+    pub(super) fn middleware_linker(&self) -> wasmtime::Result<&Linker<HostState>> {
+        if let Some(linker) = self.middleware.get() {
+            return Ok(linker);
+        }
+        let mut linker = Linker::new(&self.engine);
+        middleware::add_to_linker(&mut linker)?;
+        Ok(self.middleware.get_or_init(|| linker))
     }
 }
 

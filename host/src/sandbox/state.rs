@@ -11,14 +11,16 @@ use super::deadline::Ticking;
 use super::determinism::Entropy;
 use super::grants::NetGrant;
 use super::limits::{InstanceLimiter, Limits};
+use super::middleware::MiddlewarePort;
 use super::network::NetPolicy;
-use super::port::{CheckpointPort, FlowPort, LogSink, Scope};
+use super::port::{CheckpointPort, FlowPort, LogSink, ModelSpan, ModelStream, Scope};
 use super::stdio::LogBudget;
 
 /// Where the calls of an instance go.
 pub(super) enum Port {
     Flow(Box<dyn FlowPort>),
     Checkpoint(Box<dyn CheckpointPort>),
+    Middleware(Box<MiddlewarePort>),
     Describe,
 }
 
@@ -29,6 +31,22 @@ pub struct PendingCall {
     pub(super) index: u32,
 }
 
+/// An answer in pieces, as the guest holds it. Empty once it has ended.
+#[expect(unreachable_pub, reason = "the generated bindings name it in what they re-export")]
+pub struct OpenStream(pub(super) Option<Pieces>);
+
+/// Where the pieces of an answer come from.
+pub(super) enum Pieces {
+    /// The model, as it writes.
+    Live(Box<dyn ModelStream>),
+    /// The record of a durable call: the pieces that are left, the last one first, and the whole.
+    Recorded { left: Vec<String>, whole: String },
+}
+
+/// A call of a model that the guest makes by itself. Empty once it has ended.
+#[expect(unreachable_pub, reason = "the generated bindings name it in what they re-export")]
+pub struct OpenSpan(pub(super) Option<Box<dyn ModelSpan>>);
+
 /// The data of one instance's store.
 pub(super) struct HostState {
     pub(super) port: Port,
@@ -38,6 +56,8 @@ pub(super) struct HostState {
     pub(super) table: ResourceTable,
     /// Calls under way.
     pub(super) pending: ResourceTable,
+    /// Calls of models that have begun and not ended.
+    pub(super) model_calls: usize,
     pub(super) limits: Limits,
     pub(super) limiter: InstanceLimiter,
     pub(super) log: Arc<dyn LogSink>,
@@ -55,6 +75,7 @@ impl HostState {
         match self.port {
             Port::Flow(_) => Scope::Flow,
             Port::Checkpoint(_) => Scope::Checkpoint,
+            Port::Middleware(_) => Scope::Middleware,
             Port::Describe => Scope::Describe,
         }
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{LocalService, Service as _, ServiceError};
 use crate::engine::{ArtifactEntry, artifacts_of, read_journal};
 use crate::ids::{CallId, ExecutionId};
-use crate::journal::{CallKind, CallRecord, History, Outcome, Payload, PayloadHash, ReplayPlan};
+use crate::journal::{CallRecord, History, Outcome, Payload, PayloadHash, ReplayPlan};
 use crate::store::{ExecutionFilter, ExecutionRow, Page, Store};
 
 /// Two executions compared. Deltas are the second's value less the first's.
@@ -103,7 +103,7 @@ impl Side {
     }
 
     fn checkpoints(&self) -> impl Iterator<Item = (u32, &CallRecord)> {
-        (0_u32..).zip(self.history.calls()).filter(|(_, record)| record.descriptor.kind == CallKind::Checkpoint)
+        (0_u32..).zip(self.history.calls()).filter(|(_, record)| record.descriptor.kind.is_checkpoint())
     }
 
     fn call_id(&self, index: u32) -> String {
@@ -177,11 +177,11 @@ impl LocalService {
 fn compare(first: &Side, second: &Side) -> ExecutionDiff {
     let mut checkpoints = Vec::new();
     for (index, record) in first.checkpoints() {
-        let other = second.history.by_invocation(CallKind::Checkpoint, &record.descriptor.invocation);
+        let other = second.history.by_invocation(record.descriptor.kind, &record.descriptor.invocation);
         checkpoints.push(compare_call(first, second, Some((index, record)), other));
     }
     for (index, record) in second.checkpoints() {
-        if first.history.by_invocation(CallKind::Checkpoint, &record.descriptor.invocation).is_none() {
+        if first.history.by_invocation(record.descriptor.kind, &record.descriptor.invocation).is_none() {
             checkpoints.push(compare_call(first, second, None, Some((index, record))));
         }
     }

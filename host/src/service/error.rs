@@ -1,5 +1,8 @@
 //! What a verb refuses, in the terms that every surface shows.
 
+use kitaru_llm::models::RegistryError;
+
+use crate::config::ModelsError;
 use crate::engine::EngineError;
 use crate::secrets::SecretsError;
 use crate::store::StoreError;
@@ -37,6 +40,9 @@ pub enum ServiceError {
     /// The engine or the store refused.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// Model aliases cannot be read or changed.
+    #[error(transparent)]
+    Models(#[from] ModelsError),
 }
 
 impl From<StoreError> for ServiceError {
@@ -64,6 +70,14 @@ impl ServiceError {
             Self::NotFound { .. } => "KitaruRuntimeError",
             Self::Lookup(_) => "LookupError",
             Self::State { .. } => "KitaruStateError",
+            Self::Models(
+                ModelsError::Read { .. }
+                | ModelsError::Write { .. }
+                | ModelsError::NoFolder
+                | ModelsError::Interrupted(_)
+                | ModelsError::Registry(RegistryError::Unknown { .. }),
+            ) => "KitaruRuntimeError",
+            Self::Models(ModelsError::Parse { .. } | ModelsError::Entry(_) | ModelsError::Registry(_)) => "KitaruUsageError",
             Self::Engine(error) => match error {
                 EngineError::Store(StoreError::Conflict { .. } | StoreError::Owned { .. } | StoreError::LeaseLost { .. })
                 | EngineError::State { .. }
@@ -78,6 +92,8 @@ impl ServiceError {
                 EngineError::Component(_)
                 | EngineError::Grant(_)
                 | EngineError::KeyGrant
+                | EngineError::Models(_)
+                | EngineError::Middleware(_)
                 | EngineError::Secrets(SecretsError::NotAKey(_) | SecretsError::Exposed { .. })
                 | EngineError::Tags
                 | EngineError::Transfer(_)
@@ -88,6 +104,7 @@ impl ServiceError {
                 EngineError::Record { .. }
                 | EngineError::History { .. }
                 | EngineError::StoredJson { .. }
+                | EngineError::NoModels
                 | EngineError::Secrets(_) => "KitaruRuntimeError",
             },
         }
@@ -99,6 +116,7 @@ impl ServiceError {
             Self::Usage { hint, .. } | Self::NotFound { hint, .. } | Self::State { hint, .. } => hint.clone(),
             Self::Lookup(_) => None,
             Self::Engine(error) => error.hint(),
+            Self::Models(error) => error.hint(),
         }
     }
 }

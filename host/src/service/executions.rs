@@ -2,13 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
+use super::costs::Used;
 use super::{
     ArtifactQuery, ArtifactRef, ArtifactValueView, AttemptView, CheckpointView, ExecutionSummary, ExecutionView, FailureView,
-    JournalCall, ListQuery, Listing, ServiceError, StoreView, WaitView, resolve, waits,
+    JournalCall, ListQuery, Listing, ServiceError, StoreView, WaitView, frozen, resolve, waits,
 };
 use crate::engine::{ArtifactEntry, Engine, EngineError, SaveType, artifacts_of, list_artifacts, read_journal};
 use crate::ids::{CallId, ExecutionId};
-use crate::journal::{Attempt, AttemptStatus, CallEnd, CallKind, CallRecord, History, Origin, Outcome, Payload, Provenance};
+use crate::journal::{Attempt, AttemptStatus, CallEnd, CallRecord, History, Origin, Outcome, Payload, Provenance};
 use crate::store::{ExecutionFilter, ExecutionRow, Page, Resolution, Status, get_bytes};
 
 pub(super) async fn list(engine: &Engine, query: &ListQuery) -> Result<Listing<ExecutionSummary>, ServiceError> {
@@ -85,7 +86,7 @@ async fn summary_of(
         pending_wait: pending,
         failure: row.failure.as_ref().filter(|_| row.status == Status::Failed).map(FailureView::from),
         metadata: object(Some(&row.metadata)),
-        checkpoint_count: history.calls().iter().filter(|call| call.descriptor.kind == CallKind::Checkpoint).count(),
+        checkpoint_count: history.calls().iter().filter(|call| call.descriptor.kind.is_checkpoint()).count(),
         artifact_count,
         original_exec_id: row.new.original.map(|id| id.to_string()),
         parent_exec_id: row.new.parent.map(|call| call.execution.to_string()),
@@ -114,10 +115,11 @@ pub(super) async fn get(engine: &Engine, id: ExecutionId) -> Result<ExecutionVie
     let history = read_journal(store, id).await?.history;
     let entries = artifacts_of(store, id, &history).await?;
     let summary = summary_of(engine, &row, &history, entries.len()).await?;
+    let used = Used::read(store, id, &history).await?;
     let checkpoints = (0_u32..)
         .zip(history.calls())
-        .filter(|(_, record)| record.descriptor.kind == CallKind::Checkpoint)
-        .map(|(index, record)| checkpoint(CallId { execution: id, index }, record, row.status, &entries))
+        .filter(|(_, record)| record.descriptor.kind.is_checkpoint())
+        .map(|(index, record)| checkpoint(CallId { execution: id, index }, record, row.status, &entries, &used))
         .collect();
     let mut wait_views = Vec::new();
     for wait in store.waits(id).await? {
@@ -140,26 +142,13 @@ pub(super) async fn get(engine: &Engine, id: ExecutionId) -> Result<ExecutionVie
         has_result: row.result.is_some(),
         result,
         runner: row.runner.clone(),
-        frozen_execution_spec: frozen_spec(object(Some(&row.new.frozen_spec))),
+        frozen_execution_spec: frozen::view(object(Some(&row.new.frozen_spec))),
         replay: row.new.replay_plan.as_ref().and_then(|plan| serde_json::from_str(plan).ok()),
+        llm_usage_summary_v1: used.total(),
         checkpoints,
         waits: wait_views,
         artifacts: entries.iter().map(artifact_ref).collect(),
     })
-}
-
-/// The configuration in Kitaru's shape, with ours beside it.
-fn frozen_spec(mut spec: Value) -> Value {
-    if let Value::Object(spec) = &mut spec {
-        let own = ["cache", "retries"].map(|key| (key.to_owned(), spec.remove(key).unwrap_or_default()));
-        let mut resolved = spec.get("flow_defaults").and_then(Value::as_object).cloned().unwrap_or_default();
-        resolved.extend(own.into_iter().filter(|(_, value)| !value.is_null()));
-        spec.insert("resolved_execution".into(), Value::Object(resolved));
-        // There is no server to connect to, and nobody registers models yet.
-        spec.insert("connection".into(), Value::Object(Map::new()));
-        spec.insert("model_registry".into(), Value::Null);
-    }
-    spec
 }
 
 async fn value(engine: &Engine, payload: &Payload) -> Result<Value, ServiceError> {
@@ -167,7 +156,7 @@ async fn value(engine: &Engine, payload: &Payload) -> Result<Value, ServiceError
     Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
-fn checkpoint(id: CallId, record: &CallRecord, execution: Status, entries: &[ArtifactEntry]) -> CheckpointView {
+fn checkpoint(id: CallId, record: &CallRecord, execution: Status, entries: &[ArtifactEntry], used: &Used) -> CheckpointView {
     let end = record.end.as_ref();
     let mut metadata = object(end.and_then(|end| end.metadata.as_ref()));
     let kind = record.descriptor.checkpoint_type.as_deref();
@@ -191,6 +180,7 @@ fn checkpoint(id: CallId, record: &CallRecord, execution: Status, entries: &[Art
         other_input,
         parent_call_ids: Vec::new(),
         failure: failure_of(record),
+        usage: used.of_call(id.index),
         attempts: record.attempts.iter().map(|attempt| attempt_view(id, attempt, execution)).collect(),
         artifacts: of_call(entries, id.index).iter().map(artifact_ref).collect(),
     }

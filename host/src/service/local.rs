@@ -9,9 +9,11 @@ use serde_json::Value;
 
 use super::{
     ArtifactQuery, ArtifactRef, ArtifactValueView, ComponentView, ExecutionSummary, ExecutionView, Follow, JournalCall,
-    ListQuery, Listing, LogEntry, LogQuery, PendingWaitView, ReplayCommand, SecretChangedView, SecretDetailView, SecretView,
-    Service, ServiceError, StoreView, components, executions, logs, replays, resolve, secrets, waits,
+    ListQuery, Listing, LogEntry, LogQuery, ModelChange, ModelChangedView, ModelDetailView, ModelTestView, ModelUsageQuery,
+    ModelUsageReport, ModelView, ModelsView, PendingWaitView, ReplayCommand, SecretChangedView, SecretDetailView, SecretView,
+    Service, ServiceError, StoreView, components, executions, logs, models, replays, resolve, secrets, waits,
 };
+use crate::config::ModelSources;
 use crate::engine::{Begun, DriveOptions, Driven, Engine, SecretChange, Submission};
 use crate::ids::ExecutionId;
 use crate::mutex::lock;
@@ -23,12 +25,19 @@ pub struct LocalService {
     engine: Engine,
     /// Created here, and yet to be driven.
     begun: Arc<Mutex<HashMap<ExecutionId, Begun>>>,
+    models: ModelSources,
 }
 
 impl LocalService {
-    /// The service over an engine.
+    /// The service over an engine. It knows no model aliases.
     pub fn new(engine: Engine) -> Self {
-        Self { engine, begun: Arc::default() }
+        Self { engine, begun: Arc::default(), models: ModelSources::default() }
+    }
+
+    /// The same service, which learns there which models there are.
+    #[must_use]
+    pub fn with_models(self, models: ModelSources) -> Self {
+        Self { models, ..self }
     }
 }
 
@@ -136,7 +145,8 @@ impl Service for LocalService {
     }
 
     async fn replay(&self, source: ExecutionId, command: ReplayCommand) -> Result<ExecutionId, ServiceError> {
-        Ok(self.engine.replay(replays::order(source, command)?).await?)
+        let models = models::known(&self.models).await?.frozen;
+        Ok(self.engine.replay(replays::order(source, command, models)?).await?)
     }
 
     async fn cancel(&self, id: ExecutionId) -> Result<(), ServiceError> {
@@ -156,7 +166,10 @@ impl Service for LocalService {
     }
 
     async fn set_secret(&self, change: SecretChange) -> Result<SecretChangedView, ServiceError> {
-        secrets::set(&self.engine, &change).await
+        let set = secrets::set(&self.engine, &change).await?;
+        // It may have the key that a model call waits for.
+        self.engine.models_changed().await?;
+        Ok(set)
     }
 
     async fn secret(&self, name_or_id: &str, reveal: bool) -> Result<SecretDetailView, ServiceError> {
@@ -169,5 +182,35 @@ impl Service for LocalService {
 
     async fn delete_secret(&self, name_or_id: &str) -> Result<SecretChangedView, ServiceError> {
         secrets::delete(&self.engine, name_or_id).await
+    }
+
+    async fn register_model(&self, change: ModelChange) -> Result<ModelChangedView, ServiceError> {
+        let registered = models::register(&self.engine, &self.models, change).await?;
+        self.engine.models_changed().await?;
+        Ok(registered)
+    }
+
+    async fn models(&self) -> Result<Vec<ModelView>, ServiceError> {
+        models::list(&self.models).await
+    }
+
+    async fn model(&self, alias: &str) -> Result<ModelDetailView, ServiceError> {
+        models::show(&self.models, alias).await
+    }
+
+    async fn remove_model(&self, alias: &str) -> Result<ModelChangedView, ServiceError> {
+        models::remove(&self.models, alias).await
+    }
+
+    async fn test_model(&self, model: Option<&str>, with_call: bool) -> Result<ModelTestView, ServiceError> {
+        models::try_out(&self.engine, &self.models, model, with_call).await
+    }
+
+    async fn model_usage(&self, query: &ModelUsageQuery) -> Result<ModelUsageReport, ServiceError> {
+        models::summed(&self.engine, query).await
+    }
+
+    async fn models_summary(&self) -> Result<ModelsView, ServiceError> {
+        models::summary(&self.models).await
     }
 }

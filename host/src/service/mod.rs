@@ -5,11 +5,16 @@
 mod batch;
 mod cohort;
 mod components;
+mod costs;
 mod diff;
 mod error;
+mod events;
 mod executions;
+mod frozen;
 mod local;
 mod logs;
+mod middleware;
+mod models;
 mod replays;
 mod resolve;
 mod secrets;
@@ -23,10 +28,17 @@ use serde_json::{Map, Value};
 
 pub use batch::{ReplayLeft, ReplayResult, ReplaySubmission};
 pub use cohort::CohortQuery;
+pub use costs::CheckpointUsage;
 pub use diff::{AppliedOverride, ArtifactDiff, CheckpointDiff, ExecutionDiff};
 pub use error::ServiceError;
+pub use events::EventFollow;
 pub use local::LocalService;
 pub use logs::{Follow, FollowEvent, LogQuery};
+pub use middleware::{MiddlewareLoadError, MiddlewareLoadProblem, load_middleware};
+pub use models::{
+    BudgetView, ModelChange, ModelChangedView, ModelCheck, ModelDetailView, ModelTestView, ModelUsageQuery, ModelUsageReport,
+    ModelUsageView, ModelView, ModelsView, RouteView, UsageGroup,
+};
 pub use secrets::{RevealedValues, SecretChangedView, SecretDetailView, SecretView};
 pub use statistics::{GroupBy, Metric, Statistics, StatisticsGroup};
 pub use upkeep::{DeletedView, VerificationView};
@@ -187,4 +199,19 @@ pub trait Service: Send + Sync {
     async fn secrets(&self) -> Result<Vec<SecretView>, ServiceError>;
     /// Removes a secret, by its name or ID.
     async fn delete_secret(&self, name_or_id: &str) -> Result<SecretChangedView, ServiceError>;
+    /// Makes a model alias of the data folder, or changes what it stands for.
+    async fn register_model(&self, change: ModelChange) -> Result<ModelChangedView, ServiceError>;
+    /// All model aliases that are known here, by name.
+    async fn models(&self) -> Result<Vec<ModelView>, ServiceError>;
+    /// One model alias, and what a call by it would use.
+    async fn model(&self, alias: &str) -> Result<ModelDetailView, ServiceError>;
+    /// Removes a model alias of the data folder.
+    async fn remove_model(&self, alias: &str) -> Result<ModelChangedView, ServiceError>;
+    /// Looks whether calls of a model or an alias work; of the default where none is named. Makes a small call where nothing else tells, and in
+    /// any case `with_call`.
+    async fn test_model(&self, model: Option<&str>, with_call: bool) -> Result<ModelTestView, ServiceError>;
+    /// What model calls used, and what of it counts for budgets.
+    async fn model_usage(&self, query: &ModelUsageQuery) -> Result<ModelUsageReport, ServiceError>;
+    /// What is known of models, in brief.
+    async fn models_summary(&self) -> Result<ModelsView, ServiceError>;
 }

@@ -1,5 +1,7 @@
 //! Replays as surfaces ask for them: selectors and overrides read, one order made.
 
+use kitaru_llm::models::FrozenModels;
+
 use super::{ReplayCommand, ServiceError};
 use crate::engine::{EngineError, ReplayOrder};
 use crate::ids::ExecutionId;
@@ -7,11 +9,11 @@ use crate::journal::{
     Given, OverrideRequest, OverrideScope, ReplayError, ReplayRequest, parse_override_entry, parse_override_key,
 };
 
-/// The order that a command is for one source.
+/// The order that a command is for one source, where models are these now.
 ///
 /// # Errors
 /// When an override has another form than overrides have.
-pub(super) fn order(source: ExecutionId, command: ReplayCommand) -> Result<ReplayOrder, ServiceError> {
+pub(super) fn order(source: ExecutionId, command: ReplayCommand, models: FrozenModels) -> Result<ReplayOrder, ServiceError> {
     let overrides = overrides(&command).map_err(EngineError::from)?;
     let request = ReplayRequest {
         from: command.from,
@@ -28,6 +30,7 @@ pub(super) fn order(source: ExecutionId, command: ReplayCommand) -> Result<Repla
         component: command.component,
         grants: command.grants,
         limits: command.limits,
+        models,
         tags: command.tags,
     })
 }

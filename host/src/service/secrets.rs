@@ -140,7 +140,10 @@ fn check(change: &SecretChange) -> Result<(), ServiceError> {
     let name = &change.name;
     if !is_name(name) {
         return Err(ServiceError::Usage {
-            message: format!("`{name}` cannot be the name of a secret."),
+            message: match like_a_name(name) {
+                true => format!("`{name}` cannot be the name of a secret."),
+                false => "What stands in the name's place cannot be the name of a secret.".to_owned(),
+            },
             hint: Some("a name has 1 to 100 letters, digits, `.`, `_` and `-`, and begins with a letter or a digit".into()),
         });
     }
@@ -174,6 +177,11 @@ fn check(change: &SecretChange) -> Result<(), ServiceError> {
 fn shown(key: &str) -> String {
     let like_a_name = key.len() <= 40 && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if like_a_name { format!(" `{key}`") } else { String::new() }
+}
+
+/// What cannot be a name may be an assignment or a value in its place, as after `secrets set KEY=value`: it is shown only where it looks like a name.
+fn like_a_name(text: &str) -> bool {
+    text.len() <= 40 && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '.' | '_' | '-'))
 }
 
 fn is_name(text: &str) -> bool {
@@ -210,6 +218,16 @@ mod tests {
         for key in ["A", "_", "a1", "OPENAI_API_KEY"] {
             assert!(check(&change("a", &[(key, "v")])).is_ok(), "{key}");
         }
+    }
+
+    #[test]
+    fn an_assignment_in_the_names_place_is_not_shown() {
+        for name in ["OPENAI_API_KEY=marker", "marker/with+signs", &"marker ".repeat(7)] {
+            let error = check(&change(name, &[])).unwrap_err();
+            assert!(error.to_string().contains("cannot be the name of a secret."), "{error}");
+            assert!(!format!("{error} {error:?}").contains("marker"), "{error}");
+        }
+        assert!(check(&change("no good", &[])).unwrap_err().to_string().contains("`no good`"));
     }
 
     #[test]

@@ -190,7 +190,7 @@ impl LocalService {
         Ok(self.engine().import(archive, trusted).await?)
     }
 
-    /// Removes ended executions, and what only they needed.
+    /// Removes ended executions, and what only they needed; and answers of models that are too old.
     ///
     /// # Errors
     /// When the only one does not exist, has not ended or is needed. Of several, the others are removed all the same.
@@ -208,6 +208,8 @@ impl LocalService {
             _ => None,
         };
         let deleted = failures.is_empty();
+        self.store().forget_answers(SystemClock.now()).await?;
+        self.store().close_reservations().await?;
         Ok(DeletedView { exec_id, deleted, executions, failures, freed_bytes: self.store().sweep(GRACE).await? })
     }
 

@@ -1,8 +1,10 @@
 //! What verbs return, in the JSON shapes that Kitaru's clients know; fields are only ever added.
 
+use kitaru_llm::usage::UsageSummary;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::CheckpointUsage;
 use crate::journal::Failure;
 use crate::sandbox::Manifest;
 
@@ -204,6 +206,9 @@ pub struct CheckpointView {
     pub parent_call_ids: Vec<String>,
     /// Its failure.
     pub failure: Option<FailureView>,
+    /// What its model calls used.
+    #[serde(flatten)]
+    pub usage: CheckpointUsage,
     /// Its attempts.
     pub attempts: Vec<AttemptView>,
     /// Its artifacts.
@@ -228,6 +233,8 @@ pub struct ExecutionView {
     pub frozen_execution_spec: Value,
     /// The plan, for a replay.
     pub replay: Option<Value>,
+    /// What its model calls used, by all attempts; null where it called none.
+    pub llm_usage_summary_v1: Option<UsageSummary>,
     /// Its checkpoint calls.
     pub checkpoints: Vec<CheckpointView>,
     /// Its questions.

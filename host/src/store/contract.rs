@@ -6,11 +6,14 @@ mod children;
 mod executions;
 mod journal;
 mod leases;
+mod model_answers;
+mod model_calls;
 mod outputs;
 mod removal;
 mod scenes;
 mod schedule;
 mod secrets;
+mod spending;
 mod sweep;
 mod tags;
 mod transfer;
@@ -18,8 +21,8 @@ mod waits;
 mod wakeups;
 
 pub(crate) use {
-    blobs::*, cache::*, children::*, executions::*, journal::*, leases::*, outputs::*, removal::*, schedule::*, secrets::*,
-    sweep::*, tags::*, transfer::*, waits::*, wakeups::*,
+    blobs::*, cache::*, children::*, executions::*, journal::*, leases::*, model_answers::*, model_calls::*, outputs::*,
+    removal::*, schedule::*, secrets::*, spending::*, sweep::*, tags::*, transfer::*, waits::*, wakeups::*,
 };
 
 use super::Store;
@@ -80,7 +83,17 @@ macro_rules! contract_tests {
             what_was_written_within_the_grace_stays, a_swept_value_can_be_put_again, sweeps_beside_each_other_share_the_work,
             a_secret_reads_back_by_name_and_by_id, secrets_are_listed_by_name, a_version_takes_the_place_of_the_one_before,
             a_version_follows_the_latest, of_versions_at_once_one_is_kept, a_deleted_secret_leaves_its_name_and_version,
-            a_store_is_told_from_others
+            a_store_is_told_from_others,
+            model_calls_read_back_in_order, a_refused_append_records_no_model_call, usage_is_found_by_flow_and_day,
+            what_was_spent_is_summed_by_execution_flow_and_day, a_deleted_execution_leaves_what_it_spent,
+            an_imported_execution_spends_nothing_here,
+            a8_an_amount_is_set_aside_in_all_accounts_or_in_none, a8_the_last_cent_is_given_once,
+            a_record_takes_the_place_of_what_was_set_aside, what_no_record_tells_stays_spent, a_call_of_no_execution_has_no_record,
+            what_a_dead_runner_had_set_aside_counts_for_good, a_record_leaves_alone_what_another_runner_set_aside,
+            amounts_without_end_are_no_trouble, every_amount_is_counted_once_at_every_moment,
+            an_answer_reads_back_until_it_is_too_old, a_later_answer_takes_the_place_of_an_earlier_one,
+            the_answer_that_was_not_used_for_longest_makes_room, answers_make_room_by_their_size,
+            a_large_answer_stays_while_it_is_kept, answers_that_are_too_old_are_forgotten
         );
     };
     (@ $place:ty: $($test:ident),*) => {

@@ -92,6 +92,10 @@ pub(super) const PRESCRIBED: &[(&str, &str, &str, &str)] = &[
     ("secrets.list", "some", "/stdout", "command items count"),
     ("secrets.list", "some", "/stdout/items/0", "id name visibility keys has_missing_values"),
     ("secrets.delete", "deleted", "/stdout/item", "id name visibility keys has_missing_values result"),
+    ("model.register", "created", "/stdout/item", "alias model secret is_default"),
+    ("model.register", "no secret", "/stderr/error", "message type"),
+    ("model.list", "some", "/stdout", "command items count"),
+    ("model.list", "some", "/stdout/items/0", "alias model secret is_default"),
     (
         "info",
         "empty",

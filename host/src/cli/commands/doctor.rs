@@ -3,10 +3,11 @@
 use std::process::{Command, ExitCode, Stdio};
 
 use clap::Args;
+use kitaru_llm::models::Alias;
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
 
-use crate::cli::context::Context;
+use crate::cli::context::{Context, current_folder};
 use crate::cli::error::CliError;
 use crate::registry::{Route, Toolchain};
 
@@ -35,7 +36,7 @@ impl DoctorCommand {
         if self.fix && !Toolchain::find().is_ok_and(|found| found.route == Route::Active) {
             mend_target()?;
         }
-        let checks = [toolchain(), linker(), data_folder(context), durability(context), sandbox()];
+        let checks = [toolchain(), linker(), data_folder(context), durability(context), sandbox(), models(context)];
         let ill = checks.iter().filter(|check| !check.ok).count();
         let text = || {
             let line = |check: &Check| {
@@ -111,6 +112,31 @@ fn sandbox() -> Check {
     match crate::sandbox::Sandbox::new(None, [0; 32]) {
         Ok(_) => Check { name, ok: true, detail: "works on this machine".into(), fix: None },
         Err(error) => Check { name, ok: false, detail: error.to_string(), fix: None },
+    }
+}
+
+/// Having no model is no illness: not every flow calls one.
+fn models(context: &Context) -> Check {
+    let name = "models";
+    let known = || -> Result<_, CliError> {
+        let sources = context.models(&context.project(&current_folder()?)?)?;
+        Ok((sources.known()?, sources.provider_keys()))
+    };
+    let ill = |detail: String, fix: Option<String>| Check { name, ok: false, detail, fix };
+    match known() {
+        Ok((known, keys)) => {
+            let aliases = &known.frozen.registry.aliases;
+            let default = known.default_alias();
+            if let Some(missing) = default.filter(|alias| !aliases.contains_key(*alias)) {
+                let fix = "kitaru-host model register <alias> --default, with one of: kitaru-host model list";
+                return ill(format!("the default alias `{missing}` is not registered"), Some(fix.into()));
+            }
+            let default_model = known.frozen.default_model.as_deref();
+            let count = u64::try_from(aliases.len()).unwrap_or(u64::MAX);
+            let detail = super::status::models_line(count, default.map(Alias::as_str), default_model, &keys);
+            Check { name, ok: true, detail, fix: None }
+        }
+        Err(error) => ill(error.chain(), error.hint.clone()),
     }
 }
 

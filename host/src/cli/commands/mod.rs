@@ -9,6 +9,7 @@ mod executions;
 mod info;
 mod init;
 mod inspect;
+mod models;
 mod new;
 mod run;
 mod secrets;
@@ -50,6 +51,9 @@ pub(super) enum Command {
     /// Keep keys and passwords, encrypted, for the requests that the host makes
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
+    /// Give models short names, and see whether they work
+    #[command(subcommand, alias = "models")]
+    Model(models::ModelCommand),
     /// Say where the data is and what it holds
     Status(status::StatusCommand),
     /// Say everything that a bug report needs
@@ -76,6 +80,7 @@ impl Command {
             Self::Executions(command) => command.name(),
             Self::Artifacts(command) => command.name(),
             Self::Secrets(command) => command.name(),
+            Self::Model(command) => command.name(),
             Self::Status(_) => "status",
             Self::Info(_) => "info",
             Self::Doctor(_) => "doctor",
@@ -95,6 +100,7 @@ impl Command {
             Self::Executions(command) => command.run(context).await,
             Self::Artifacts(command) => command.run(context).await,
             Self::Secrets(command) => command.run(context).await,
+            Self::Model(command) => command.run(context).await,
             Self::Status(command) => command.run(context).await,
             Self::Info(command) => command.run(context).await,
             Self::Doctor(command) => command.run(context),

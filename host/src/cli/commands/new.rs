@@ -13,9 +13,11 @@ use crate::cli::error::CliError;
 static TEMPLATE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/rust");
 static SDK_SOURCE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/src");
 static SDK_MACROS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/macros/src");
+static SDK_MIDDLEWARE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/middleware/src");
 static WIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../wit");
 const SDK_MANIFEST: &str = include_str!("../../../../guest-sdk/Cargo.toml");
 const MACROS_MANIFEST: &str = include_str!("../../../../guest-sdk/macros/Cargo.toml");
+const MIDDLEWARE_MANIFEST: &str = include_str!("../../../../guest-sdk/middleware/Cargo.toml");
 
 #[derive(Debug, Args)]
 pub(crate) struct NewCommand {
@@ -70,9 +72,11 @@ fn write_project(parent: &Path, name: &str) -> std::io::Result<tempfile::TempDir
     let same = |text: &str| text.to_owned();
     write_dir(&SDK_SOURCE, &sdk.join("src"), &same)?;
     write_dir(&SDK_MACROS, &sdk.join("macros/src"), &same)?;
+    write_dir(&SDK_MIDDLEWARE, &sdk.join("middleware/src"), &same)?;
     write_dir(&WIT, &sdk.join("wit"), &same)?;
     std::fs::write(sdk.join("Cargo.toml"), without_lints(SDK_MANIFEST))?;
     std::fs::write(sdk.join("macros/Cargo.toml"), without_lints(MACROS_MANIFEST))?;
+    std::fs::write(sdk.join("middleware/Cargo.toml"), without_lints(MIDDLEWARE_MANIFEST))?;
     Ok(made)
 }
 

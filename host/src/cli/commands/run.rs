@@ -57,12 +57,14 @@ impl RunCommand {
         let target = Target::parse(&self.target)?;
         let (component, folder) = locate(context, &target.path)?;
         let config = context.project(&folder)?;
+        let models = context.models(&config)?.known()?.frozen;
         let mut grants = config.grants;
         make_absolute(&mut grants)?;
         grants.extend(self.grants.grants()?);
         let mut spec = FrozenSpec::new(grants, self.limits.changes().over(config.limits));
         spec.cache = self.cache.then_some(true).or(self.no_cache.then_some(false));
         spec.retries = self.retries;
+        spec.models = models;
 
         let bytes = Target::read(&component)?;
         let arguments = match &self.input {

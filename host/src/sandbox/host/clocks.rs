@@ -24,13 +24,13 @@ pub(super) fn add_to_linker(linker: &mut Linker<HostState>) -> wasmtime::Result<
 
 impl Clocks<'_> {
     fn timer(&self, waits: bool) -> wasmtime::Result<()> {
-        if waits && self.0.scope() != Scope::Checkpoint {
-            return Err(LimitReached(
-                "a flow cannot sleep through WASI: use the durable `sleep` of the flow, or sleep in a checkpoint".into(),
-            )
-            .into());
-        }
-        Ok(())
+        let text = match self.0.scope() {
+            _ if !waits => return Ok(()),
+            Scope::Checkpoint => return Ok(()),
+            Scope::Middleware => "middleware cannot sleep",
+            _ => "a flow cannot sleep through WASI: use the durable `sleep` of the flow, or sleep in a checkpoint",
+        };
+        Err(LimitReached(text.into()).into())
     }
 }
 

@@ -8,7 +8,7 @@ impl Host for HostState {
         let (current, scope) = match &mut self.port {
             Port::Flow(port) => (port.current(), Scope::Flow),
             Port::Checkpoint(port) => (port.current(), Scope::Checkpoint),
-            Port::Describe => return Err(wasmtime::Error::msg("`describe` has no execution")),
+            Port::Middleware(_) | Port::Describe => return Err(wasmtime::Error::msg("it runs in no execution")),
         };
         let crate::sandbox::port::Current { execution, flow, attempt, is_replay, idempotency_key } = current;
         Ok(Current { execution_id: execution, flow, scope, attempt, is_replay, idempotency_key })

@@ -23,7 +23,9 @@ impl Host for HostState {
         match &mut self.port {
             Port::Flow(port) => port.record(entries),
             Port::Checkpoint(port) => port.record(entries),
-            Port::Describe => return Ok(Err(Failure::context("log() can only be called inside a flow.").into())),
+            Port::Middleware(_) | Port::Describe => {
+                return Ok(Err(Failure::context("log() can only be called inside a flow.").into()));
+            }
         }
         Ok(Ok(()))
     }

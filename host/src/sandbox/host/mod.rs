@@ -6,6 +6,7 @@ mod checkpoint;
 mod clocks;
 mod execution;
 mod flows;
+mod llm;
 mod log;
 mod lookup;
 mod random;
@@ -21,13 +22,19 @@ use crate::journal::{Failure, Origin};
 
 /// Links `kitaru:flow` and WASI.
 pub(super) fn add_to_linker(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    add_wasi_to_linker(linker)?;
+    Flow::add_to_linker::<_, HasSelf<HostState>>(linker, |state| state)
+}
+
+/// Links WASI, with our own clock, name lookup and random numbers.
+pub(super) fn add_wasi_to_linker(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     linker.allow_shadowing(true);
     clocks::add_to_linker(linker)?;
     lookup::add_to_linker(linker)?;
     random::add_to_linker(linker)?;
     linker.allow_shadowing(false);
-    Flow::add_to_linker::<_, HasSelf<HostState>>(linker, |state| state)
+    Ok(())
 }
 
 impl types::Host for HostState {}

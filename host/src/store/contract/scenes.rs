@@ -4,8 +4,8 @@ use crate::clock::Timestamp;
 use crate::ids::{CallId, ComponentDigest, ExecutionId, Ids as _, SystemIds};
 use crate::journal::{EncodedEntry, Failure, LogLevel, Payload, PayloadHash, chain};
 use crate::store::{
-    Append, ArtifactRow, Blobs, Durability, ExecutionRow, Executions, Lease, Leases, LogFilter, LogRow, LogSource, NewExecution,
-    NewWait, Resolution, StatusChange, Store, StoreError, StoredEntry, WaitRow,
+    Append, ArtifactRow, Blobs, Durability, ExecutionRow, Executions, Lease, Leases, LogFilter, LogRow, LogSource, ModelCallRow,
+    NewExecution, NewWait, Resolution, StatusChange, Store, StoreError, StoredEntry, WaitRow,
 };
 
 pub(super) fn at(micros: i64) -> Timestamp {
@@ -114,6 +114,29 @@ pub(super) fn line(execution: ExecutionId, call: u32, ordinal: u32, message: &st
     }
 }
 
+/// The day of the records.
+pub(super) const DAY: u64 = 19_675;
+
+/// A record of a call that the execution's flow `flow` made, at its place by call, attempt and ordinal.
+pub(super) fn model_call(execution: ExecutionId, place: [u32; 3], spent: u64) -> ModelCallRow {
+    let [call, attempt, ordinal] = place;
+    ModelCallRow {
+        execution,
+        call,
+        attempt,
+        ordinal,
+        name: format!("ask_{call}"),
+        flow: "flow".into(),
+        day: DAY,
+        at: at(7),
+        event: Some(SystemIds.execution().as_bytes()).map(|bytes| uuid::Uuid::from_bytes(*bytes)),
+        usage: format!(r#"[{{"total":{spent}}}]"#),
+        events: "{\"kind\":\"start\"}\n{\"kind\":\"end\"}\n".into(),
+        policies: r#"{"policies":[]}"#.into(),
+        spent,
+    }
+}
+
 /// An execution created as `new` that ended with `end`, and has something of everything that can belong to one.
 pub(super) async fn ended_with_everything(store: &impl Store, new: NewExecution, end: StatusChange) -> ExecutionId {
     let id = new.id;
@@ -138,7 +161,8 @@ pub(super) async fn ended_with_everything(store: &impl Store, new: NewExecution,
         store.save(&lease, artifact(&lease, 0, 1, ordinal)).await.unwrap();
     }
     store.log(vec![line(id, 2, 0, "first"), line(id, 0, 0, "second"), line(id, 0, 1, "third")]).await.unwrap();
-    store.append(&lease, Append { status: Some(end), at: at(20), ..entries([4]) }).await.unwrap();
+    let model_calls = vec![model_call(id, [2, 1, 0], 5), model_call(id, [0, 1, 1], 7)];
+    store.append(&lease, Append { status: Some(end), model_calls, at: at(20), ..entries([4]) }).await.unwrap();
     store.release(&lease).await.unwrap();
     id
 }
@@ -160,6 +184,7 @@ pub(super) struct Everything {
     pub(super) journal: Vec<StoredEntry>,
     pub(super) waits: Vec<WaitRow>,
     pub(super) artifacts: Vec<ArtifactRow>,
+    pub(super) model_calls: Vec<ModelCallRow>,
     pub(super) logs: Vec<LogRow>,
 }
 
@@ -169,6 +194,7 @@ pub(super) async fn everything(store: &impl Store, id: ExecutionId) -> Everythin
         journal: store.entries(id, 0, u64::MAX).await.unwrap(),
         waits: store.waits(id).await.unwrap(),
         artifacts: store.artifacts(id).await.unwrap(),
+        model_calls: store.model_calls(id).await.unwrap(),
         logs: store.logs(id, &LogFilter::default()).await.unwrap().into_iter().map(|line| line.row).collect(),
     }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, params};
 
 use super::errors::DbError;
-use super::{SqliteStore, artifacts, blob_uses, columns, executions, logs, waits};
+use super::{SqliteStore, artifacts, blob_uses, columns, executions, logs, model_calls, spending, waits};
 use crate::clock::Timestamp;
 use crate::store::{Durability, ImportedExecution, Imports, StoreError};
 
@@ -42,6 +42,11 @@ fn add(db: &Connection, execution: &ImportedExecution) -> Result<(), DbError> {
     }
     for artifact in &execution.artifacts {
         artifacts::insert(db, key, artifact)?;
+    }
+    for row in &execution.model_calls {
+        model_calls::insert(db, key, execution.new.id, row)?;
+        // Its flow and its day had a budget elsewhere.
+        spending::add_to_its_own(db, row)?;
     }
     logs::add(db, &execution.logs)?;
     blob_uses::note(db, key, execution.blobs.iter().copied())

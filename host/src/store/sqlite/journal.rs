@@ -7,7 +7,7 @@ use super::SqliteStore;
 use super::columns;
 use super::errors::{self, DbError};
 use super::fence::Fence;
-use super::{blob_uses, cache, executions, logs, waits};
+use super::{blob_uses, cache, executions, logs, model_calls, waits};
 use crate::clock::Timestamp;
 use crate::ids::{ComponentDigest, ExecutionId};
 use crate::journal::EncodedEntry;
@@ -25,10 +25,15 @@ const FEW: u64 = 32;
 #[async_trait]
 impl Journal for SqliteStore {
     fn append(&self, lease: &Lease, append: Append) -> Appending {
-        let fence = Fence::new(lease, self.runner.id());
+        let runner = self.runner.id();
+        let fence = Fence::new(lease, runner.clone());
         let execution = lease.execution;
         let appends = !append.entries.is_empty();
-        self.writer.append(append.durability, appends, move |db| step(db, fence.check(db)?, execution, &append))
+        self.writer.append(append.durability, appends, move |db| {
+            let key = fence.check(db)?;
+            step(db, key, execution, &append)?;
+            model_calls::keep(db, key, execution, runner.as_deref(), &append.model_calls)
+        })
     }
 
     fn write_out(&self) {

@@ -17,7 +17,14 @@ pub(super) const ROW_LIMIT: usize = 128 * 1024;
 pub(super) const VALUE: &str = "SELECT bytes FROM kept_values WHERE hash = ?1";
 pub(super) const KEEP: &str = "UPDATE kept_values SET at = ?2 WHERE hash = ?1";
 pub(super) const SWEEP: &str = "DELETE FROM kept_values WHERE at <= ?1
-     AND NOT EXISTS (SELECT 1 FROM blob_uses WHERE blob_uses.hash = kept_values.hash) RETURNING length(bytes)";
+     AND NOT EXISTS (SELECT 1 FROM blob_uses WHERE blob_uses.hash = kept_values.hash)
+     AND NOT EXISTS (SELECT 1 FROM model_answers WHERE blob = kept_values.hash) RETURNING length(bytes)";
+pub(super) const DROP: &str = "DELETE FROM kept_values WHERE hash = ?1 AND at <= ?2
+     AND NOT EXISTS (SELECT 1 FROM blob_uses WHERE blob_uses.hash = ?1)
+     AND NOT EXISTS (SELECT 1 FROM model_answers WHERE blob = ?1)";
+
+/// For so long after it was put, somebody may be about to name a value.
+const GRACE: Duration = Duration::from_secs(600);
 
 impl SqliteStore {
     pub(super) async fn put_value(&self, bytes: Vec<u8>) -> Result<PayloadHash, StoreError> {
@@ -57,9 +64,9 @@ impl SqliteStore {
         self.writer.write(Durability::Relaxed, keep).await
     }
 
-    /// Removes values that no execution needs and that nobody put within `grace`; tells how many bytes.
+    /// Removes values that nothing needs and that nobody put within `grace`; tells how many bytes.
     pub(super) async fn sweep_values(&self, grace: Duration) -> Result<u64, StoreError> {
-        let old = now().saturating_sub(i64::try_from(grace.as_micros()).unwrap_or(i64::MAX));
+        let old = before(grace);
         self.writer
             .write(Durability::Relaxed, move |db| {
                 let mut statement = db.prepare_cached(SWEEP)?;
@@ -72,6 +79,17 @@ impl SqliteStore {
             })
             .await
     }
+}
+
+/// Removes a value that was needed until now, if nothing else needs it and nobody is about to: what makes room need not wait for a sweep. One that
+/// is a file does.
+pub(super) fn drop_unneeded(db: &Connection, hash: &[u8]) -> Result<(), DbError> {
+    db.prepare_cached(DROP)?.execute(params![hash, before(GRACE)])?;
+    Ok(())
+}
+
+fn before(grace: Duration) -> i64 {
+    now().saturating_sub(i64::try_from(grace.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// The time by which the ages of values are told, which is that of files.

@@ -57,7 +57,7 @@ impl Leases for SqliteStore {
 
 impl SqliteStore {
     /// This store's identifier as a runner, which others know from now on.
-    async fn registered(&self) -> Result<RunnerId, StoreError> {
+    pub(super) async fn registered(&self) -> Result<RunnerId, StoreError> {
         let runner = Arc::clone(&self.runner);
         match runner.id() {
             Some(me) => Ok(me),

@@ -1,6 +1,6 @@
 //! The embedded store: one SQLite database, files beside it, and nothing to install.
 //!
-//! Owns a data folder: `kitaru.db` (executions, journals, questions, artifacts, logs, sealed secrets), `blobs/` and `components/` (bytes by content),
+//! Owns a data folder: `kitaru.db` (executions, journals, questions, artifacts, logs, model calls, sealed secrets), `blobs/` and `components/` (bytes by content),
 //! `runners/` (one locked file per living process that drives or watches executions), `wake/` (one mailbox per process that watches, into which
 //! others write which executions they woke). Several processes, and several stores of one process, share a folder.
 //!
@@ -27,11 +27,14 @@ mod kept_values;
 mod leases;
 mod logs;
 mod mailbox;
+mod model_answers;
+mod model_calls;
 mod open;
 mod readers;
 mod removal;
 mod runner;
 mod secrets;
+mod spending;
 #[cfg(test)]
 mod tests;
 mod waits;

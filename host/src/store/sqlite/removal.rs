@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::errors::{self, DbError};
-use super::{SqliteStore, blocking::blocking, columns, folder::files_now};
+use super::{SqliteStore, blocking::blocking, columns, folder::files_now, spending};
 use crate::ids::ExecutionId;
 use crate::store::{Status, StoreError};
 
@@ -21,13 +21,14 @@ pub(super) const NEEDED_BY: &str = "SELECT exec_id FROM executions WHERE origina
      WHERE below.id = ?2 AND above.status IN ('running', 'waiting')
      LIMIT 1";
 /// Deletes all rows that refer to the execution with a key.
-pub(super) const BELONGINGS: [&str; 6] = [
+pub(super) const BELONGINGS: [&str; 7] = [
     "DELETE FROM journal WHERE execution = ?1",
     "DELETE FROM waits WHERE execution = ?1",
     "DELETE FROM artifacts WHERE execution = ?1",
     "DELETE FROM logs WHERE execution = ?1",
     "DELETE FROM tags WHERE execution = ?1",
     "DELETE FROM blob_uses WHERE execution = ?1",
+    "DELETE FROM model_calls WHERE execution = ?1",
 ];
 pub(super) const CACHED: &str = "DELETE FROM cache WHERE execution = ?1";
 /// Last: SQLite checks that nothing refers to the row any more.
@@ -52,6 +53,7 @@ pub(super) fn delete(db: &Connection, id: ExecutionId) -> Result<(), DbError> {
         db.prepare_cached(sql)?.execute([key])?;
     }
     db.prepare_cached(CACHED)?.execute([id.as_bytes()])?;
+    spending::forget(db, id)?;
     db.prepare_cached(ITSELF)?.execute([key])?;
     Ok(())
 }
@@ -59,7 +61,8 @@ pub(super) fn delete(db: &Connection, id: ExecutionId) -> Result<(), DbError> {
 /// The files of blobs and components that rows refer to.
 fn needed(db: &Connection) -> Result<HashSet<String>, DbError> {
     let mut names = HashSet::new();
-    let mut blobs = db.prepare_cached("SELECT DISTINCT hash FROM blob_uses")?;
+    let mut blobs =
+        db.prepare_cached("SELECT hash FROM blob_uses UNION SELECT blob FROM model_answers WHERE blob IS NOT NULL")?;
     let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     names.extend(columns::collect(blobs.query([])?, |row| Ok(hex(row.get("hash")?)))?);
     let mut components = db.prepare_cached("SELECT DISTINCT component FROM executions")?;

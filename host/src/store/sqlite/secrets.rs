@@ -64,8 +64,7 @@ impl Secrets for SqliteStore {
                     return Err(changed(&name));
                 }
                 let key: i64 = db.query_row(KEY, [&name], |row| row.get(0))?;
-                db.execute(FORGET, [key])?;
-                Ok(())
+                forget(db, key)
             })
             .await
     }
@@ -133,9 +132,20 @@ fn put(db: &Connection, new: &SecretRow) -> Result<(), DbError> {
         ],
     )?;
     let key: i64 = db.query_row(KEY, [&new.name], |row| row.get(0))?;
-    db.execute(FORGET, [key])?;
+    forget(db, key)?;
     for value in &new.values {
         db.execute("INSERT INTO secret_values (secret, key, sealed) VALUES (?1, ?2, ?3)", params![key, value.key, value.sealed])?;
     }
+    Ok(())
+}
+
+/// Removes the values of a secret, and overwrites them: who has the key and an old page of the file could open them else. (The write-ahead log has
+/// them until it begins anew.)
+fn forget(db: &Connection, secret: i64) -> Result<(), DbError> {
+    let overwrite = |whether: &str| db.query_row(&format!("PRAGMA secure_delete = {whether}"), [], |_| Ok(()));
+    overwrite("ON")?;
+    let removed = db.execute(FORGET, [secret]);
+    overwrite("OFF")?;
+    removed?;
     Ok(())
 }

@@ -10,6 +10,7 @@ mod plans;
 mod refusals;
 mod runners;
 mod scenes;
+mod spending;
 mod sweep;
 
 use tempfile::TempDir;

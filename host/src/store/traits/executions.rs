@@ -177,8 +177,8 @@ pub trait Executions {
     async fn abandoned(&self, limit: u64) -> Result<Vec<ExecutionId>, StoreError>;
     /// The next moment after this one at which an execution goes on by itself, whoever holds it. Those before it are `due`.
     async fn next_wake(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
-    /// Removes an ended execution with its journal, questions, artifacts, logs, labels and cached results. What only it needed of large
-    /// values and components is removed by [`Executions::sweep`].
+    /// Removes an ended execution with its journal, questions, artifacts, logs, labels, cached results and records of model calls. What only it
+    /// needed of large values and components is removed by [`Executions::sweep`]. What it spent stays in the accounts of its flow and its days.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when it has not ended, or when one that has not ended replays it or is its parent.

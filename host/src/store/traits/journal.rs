@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 
-use super::{CacheEntry, Lease, LogRow, NewExecution, NewWait, Status};
+use super::{CacheEntry, Lease, LogRow, ModelCallRow, NewExecution, NewWait, Status};
 use crate::clock::Timestamp;
 use crate::ids::{ComponentDigest, ExecutionId};
 use crate::journal::{EncodedEntry, Failure, Payload, PayloadHash};
@@ -91,6 +91,8 @@ pub struct Append {
     pub child: Option<Box<NewExecution>>,
     /// Results that may be served again.
     pub cache: Vec<CacheEntry>,
+    /// Records of model calls that ended.
+    pub model_calls: Vec<ModelCallRow>,
     /// Lines for the execution's log.
     pub logs: Vec<LogRow>,
     /// Large values that the entries name.
@@ -108,9 +110,23 @@ pub struct Append {
 impl Append {
     /// One that changes nothing yet.
     pub fn new(at: Timestamp, durability: Durability) -> Self {
-        let (entries, cache, logs, blobs) = Default::default();
+        let (entries, cache, model_calls, logs, blobs) = Default::default();
         let (status, metadata, wait, child, follows) = Default::default();
-        Self { entries, status, metadata, wait, child, cache, logs, blobs, follows, gives_back: false, at, durability }
+        Self {
+            entries,
+            status,
+            metadata,
+            wait,
+            child,
+            cache,
+            model_calls,
+            logs,
+            blobs,
+            follows,
+            gives_back: false,
+            at,
+            durability,
+        }
     }
 }
 

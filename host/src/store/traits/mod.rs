@@ -7,6 +7,7 @@ mod executions;
 mod journal;
 mod leases;
 mod logs;
+mod models;
 mod secrets;
 mod transfer;
 mod waits;
@@ -18,13 +19,33 @@ pub use executions::{ExecutionFilter, ExecutionRow, Executions, NewExecution, Pa
 pub use journal::{Append, Appending, Durability, Hurry, Journal, StatusChange, StoredEntry};
 pub use leases::{Lease, Leases, Wakeups};
 pub use logs::{LogFilter, LogRow, LogSource, Logs, StoredLog};
+pub use models::{
+    AnswerBounds, AnswerKey, ModelAnswer, ModelAnswers, ModelCallRow, ModelCalls, ModelUsage, NewReservation, Reserved,
+    SpendAccount, SpendScope, Spending, Spent, UsageQuery,
+};
 pub use secrets::{SealedValue, SecretRow, Secrets};
 pub use transfer::{ImportedExecution, Imports};
 pub use waits::{NewWait, Resolution, WaitRow, Waits};
 
 /// A whole store.
 pub trait Store:
-    Executions + Journal + Leases + Wakeups + Waits + Artifacts + Cache + Imports + Blobs + Components + Logs + Secrets + Send + Sync
+    Executions
+    + Journal
+    + Leases
+    + Wakeups
+    + Waits
+    + Artifacts
+    + Cache
+    + Imports
+    + Blobs
+    + Components
+    + Logs
+    + Secrets
+    + ModelCalls
+    + Spending
+    + ModelAnswers
+    + Send
+    + Sync
 {
 }
 
@@ -41,6 +62,9 @@ impl<T> Store for T where
         + Components
         + Logs
         + Secrets
+        + ModelCalls
+        + Spending
+        + ModelAnswers
         + Send
         + Sync
 {

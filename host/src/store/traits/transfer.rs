@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{ArtifactRow, LogRow, NewExecution, Status, StoredEntry, WaitRow};
+use super::{ArtifactRow, LogRow, ModelCallRow, NewExecution, Status, StoredEntry, WaitRow};
 use crate::clock::Timestamp;
 use crate::journal::{Failure, Payload, PayloadHash};
 use crate::store::StoreError;
@@ -32,6 +32,8 @@ pub struct ImportedExecution {
     pub waits: Vec<WaitRow>,
     /// What its checkpoints saved.
     pub artifacts: Vec<ArtifactRow>,
+    /// The records of its model calls.
+    pub model_calls: Vec<ModelCallRow>,
     /// Its log.
     pub logs: Vec<LogRow>,
 }

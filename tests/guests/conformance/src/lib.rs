@@ -8,6 +8,7 @@ mod determinism;
 mod effects;
 mod failures;
 mod limits;
+mod models;
 mod parallel;
 mod records;
 mod scripted;

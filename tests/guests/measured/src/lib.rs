@@ -1,7 +1,7 @@
 //! Flows that do next to nothing, for `cargo xtask bench`: what is measured is the host, with a component of an ordinary size.
 
 use std::io::Write as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kitaru::prelude::*;
 
@@ -79,4 +79,23 @@ fn slow_line(_cx: &Checkpoint, path: String, step: u64, milliseconds: u64) -> Re
 #[flow]
 fn count_slow(cx: &Flow, path: String, steps: u64, milliseconds: u64) -> Result<u64> {
     (1..=steps).map(|step| slow_line(cx, path.clone(), step, milliseconds)).sum()
+}
+
+/// Takes an answer piece by piece. Each piece is the moment at which it was sent, in microseconds since the Unix epoch; the result has beside
+/// each the moment at which it was here.
+#[checkpoint]
+fn take_pieces(cx: &Checkpoint, model: String) -> Result<Vec<(u64, u64)>> {
+    let mut moments = Vec::new();
+    for piece in cx.llm("Go on.").model(model).stream()? {
+        let sent = piece?.trim().parse()?;
+        let here = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?;
+        moments.push((sent, here));
+    }
+    Ok(moments)
+}
+
+/// Only that.
+#[flow]
+fn streamed(cx: &Flow, model: String) -> Result<Vec<(u64, u64)>> {
+    take_pieces(cx, model)
 }

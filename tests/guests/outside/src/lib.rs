@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use kitaru::prelude::*;
-use kitaru::raw::{artifacts, checkpoint, log, types::Failure, wait};
+use kitaru::raw::{artifacts, checkpoint, llm, log, types::Failure, wait};
 use kitaru::schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use kitaru::serde::{Deserialize, Serialize};
 
@@ -47,6 +47,7 @@ fn answers() -> Value {
         "wait": answer(wait::wait(&request)),
         "log": answer(log::record(&[("key".into(), "1".into())])),
         "save": answer(artifacts::save("name", &artifacts::Value::Json("1".into()), "output", &[])),
+        "llm": answer(llm::complete(r#"{"prompt":"x"}"#)),
         "load": answer(artifacts::load("00000000-0000-7000-8000-000000000000", "name")),
     })
 }

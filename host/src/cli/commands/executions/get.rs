@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::cli::context::Context;
+use crate::cli::costs;
 use crate::cli::drive::answer_command;
 use crate::cli::error::CliError;
 use crate::cli::table::{fields, table};
@@ -58,6 +59,7 @@ fn text(view: &ExecutionView) -> String {
         "Failure",
         summary.failure.as_ref().map(|failure| format!("{} ({}, {})", failure.message, failure.exception_type, failure.origin)),
     );
+    add("Cost", view.llm_usage_summary_v1.as_ref().map(costs::line));
     let grants = view.frozen_execution_spec.get("grants").map(granted).unwrap_or_default();
     add("Granted", Some(if grants.is_empty() { "nothing".into() } else { grants }));
     let mut text = fields(&rows);

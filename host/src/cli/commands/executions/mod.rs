@@ -2,6 +2,7 @@
 
 mod cohort;
 mod compare;
+mod export;
 mod get;
 mod input;
 mod list;
@@ -53,7 +54,7 @@ pub(crate) enum ExecutionsCommand {
     Verify(upkeep::VerifyCommand),
     Upgrade(upkeep::UpgradeCommand),
     Statistics(compare::StatisticsCommand),
-    Export(upkeep::ExportCommand),
+    Export(export::ExportCommand),
     Import(upkeep::ImportCommand),
     Delete(upkeep::DeleteCommand),
 }

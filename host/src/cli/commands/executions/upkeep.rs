@@ -1,4 +1,4 @@
-//! `executions verify | upgrade | export | import | delete`.
+//! `executions verify | upgrade | import | delete`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -96,42 +96,12 @@ fn report(context: &Context, views: &[VerificationView]) -> Result<ExitCode, Cli
     Ok(if views.iter().all(|view| view.holds) { code } else { ExitCode::FAILURE })
 }
 
-/// Write executions, with all that they need, to one file
-#[derive(Debug, Args)]
-pub(crate) struct ExportCommand {
-    /// Execution IDs or unique beginnings of them
-    #[arg(required = true)]
-    executions: Vec<String>,
-    /// The file
-    #[arg(long, value_name = "FILE")]
-    to: PathBuf,
-}
-
-impl ExportCommand {
-    pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
-        let service = context.service()?;
-        let ids = service.resolve_all(&self.executions).await?;
-        let failed = |error: std::io::Error| CliError::new(format!("cannot write `{}`: {error}", self.to.display()));
-        let folder =
-            self.to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| std::path::Path::new("."));
-        // Made beside and renamed, so that a failure leaves nothing half written.
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-        let exported = service.export(&ids, &mut std::io::BufWriter::new(&mut file)).await?;
-        file.as_file().sync_all().map_err(failed)?;
-        let size = file.as_file().metadata().map_err(failed)?.len();
-        file.persist(&self.to).map_err(|error| failed(error.error))?;
-        let exported: Vec<String> = exported.iter().map(ToString::to_string).collect();
-        context.output.say(&format!("Wrote {} to {}", executions(exported.len()), self.to.display()));
-        context.output.item(&json!({ "file": self.to, "size_bytes": size, "executions": exported }), || exported.join("\n"))
-    }
-}
-
 /// Read executions from a file that `export` wrote
 #[derive(Debug, Args)]
 pub(crate) struct ImportCommand {
     /// The file
     file: PathBuf,
-    /// Keep the grants and limits that the executions had where they come from
+    /// Keep the grants, limits and models that the executions had where they come from
     #[arg(long)]
     with_grants: bool,
 }
@@ -147,7 +117,7 @@ impl ImportCommand {
         context.output.say(&format!("Read {}; {} here already", executions(new.len()), known.len()));
         if !narrowed.is_empty() {
             let left_out = executions(narrowed.len());
-            context.output.say(&format!("Grants and raised limits of {left_out} were left out: nobody gave them here"));
+            context.output.say(&format!("Grants, raised limits and models of {left_out} were left out: nobody gave them here"));
             context
                 .output
                 .say("Give them to a replay (`--allow-…`), or import with --with-grants what comes from somebody whom you trust");
@@ -199,6 +169,6 @@ impl DeleteCommand {
 }
 
 /// So many executions, for people.
-fn executions(count: usize) -> String {
+pub(super) fn executions(count: usize) -> String {
     if count == 1 { "1 execution".into() } else { format!("{count} executions") }
 }

@@ -5,9 +5,12 @@ use std::process::Command;
 
 use tempfile::tempdir;
 
-use super::scenes::{claimed, length, record};
+use super::scenes::{accounts, claimed, event, length, model_call, record, set_aside};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Durability, DurabilityMode, ExecutionFilter, Executions, Journal, Leases, Page, StoreOptions};
+use crate::store::{
+    Append, Durability, DurabilityMode, ExecutionFilter, Executions, Journal, Leases, ModelCallRow, ModelCalls, Page, Spending,
+    Spent, StoreOptions,
+};
 
 const FOLDER: &str = "KITARU_TEST_FOLDER";
 
@@ -21,11 +24,11 @@ async fn victim(folder: String, durability: DurabilityMode) {
     }
 }
 
-async fn killed(test: &str, variable: &str, at: u64) -> (usize, usize) {
-    let folder = tempdir().unwrap();
+/// Starts this executable again as the test `test`, on `folder`, to kill itself at the `at`-th append.
+fn kill(test: &str, folder: &Path, variable: &str, at: u64) {
     let status = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--quiet", &format!("store::sqlite::tests::fault::{test}")])
-        .env(FOLDER, folder.path())
+        .env(FOLDER, folder)
         .env(variable, at.to_string())
         .output()
         .unwrap()
@@ -33,6 +36,11 @@ async fn killed(test: &str, variable: &str, at: u64) -> (usize, usize) {
     #[cfg(unix)]
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9), "{status}");
     assert!(!status.success());
+}
+
+async fn killed(test: &str, variable: &str, at: u64) -> (usize, usize) {
+    let folder = tempdir().unwrap();
+    kill(test, folder.path(), variable, at);
     let answered = std::fs::read_to_string(folder.path().join("answered")).map_or(0, |text| text.parse().unwrap());
 
     let store = SqliteStore::open(folder.path()).unwrap();
@@ -81,5 +89,43 @@ async fn e3_in_process_durability_a_kill_loses_as_little() {
     for at in [1, 4, 10] {
         assert_eq!(killed(THIS, "KITARU_FAULT_KILL_AT", at as u64).await, (at - 1, at));
         assert_eq!(killed(THIS, "KITARU_FAULT_KILL_BEFORE", at as u64).await, (at - 1, at - 1));
+    }
+}
+
+/// Makes three model calls, each of which costs 7 of the 10 that were set aside for it.
+async fn spender(folder: String) {
+    let store = SqliteStore::open(Path::new(&folder)).unwrap();
+    let lease = claimed(&store).await;
+    for seq in 0..3 {
+        let event = event();
+        let id = set_aside(&store, lease.execution, event, 10).await;
+        store.settle(id, 7).await.unwrap();
+        let row = ModelCallRow { event: Some(event), ..model_call(lease.execution, 7) };
+        let append = Append { model_calls: vec![row], ..record(seq, 100, Durability::Full) };
+        store.append(&lease, append).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a9_a_kill_loses_no_money_and_counts_none_twice() {
+    const THIS: &str = "a9_a_kill_loses_no_money_and_counts_none_twice";
+    if let Ok(folder) = std::env::var(FOLDER) {
+        return spender(folder).await;
+    }
+    for (variable, at, recorded) in [("KITARU_FAULT_KILL_AT", 2, 2), ("KITARU_FAULT_KILL_BEFORE", 2, 1)] {
+        let folder = tempdir().unwrap();
+        kill(THIS, folder.path(), variable, at);
+        let store = SqliteStore::open(folder.path()).unwrap();
+        let rows = store.list(&ExecutionFilter::default(), Page { offset: 0, limit: 10 }).await.unwrap();
+        let id = rows[0].new.id;
+        assert_eq!(store.model_calls(id).await.unwrap().len() as u64, recorded);
+        for scope in accounts(id) {
+            let spent = Spent { recorded: 7 * recorded, unrecorded: 0, reserved: 7 * (at - recorded) };
+            assert_eq!(store.spent(&scope).await.unwrap(), spent, "{scope:?}");
+        }
+        assert_eq!(store.close_reservations().await.unwrap(), at - recorded);
+        for scope in accounts(id) {
+            assert_eq!(store.spent(&scope).await.unwrap().total(), 14, "{scope:?}");
+        }
     }
 }

@@ -9,7 +9,9 @@ use super::scenes::{claimed, record};
 use crate::journal::PayloadHash;
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::kept_values::ROW_LIMIT;
-use crate::store::{Blobs, Components, Durability, ExecutionFilter, Executions, Journal, StoreError, Wakeups};
+use crate::store::{
+    Blobs, Components, Durability, ExecutionFilter, Executions, Journal, ModelCalls, Secrets, StoreError, Wakeups,
+};
 
 fn change(folder: &Path, sql: &str) {
     Connection::open(folder.join("kitaru.db")).unwrap().execute_batch(sql).unwrap();
@@ -22,7 +24,7 @@ fn a_new_folder_is_made_with_what_is_above_it() {
     drop(SqliteStore::open(&folder).unwrap());
     let db = Connection::open(folder.join("kitaru.db")).unwrap();
     let pragma = |name: &str| db.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!((pragma("application_id"), pragma("user_version")), (0x4B54_5255, 1));
+    assert_eq!((pragma("application_id"), pragma("user_version")), (0x4B54_5255, 2));
     let mode: String = db.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
     let names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect();
@@ -79,9 +81,28 @@ fn e13_a_newer_format_is_refused() {
     drop(SqliteStore::open(folder.path()).unwrap());
     change(folder.path(), "PRAGMA user_version = 7");
     let error = SqliteStore::open(folder.path()).unwrap_err();
-    assert!(matches!(error, StoreError::NewerFormat { found: 7, supported: 1, .. }), "{error:?}");
-    change(folder.path(), "PRAGMA user_version = 1");
+    assert!(matches!(error, StoreError::NewerFormat { found: 7, supported: 2, .. }), "{error:?}");
+    change(folder.path(), "PRAGMA user_version = 2");
     SqliteStore::open(folder.path()).unwrap();
+}
+
+#[tokio::test]
+async fn e13_an_older_format_is_brought_up_to_date() {
+    let folder = tempdir().unwrap();
+    change(folder.path(), "PRAGMA journal_mode = WAL");
+    change(folder.path(), include_str!("../migrations/V1__initial.sql"));
+    change(
+        folder.path(),
+        "PRAGMA application_id = 1263817301; PRAGMA user_version = 1; UPDATE identity SET store_id = zeroblob(16)",
+    );
+    let store = SqliteStore::open(folder.path()).unwrap();
+    assert_eq!(store.store_id().await.unwrap().as_bytes(), &[0; 16], "what was there is there");
+    let lease = claimed(&store).await;
+    store.append(&lease, record(0, 10, Durability::Full)).await.unwrap();
+    assert_eq!(store.model_calls(lease.execution).await.unwrap(), []);
+    drop(store);
+    let db = Connection::open(folder.path().join("kitaru.db")).unwrap();
+    assert_eq!(db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap(), 2);
 }
 
 #[test]

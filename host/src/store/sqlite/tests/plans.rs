@@ -8,9 +8,10 @@ use tempfile::tempdir;
 use crate::ids::{ExecutionId, Ids as _, SystemIds};
 use crate::store::sqlite::executions::{count_of, list_of};
 use crate::store::sqlite::{
-    SqliteStore, artifacts, cache, columns, executions, fence, journal, kept_values, leases, logs, removal, secrets, waits,
+    SqliteStore, artifacts, cache, columns, executions, fence, journal, kept_values, leases, logs, model_answers, model_calls,
+    removal, secrets, spending, waits,
 };
-use crate::store::{Durability, ExecutionFilter, LogFilter, LogSource, Status};
+use crate::store::{Durability, ExecutionFilter, LogFilter, LogSource, Status, UsageQuery};
 
 /// A statement with its values, which SQLite looks at too when it plans; every value is 1000 where none are given.
 struct Asked {
@@ -31,6 +32,11 @@ impl Asked {
 
     fn count(filter: &ExecutionFilter) -> Self {
         let (sql, values) = count_of(filter);
+        Self { sql, values }
+    }
+
+    fn usage(query: &UsageQuery) -> Self {
+        let (sql, values) = model_calls::usage_of(query);
         Self { sql, values }
     }
 
@@ -114,6 +120,60 @@ fn of_a_secret() -> Vec<(&'static str, Vec<&'static str>)> {
     ]
 }
 
+/// What every model call asks, and what it cost.
+fn of_a_model_call() -> Vec<(&'static str, Vec<&'static str>)> {
+    let by_id = || vec!["INTEGER PRIMARY KEY (rowid=?)"];
+    let by_key = || vec!["INDEX model_answers_by_key (key=?)"];
+    let account = "model_spend USING PRIMARY KEY (scope=? AND name=?)";
+    let reserved = "model_reserved USING PRIMARY KEY (scope=? AND name=?)";
+    vec![
+        (model_calls::OF_EXECUTION, vec!["INDEX model_calls_by_call (execution=?)"]),
+        (model_calls::USAGE, vec!["INDEX model_calls_by_call (execution=?)"]),
+        (spending::SUMS, vec![account]),
+        (spending::RESERVED, vec![reserved, "model_reservations USING INTEGER PRIMARY KEY (rowid=?)"]),
+        (spending::BY_FLOW, vec!["model_spend USING PRIMARY KEY (scope=?)"]),
+        (spending::BY_DAY, vec!["model_spend USING PRIMARY KEY (scope=? AND name>? AND name<?)"]),
+        (spending::RESERVATION, by_id()),
+        (spending::SETTLE, by_id()),
+        (spending::OF_CALL, vec!["INDEX model_reservations_by_event (event=?)"]),
+        (spending::END[0], vec!["INDEX model_reserved_by_reservation (reservation=?)"]),
+        (spending::END[1], [by_id(), vec!["INDEX model_reserved_by_reservation (reservation=?)"]].concat()),
+        (spending::OWN_ACCOUNT[0], vec![account]),
+        (spending::OWN_ACCOUNT[1], vec![reserved]),
+        (model_answers::ANSWER, by_key()),
+        (model_answers::OF_KEY, by_key()),
+        (model_answers::USE, by_key()),
+        (model_answers::NEXT_USE, by_id()),
+        (model_answers::SIZE, by_id()),
+        (model_answers::GROW, by_id()),
+        (model_answers::REMOVE, by_id()),
+        (model_answers::EXPIRED, vec!["INDEX model_answers_by_expiry (expires_at<?)"]),
+        (
+            kept_values::DROP,
+            vec![
+                "INDEX kept_values_by_hash (hash=?)",
+                "blob_uses USING PRIMARY KEY (hash=?)",
+                "INDEX model_answers_by_blob (blob=?)",
+            ],
+        ),
+    ]
+}
+
+/// The pages of usage that reports ask for.
+fn by_usage() -> Vec<(UsageQuery, Vec<&'static str>)> {
+    let of_flow = |query: UsageQuery| UsageQuery { flow: Some("flow".into()), ..query };
+    let page =
+        || UsageQuery { since: Some(3), until: Some(9), after: Some((4, 1_000)), limit: Some(10), ..UsageQuery::default() };
+    let (by_day, by_flow) = ("INDEX model_calls_by_day (", "INDEX model_calls_by_flow (flow=? AND ");
+    let execution = "executions USING INTEGER PRIMARY KEY (rowid=?)";
+    vec![
+        (UsageQuery::default(), vec![by_day, execution]),
+        (page(), vec![by_day, execution]),
+        (of_flow(UsageQuery::default()), vec![by_flow, execution]),
+        (of_flow(page()), vec![by_flow, execution]),
+    ]
+}
+
 /// The lists of executions that commands, batches and the scheduler ask for.
 fn by_filter() -> Vec<(ExecutionFilter, Vec<&'static str>)> {
     let running = ExecutionFilter { statuses: vec![Status::Running], ..all() };
@@ -155,6 +215,7 @@ fn of_a_deletion() -> Vec<(&'static str, Vec<&'static str>)> {
         "INDEX logs_by_", // Both begin with the execution.
         "INDEX tags_by_execution (execution=?)",
         "INDEX blob_uses_by_execution (execution=?)",
+        "INDEX model_calls_by_call (execution=?)",
     ];
     let mut steps = vec![
         (removal::FOUND, vec!["INDEX executions_by_exec_id (exec_id=?)"]),
@@ -168,8 +229,13 @@ fn of_a_deletion() -> Vec<(&'static str, Vec<&'static str>)> {
 
 /// The statements of all of these, with what each must use.
 fn statements() -> Vec<(Asked, Vec<&'static str>)> {
-    let mut statements: Vec<_> =
-        by_key().into_iter().chain(of_a_secret()).chain(of_a_deletion()).map(|(sql, uses)| (Asked::of(sql), uses)).collect();
+    let mut statements: Vec<_> = by_key()
+        .into_iter()
+        .chain(of_a_secret())
+        .chain(of_a_model_call())
+        .chain(of_a_deletion())
+        .map(|(sql, uses)| (Asked::of(sql), uses))
+        .collect();
     for (filter, uses) in by_filter() {
         for limit in LIMITS {
             statements.push((Asked::list(&filter, limit), uses.clone()));
@@ -177,6 +243,7 @@ fn statements() -> Vec<(Asked, Vec<&'static str>)> {
         statements.push((Asked::count(&filter), uses));
     }
     statements.extend(by_line().into_iter().map(|(filter, index)| (Asked::lines(&filter), vec![index])));
+    statements.extend(by_usage().into_iter().map(|(query, uses)| (Asked::usage(&query), uses)));
     statements
 }
 
@@ -243,6 +310,14 @@ async fn a_list_of_all_walks_from_the_newest_and_stops_at_its_limit() {
 }
 
 #[tokio::test]
+async fn the_answer_that_makes_room_is_the_first_of_its_index() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let plan = plan(&store, &Asked::of(model_answers::OLDEST)).await;
+    assert_eq!(plan, ["SCAN model_answers USING COVERING INDEX model_answers_by_use"]);
+}
+
+#[tokio::test]
 async fn every_index_is_for_a_statement() {
     let folder = tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
@@ -250,6 +325,7 @@ async fn every_index_is_for_a_statement() {
     for (asked, _) in statements() {
         plans.extend(plan(&store, &asked).await);
     }
+    plans.extend(plan(&store, &Asked::of(model_answers::OLDEST)).await);
     let names = store.writer.write(Durability::Relaxed, |db| {
         let mut statement =
             db.prepare("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY name")?;

@@ -1,10 +1,15 @@
 //! What the tests start from.
 
+use uuid::Uuid;
+
 use crate::clock::Timestamp;
 use crate::ids::{ComponentDigest, ExecutionId, Ids as _, SystemIds};
 use crate::journal::{EncodedEntry, Payload};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Append, Durability, Executions, Journal, Lease, Leases, NewExecution};
+use crate::store::{
+    Append, Durability, Executions, Journal, Lease, Leases, ModelCallRow, NewExecution, NewReservation, Reserved, SpendAccount,
+    SpendScope, Spending,
+};
 
 pub(super) fn execution() -> NewExecution {
     NewExecution {
@@ -39,4 +44,43 @@ pub(super) fn record(seq: u64, size: usize, durability: Durability) -> Append {
 
 pub(super) async fn length(store: &SqliteStore, execution: ExecutionId) -> usize {
     store.entries(execution, 0, u64::MAX).await.unwrap().len()
+}
+
+/// The event of a call.
+pub(super) fn event() -> Uuid {
+    Uuid::from_bytes(*SystemIds.execution().as_bytes())
+}
+
+/// The accounts that the calls of an execution draw on.
+pub(super) fn accounts(execution: ExecutionId) -> [SpendScope; 3] {
+    [SpendScope::Execution(execution), SpendScope::Flow("flow".into()), SpendScope::Day(1)]
+}
+
+/// Sets an amount aside for a call of an execution.
+pub(super) async fn set_aside(store: &SqliteStore, execution: ExecutionId, event: Uuid, amount: u64) -> u64 {
+    let accounts = accounts(execution).map(|scope| SpendAccount { scope, limit: Some(1_000) }).to_vec();
+    let new = NewReservation { event: Some(event), accounts, amount, at: Timestamp::from_micros(1) };
+    match store.reserve(new).await.unwrap() {
+        Reserved::Kept(id) => id,
+        refused => panic!("{refused:?}"),
+    }
+}
+
+/// The record of a call that cost so much.
+pub(super) fn model_call(execution: ExecutionId, spent: u64) -> ModelCallRow {
+    ModelCallRow {
+        execution,
+        call: 0,
+        attempt: 1,
+        ordinal: 0,
+        name: "ask".into(),
+        flow: "flow".into(),
+        day: 1,
+        at: Timestamp::from_micros(1),
+        event: None,
+        usage: "[]".into(),
+        events: String::new(),
+        policies: "{}".into(),
+        spent,
+    }
 }

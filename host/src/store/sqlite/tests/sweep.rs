@@ -7,10 +7,12 @@ use std::time::Duration;
 use tempfile::tempdir;
 
 use super::scenes::{claimed, record};
+use crate::clock::Timestamp;
+use crate::journal::Payload;
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::folder::files_now;
 use crate::store::sqlite::kept_values::ROW_LIMIT;
-use crate::store::{Append, Blobs, Components, Durability, Executions, Journal};
+use crate::store::{AnswerBounds, Append, Blobs, Components, Durability, Executions, Journal, ModelAnswer, ModelAnswers};
 
 const GRACE: Duration = Duration::from_secs(600);
 
@@ -77,6 +79,32 @@ async fn what_a_crash_left_of_a_write_is_swept() {
     make_older(&left, 2 * GRACE);
     assert_eq!(store.sweep(GRACE).await.unwrap(), 4);
     assert!(!left.exists() && under_way.exists() && blob.exists());
+}
+
+#[tokio::test]
+async fn the_value_of_an_answer_that_made_room_goes_with_it_once_it_is_old() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let bounds = AnswerBounds { entries: 1, bytes: 1 << 20 };
+    let keep = async |key: u8, text: &str| {
+        let hash = store.put_blob(text.into()).await.unwrap();
+        let answer = Payload::Blob { hash, len: text.len() as u64 };
+        let answer = ModelAnswer { key: [key; 32], answer, expires_at: None };
+        store.keep_answer(answer, bounds, Timestamp::from_micros(1)).await.unwrap();
+        hash
+    };
+    let (first, second) = (keep(1, "first").await, keep(2, "second").await);
+    assert_eq!(store.get_blob(&first).await.unwrap(), b"first", "somebody may be about to name it");
+    let older = |db: &rusqlite::Connection| Ok(db.execute("UPDATE kept_values SET at = at - 600000000", [])?);
+    store.writer.write(Durability::Relaxed, older).await.unwrap();
+    let lease = claimed(&store).await;
+    store.append(&lease, Append { blobs: vec![second], ..record(0, 10, Durability::Full) }).await.unwrap();
+    let third = keep(3, "third").await;
+    assert_eq!(store.get_blob(&second).await.unwrap(), b"second", "an execution needs it");
+    store.writer.write(Durability::Relaxed, older).await.unwrap();
+    keep(4, "fourth").await;
+    assert!(store.get_blob(&third).await.is_err(), "without a sweep");
+    assert_eq!(store.sweep(Duration::ZERO).await.unwrap(), "first".len() as u64);
 }
 
 #[tokio::test]

@@ -1,0 +1,134 @@
+//! What is kept of a model call: its prompt and response as artifacts, metadata of the checkpoint, and its record.
+
+use kitaru_llm::event::atof;
+use kitaru_llm::gateway::CallRecord;
+use kitaru_llm::models::CallName;
+use kitaru_llm::usage::UsageRecord;
+use serde_json::{Map, Value};
+
+use super::place;
+use crate::clock::Timestamp;
+use crate::engine::EngineError;
+use crate::engine::recorder::Step;
+use crate::engine::run::Run;
+use crate::ids::CallId;
+use crate::store::{ArtifactRow, Durability, ModelCallRow, put_bytes};
+
+/// Which call of which attempt.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Which {
+    pub(super) call: CallId,
+    pub(super) attempt: u32,
+    /// Position among what the attempt asked models.
+    pub(super) ordinal: u32,
+}
+
+/// Saves what was asked and answered, from the artifact with number `first` on; how many artifacts that were.
+pub(super) async fn artifacts(run: &Run, which: Which, first: u32, record: &CallRecord) -> Result<u32, EngineError> {
+    let name = &record.name;
+    let prompt = record.prompt.as_ref().map(|value| (name.prompt_artifact(), "prompt", value));
+    let response = record.response.as_ref().map(|value| (name.response_artifact(), "response", value));
+    let mut saved = 0;
+    for (name, kind, value) in prompt.into_iter().chain(response) {
+        let payload = put_bytes(run.store.as_ref(), value.to_string().into_bytes()).await?;
+        let artifact = ArtifactRow {
+            execution: which.call.execution,
+            call: which.call.index,
+            attempt: which.attempt,
+            ordinal: first.saturating_add(saved),
+            name,
+            kind: kind.to_owned(),
+            media_type: "application/json".to_owned(),
+            is_blob: false,
+            tags: Vec::new(),
+            payload,
+            at: run.clock.now(),
+        };
+        run.store.save(run.recorder.lease(), artifact).await?;
+        saved += 1;
+    }
+    Ok(saved)
+}
+
+/// What the checkpoint's metadata has of the call.
+pub(super) fn metadata(record: &CallRecord) -> Map<String, Value> {
+    let mut metadata = Map::new();
+    record.merge_entry(&mut metadata);
+    let usage = record.usage_metadata();
+    if !usage.is_empty() {
+        metadata.insert("llm_usage_v1".into(), Value::Object(usage));
+    }
+    metadata
+}
+
+/// A call that is being made. Dropped before it has ended, because its flow or its body is cut short, it leaves a record: it may be paid for, and
+/// what was set aside for it counts as spent, for good.
+pub(super) struct UnderWay<'a> {
+    run: &'a Run,
+    row: Option<ModelCallRow>,
+}
+
+impl<'a> UnderWay<'a> {
+    pub(super) fn new(run: &'a Run, which: Which, name: &CallName) -> Self {
+        let at = run.clock.now();
+        let row = ModelCallRow {
+            execution: which.call.execution,
+            call: which.call.index,
+            attempt: which.attempt,
+            ordinal: which.ordinal,
+            name: name.to_string(),
+            flow: run.row.new.flow.clone(),
+            day: at.since_epoch().as_secs() / 86_400,
+            at,
+            event: Some(place::call_event(which)),
+            usage: "[]".to_owned(),
+            events: String::new(),
+            policies: "null".to_owned(),
+            spent: 0,
+        };
+        Self { run, row: Some(row) }
+    }
+
+    /// It has ended, and has another record.
+    pub(super) fn ended(mut self) {
+        self.row = None;
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let Some(row) = self.row.take() else { return };
+        let step = Step { model_calls: vec![row], ..Step::default() };
+        if let Err(error) = self.run.recorder.cork(step, Durability::Relaxed) {
+            tracing::debug!(error = &error as &dyn std::error::Error, "a model call that was cut short was not recorded");
+        }
+    }
+}
+
+/// The call's record.
+pub(super) fn row(run: &Run, which: Which, record: &CallRecord) -> ModelCallRow {
+    let at = Timestamp::from_micros(record.ended_at.as_micros());
+    let mut events = String::new();
+    for event in &record.events {
+        // A line ends itself, or it does not.
+        events.push_str(atof::to_line(event).trim_end_matches('\n'));
+        events.push('\n');
+    }
+    // What a body says that it spent by itself is its own word: without a grant it must not use up the budgets of others.
+    let granted = record.selected.as_ref().is_some_and(|model| place::is_granted(&run.spec.grants, model));
+    ModelCallRow {
+        execution: which.call.execution,
+        call: which.call.index,
+        attempt: which.attempt,
+        ordinal: which.ordinal,
+        name: record.name.to_string(),
+        flow: run.row.new.flow.clone(),
+        day: at.since_epoch().as_secs() / 86_400,
+        at,
+        event: Some(place::call_event(which)),
+        usage: Value::Array(record.usage.iter().map(UsageRecord::to_json).collect()).to_string(),
+        events,
+        policies: record.policies.to_string(),
+        spent: if granted { record.spent().as_nanos() } else { 0 },
+    }
+}

@@ -1,0 +1,102 @@
+//! Calls that a checkpoint body holds on to: answers in pieces, and calls that it makes by itself.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kitaru_llm::gateway::{CallStream, ManualSpan, SpanEnd};
+use serde_json::Value;
+
+use super::body::BodyCalls;
+use super::failure;
+use super::kept::Which;
+use crate::journal::Failure;
+use crate::sandbox::{ModelSpan, ModelStream, Stop};
+
+/// What is recorded of a call that its body let go of.
+const DROPPED: &str = "the body let go of it";
+
+/// An answer in pieces.
+pub(super) struct LiveStream {
+    calls: Arc<BodyCalls>,
+    which: Which,
+    stream: Option<CallStream>,
+}
+
+impl LiveStream {
+    pub(super) fn new(calls: Arc<BodyCalls>, which: Which, stream: CallStream) -> Self {
+        Self { calls, which, stream: Some(stream) }
+    }
+}
+
+#[async_trait]
+impl ModelStream for LiveStream {
+    async fn next(&mut self) -> Result<Result<Option<String>, Failure>, Stop> {
+        let Some(stream) = &mut self.stream else { return Ok(Ok(None)) };
+        Ok(stream.next().await.transpose().map_err(failure))
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<Result<String, Failure>, Stop> {
+        // It is held on to until all of it is there: a body that is cut short meanwhile leaves a record.
+        if let Some(stream) = &mut self.stream {
+            while stream.next().await.is_some() {}
+        }
+        let Some(stream) = self.stream.take() else { return Ok(Err(Failure::usage("the call has ended"))) };
+        let record = stream.finish().await;
+        Ok(self.calls.keep(self.which, record).await?)
+    }
+
+    async fn abort(mut self: Box<Self>, reason: String) -> Result<(), Stop> {
+        let Some(stream) = self.stream.take() else { return Ok(()) };
+        let record = stream.abort(&reason).await;
+        // That it broke off is what the body wants.
+        let _ = self.calls.keep(self.which, record).await?;
+        Ok(())
+    }
+}
+
+impl Drop for LiveStream {
+    /// It ends here, and was paid for so far: that is recorded by somebody else.
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            self.calls.record_later(self.which, async move { stream.abort(DROPPED).await });
+        }
+    }
+}
+
+/// A call that the body makes by itself.
+pub(super) struct LiveSpan {
+    calls: Arc<BodyCalls>,
+    which: Which,
+    span: Option<ManualSpan>,
+}
+
+impl LiveSpan {
+    pub(super) fn new(calls: Arc<BodyCalls>, which: Which, span: ManualSpan) -> Self {
+        Self { calls, which, span: Some(span) }
+    }
+}
+
+#[async_trait]
+impl ModelSpan for LiveSpan {
+    async fn end(mut self: Box<Self>, response: Value) -> Result<Result<(), Failure>, Stop> {
+        let Some(span) = self.span.take() else { return Ok(Err(Failure::usage("the call has ended"))) };
+        let record = span.end(response, SpanEnd::default()).await;
+        Ok(self.calls.keep(self.which, record).await?.map(drop))
+    }
+
+    async fn fail(mut self: Box<Self>, error_type: String) -> Result<Result<(), Failure>, Stop> {
+        let Some(span) = self.span.take() else { return Ok(Err(Failure::usage("the call has ended"))) };
+        let record = span.fail(&error_type).await;
+        // That it failed is what the body says, and no failure of saying so.
+        let _ = self.calls.keep(self.which, record).await?;
+        Ok(Ok(()))
+    }
+}
+
+impl Drop for LiveSpan {
+    fn drop(&mut self) {
+        if let Some(span) = self.span.take() {
+            self.calls.record_later(self.which, async move { span.fail("not_ended").await });
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! A component that is compiled, linked and ready to be instantiated, whichever of our worlds it is of.
+
+use std::future::Future;
+use std::sync::OnceLock;
+
+use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::{PoolConcurrencyLimitError, Store};
+
+use super::code_cache::Code;
+use super::error::ComponentError;
+use super::instance;
+use super::runtime::{Allocator, Sandbox};
+use super::state::HostState;
+use crate::ids::ComponentDigest;
+
+/// A component as code, in the engine that its instances come from.
+pub(super) struct Compiled<'a> {
+    pub(super) digest: ComponentDigest,
+    pub(super) component: Component,
+    pub(super) allocator: &'a Allocator,
+}
+
+impl<'a> Compiled<'a> {
+    /// Compiles a component, or takes it from the cache. Compiling occupies the calling thread.
+    pub(super) fn new(sandbox: &'a Sandbox, bytes: &[u8]) -> Result<Self, ComponentError> {
+        check_header(bytes)?;
+        let digest = ComponentDigest::of(bytes);
+        let cached = sandbox.cache.as_ref().and_then(|cache| cache.code(digest));
+        let cached = cached.and_then(|code| {
+            let loaded = loaded(sandbox, &code);
+            loaded.inspect_err(|error| tracing::warn!(%error, "compiled code in the cache is unusable; compiling again")).ok()
+        });
+        let (component, allocator) = match cached {
+            Some(loaded) => loaded,
+            None => {
+                let code = sandbox.any()?.engine.precompile_component(bytes).map_err(ComponentError::Invalid)?;
+                if let Some(cache) = &sandbox.cache {
+                    cache.store(digest, &code);
+                }
+                loaded(sandbox, &Code::of_this_process(code)).map_err(ComponentError::Invalid)?
+            }
+        };
+        Ok(Self { digest, component, allocator })
+    }
+}
+
+/// What components of one of our worlds have in common: a component that is linked, and whose exports were found.
+pub(super) trait World: Sized {
+    /// An instance with its exports.
+    type Instance;
+
+    /// What such components are linked with.
+    fn linker(allocator: &Allocator) -> wasmtime::Result<&Linker<HostState>>;
+    /// Finds the exports.
+    fn linked(pre: InstancePre<HostState>) -> wasmtime::Result<Self>;
+    /// What is linked.
+    fn pre(&self) -> &InstancePre<HostState>;
+    /// A fresh instance.
+    fn instantiate(&self, store: &mut Store<HostState>) -> impl Future<Output = wasmtime::Result<Self::Instance>> + Send;
+}
+
+/// A component that is ready to be instantiated.
+pub(super) struct Prepared<W> {
+    /// From the pool, where that has room for its parts.
+    world: W,
+    /// For instances that the pool has no room for.
+    overflow: OnceLock<W>,
+}
+
+impl<W: World> Prepared<W> {
+    /// Links a component.
+    pub(super) fn new(compiled: &Compiled<'_>) -> wasmtime::Result<Self> {
+        Ok(Self { world: link(compiled.allocator, &compiled.component)?, overflow: OnceLock::new() })
+    }
+
+    /// A fresh instance, with `state`. Where the pool is exhausted it gets its memory from the system, which takes longer.
+    pub(super) async fn instantiate(
+        &self,
+        sandbox: &Sandbox,
+        state: HostState,
+    ) -> (Store<HostState>, wasmtime::Result<W::Instance>) {
+        let mut store = instance::store(self.world.pre().engine(), state);
+        let instance = self.world.instantiate(&mut store).await;
+        match instance {
+            // Nothing of it has run: the pool counts whole components first.
+            Err(error) if error.is::<PoolConcurrencyLimitError>() => {
+                let state = store.into_data();
+                let overflow = match self.overflow(sandbox) {
+                    Ok(overflow) => overflow,
+                    Err(error) => return (instance::store(self.world.pre().engine(), state), Err(error)),
+                };
+                let mut store = instance::store(overflow.pre().engine(), state);
+                let instance = overflow.instantiate(&mut store).await;
+                (store, instance)
+            }
+            instance => (store, instance),
+        }
+    }
+
+    fn overflow(&self, sandbox: &Sandbox) -> wasmtime::Result<&W> {
+        if let Some(overflow) = self.overflow.get() {
+            return Ok(overflow);
+        }
+        let allocator = sandbox.on_demand()?;
+        let code = Code::of_this_process(self.world.pre().component().serialize()?);
+        let overflow = link(allocator, &code.load(&allocator.engine)?)?;
+        Ok(self.overflow.get_or_init(|| overflow))
+    }
+}
+
+fn link<W: World>(allocator: &Allocator, component: &Component) -> wasmtime::Result<W> {
+    W::linked(W::linker(allocator)?.instantiate_pre(component)?)
+}
+
+/// The component in the engine whose instances come from the pool, or else in the other one: the code is the same, and the pool refuses a
+/// component with more parts than it has room for.
+fn loaded<'a>(sandbox: &'a Sandbox, code: &Code) -> wasmtime::Result<(Component, &'a Allocator)> {
+    if let Some(pooled) = sandbox.pooled()
+        && let Ok(component) = code.load(&pooled.engine)
+    {
+        return Ok((component, pooled));
+    }
+    let on_demand = sandbox.on_demand()?;
+    Ok((code.load(&on_demand.engine)?, on_demand))
+}
+
+/// Tells the common mistakes apart by the first eight bytes: magic, version, layer (component model binary format, preamble).
+fn check_header(bytes: &[u8]) -> Result<(), ComponentError> {
+    match bytes {
+        [] => Err(ComponentError::Empty),
+        [0, b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
+        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(ComponentError::CoreModule),
+        _ => Err(ComponentError::NotWasm),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(sandbox: &Sandbox, memories: usize) -> Code {
+        let text = format!("(component (core module $m (memory 1)) {})", "(core instance (instantiate $m)) ".repeat(memories));
+        let engine = &sandbox.any().unwrap().engine;
+        Code::of_this_process(engine.precompile_component(&wat::parse_str(text).unwrap()).unwrap())
+    }
+
+    /// The same code runs in both engines, so that an instance can come from outside when the pool is exhausted.
+    #[tokio::test]
+    async fn a_component_that_the_pool_has_no_room_for_runs_outside_it() {
+        let sandbox = Sandbox::new(None, [0; 32]).unwrap();
+        let Some(pooled) = sandbox.pooled() else { return };
+        let (small, large) = (code(&sandbox, 1), code(&sandbox, 3));
+        let is_pooled = |code: &Code| std::ptr::eq(loaded(&sandbox, code).unwrap().1, pooled);
+        assert!(is_pooled(&small) && !is_pooled(&large));
+        for code in [&small, &large] {
+            let engine = &sandbox.on_demand().unwrap().engine;
+            let component = code.load(engine).unwrap();
+            let mut store = Store::new(engine, ());
+            store.set_epoch_deadline(1);
+            wasmtime::component::Linker::new(engine).instantiate_async(&mut store, &component).await.unwrap();
+        }
+    }
+
+    #[test]
+    fn headers() {
+        assert!(matches!(check_header(b""), Err(ComponentError::Empty)));
+        assert!(matches!(check_header(b"\x7fELF...."), Err(ComponentError::NotWasm)));
+        assert!(matches!(check_header(b"\0asm"), Err(ComponentError::NotWasm)));
+        assert!(matches!(check_header(&wat::parse_str("(module)").unwrap()), Err(ComponentError::CoreModule)));
+        assert!(check_header(&wat::parse_str("(component)").unwrap()).is_ok());
+    }
+}

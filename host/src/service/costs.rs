@@ -1,0 +1,231 @@
+//! What the model calls of one execution used, altogether and by checkpoint.
+
+use std::collections::BTreeMap;
+
+use kitaru_llm::price::NanoUsd;
+use kitaru_llm::usage::{UsageRecord, UsageSummary};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::ServiceError;
+use crate::ids::ExecutionId;
+use crate::journal::{CallRecord, History, Provenance};
+use crate::store::{ModelUsage, Store};
+
+/// What the model calls of a checkpoint used in its execution, by all attempts. All null where it called none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct CheckpointUsage {
+    /// What is known of what they cost, in dollars: nothing where the checkpoint was served. Null also where there was a cost and nobody knows any
+    /// of it.
+    pub cost_usd: Option<NanoUsd>,
+    /// What answers that were there already would have cost, in dollars.
+    pub saved_cost_usd: Option<NanoUsd>,
+    /// Tokens read, those of answers that were there already among them.
+    pub input_tokens: Option<u64>,
+    /// Tokens written, likewise.
+    pub output_tokens: Option<u64>,
+    /// Both.
+    pub total_tokens: Option<u64>,
+    /// Attempts whose cost nobody knows: `cost_usd` is too low by them.
+    pub records_without_cost_count: Option<u64>,
+}
+
+impl From<&UsageSummary> for CheckpointUsage {
+    fn from(summary: &UsageSummary) -> Self {
+        Self {
+            cost_usd: summary.known_cost(),
+            saved_cost_usd: Some(summary.saved_cost_usd),
+            input_tokens: Some(summary.input_tokens),
+            output_tokens: Some(summary.output_tokens),
+            total_tokens: Some(summary.total_tokens),
+            records_without_cost_count: Some(summary.records_without_cost_count),
+        }
+    }
+}
+
+/// Sums over the model calls of an execution.
+#[derive(Debug, Default)]
+pub(super) struct Used {
+    total: UsageSummary,
+    by_call: BTreeMap<u32, UsageSummary>,
+}
+
+impl Used {
+    /// What an execution used.
+    pub(super) async fn read(store: &dyn Store, id: ExecutionId, history: &History) -> Result<Self, ServiceError> {
+        Ok(Self::of(&store.model_usage(id).await?, history.calls()))
+    }
+
+    /// What was paid for stands in the records, of all attempts. A call that was answered again without being made has none: what it would have
+    /// cost stands in its metadata. No record is in both.
+    fn of(rows: &[ModelUsage], calls: &[CallRecord]) -> Self {
+        let mut used = Self::default();
+        for row in rows {
+            let call = usize::try_from(row.call).ok().and_then(|index| calls.get(index));
+            for record in records_of(row) {
+                used.total.count(&record);
+                // A reopened execution may have another call there now: then only the execution paid for it.
+                if call.is_some_and(|call| is_of(call, &record)) {
+                    used.by_call.entry(row.call).or_default().count(&record);
+                }
+            }
+        }
+        for (index, call) in (0_u32..).zip(calls) {
+            for record in reused_by(call) {
+                used.total.count(&record);
+                used.by_call.entry(index).or_default().count(&record);
+            }
+        }
+        used
+    }
+
+    /// All of it; nothing where no model was called.
+    pub(super) fn total(&self) -> Option<UsageSummary> {
+        Some(&self.total).filter(|total| total.usage_record_count > 0).cloned()
+    }
+
+    /// What a durable call used.
+    pub(super) fn of_call(&self, index: u32) -> CheckpointUsage {
+        self.by_call.get(&index).map(CheckpointUsage::from).unwrap_or_default()
+    }
+}
+
+/// The usage records of a model call. Of one that cannot be read it is known that there was a call, and not what it cost.
+pub(super) fn records_of(row: &ModelUsage) -> Vec<UsageRecord> {
+    match serde_json::from_str::<Vec<Value>>(&row.usage) {
+        Ok(records) => records.iter().map(UsageRecord::from_json).collect(),
+        Err(_) => vec![UsageRecord::from_json(&Value::Null)],
+    }
+}
+
+fn is_of(call: &CallRecord, record: &UsageRecord) -> bool {
+    let names = [&call.descriptor.invocation, &call.descriptor.name];
+    record.checkpoint_name.as_ref().is_none_or(|name| names.contains(&name))
+}
+
+/// The usage records of a call that was answered again without being made.
+fn reused_by(call: &CallRecord) -> Vec<UsageRecord> {
+    let end = call.end.as_ref().filter(|end| matches!(end.provenance, Provenance::Served { .. } | Provenance::Cached { .. }));
+    // Few calls ask models, and whatever else is metadata need not even be read.
+    let metadata = end.and_then(|end| end.metadata.as_ref()).filter(|text| text.contains("\"llm_usage_v1\""));
+    let metadata = metadata.and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or_default();
+    let records = metadata.get("llm_usage_v1").and_then(Value::as_object);
+    let read = records.into_iter().flat_map(|records| records.values()).map(UsageRecord::from_json);
+    // Whoever wrote it: what was not made here is not paid for here.
+    read.filter(|record| !record.is_incurred()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::journal::{CallEnd, CallKind, CanonicalJson, Descriptor, Outcome, Payload};
+
+    fn payload() -> Payload {
+        Payload::Inline(b"null".to_vec())
+    }
+
+    fn call(name: &str, provenance: Provenance, metadata: &Value) -> CallRecord {
+        let at = Timestamp::from_micros(0);
+        CallRecord {
+            descriptor: Descriptor {
+                kind: CallKind::Checkpoint,
+                name: name.into(),
+                invocation: format!("{name}_2"),
+                input: payload(),
+                input_hash: CanonicalJson::of(&Value::Null).hash(),
+                checkpoint_type: None,
+            },
+            started_at: at,
+            attempts: Vec::new(),
+            end: Some(CallEnd {
+                outcome: Outcome::Success(payload()),
+                provenance,
+                at,
+                seq: 1,
+                metadata: Some(metadata.to_string()),
+            }),
+            attempts_before_reopening: 0,
+            issued_seq: 0,
+            deadline: None,
+            child: None,
+            retry_at: None,
+            spent_attempts: 0,
+        }
+    }
+
+    fn incurred(checkpoint: &str, cost: Value) -> Value {
+        json!({
+            "record_id": "r", "checkpoint_name": checkpoint, "usage": { "input_tokens": 10, "output_tokens": 5 }, "status": "completed",
+            "billing_effect": "incurred", "cache_status": "executed", "cost": { "estimated_cost_usd": cost, "source": "calculator" },
+        })
+    }
+
+    fn reused(saved: f64) -> Value {
+        json!({
+            "record_id": "r", "usage": { "input_tokens": 10, "output_tokens": 5 }, "billing_effect": "reused_not_incurred",
+            "cost": { "source": "none", "saved_cost_usd": saved },
+        })
+    }
+
+    fn row(call: u32, usage: &str) -> ModelUsage {
+        ModelUsage {
+            position: 1,
+            execution: ExecutionId::from_bytes([7; 16]),
+            call,
+            attempt: 1,
+            ordinal: 0,
+            name: "a".into(),
+            flow: "f".into(),
+            day: 0,
+            at: Timestamp::from_micros(0),
+            usage: usage.into(),
+            spent: 0,
+        }
+    }
+
+    fn served() -> Provenance {
+        Provenance::Cached { source: ExecutionId::from_bytes([8; 16]), call: 3 }
+    }
+
+    #[test]
+    fn what_was_made_is_paid_for_and_what_was_served_is_saved() {
+        let metadata = json!({ "llm_usage_v1": { "x": reused(0.5), "y": incurred("b_2", json!(0.25)) } });
+        let calls =
+            [call("a", Provenance::Ran, &metadata), call("b", served(), &metadata), call("c", Provenance::Ran, &json!({}))];
+        let attempts = json!([incurred("a_2", json!(0.25)), incurred("a", json!(0.25))]).to_string();
+        let used = Used::of(&[row(0, &attempts), row(0, "[]")], &calls);
+        let (made, served) = (used.of_call(0), used.of_call(1));
+        assert_eq!((made.cost_usd, made.total_tokens), (Some(NanoUsd::from_nanos(500_000_000)), Some(30)));
+        assert_eq!((served.cost_usd, served.total_tokens), (Some(NanoUsd::ZERO), Some(15)));
+        assert_eq!(served.saved_cost_usd, Some(NanoUsd::from_nanos(500_000_000)));
+        assert_eq!(used.of_call(2), CheckpointUsage::default());
+        let total = used.total().unwrap();
+        assert_eq!((total.incurred_usage_record_count, total.reused_usage_record_count), (2, 1));
+        assert_eq!(
+            (total.display_cost_usd, total.saved_cost_usd),
+            (NanoUsd::from_nanos(500_000_000), NanoUsd::from_nanos(500_000_000))
+        );
+    }
+
+    #[test]
+    fn what_another_call_cost_that_stood_there_is_the_executions() {
+        let calls = [call("a", Provenance::Ran, &json!({}))];
+        let used = Used::of(&[row(0, &json!([incurred("dropped", json!(0.25))]).to_string())], &calls);
+        assert_eq!(used.of_call(0), CheckpointUsage::default());
+        assert_eq!(used.total().map(|total| total.display_cost_usd), Some(NanoUsd::from_nanos(250_000_000)));
+    }
+
+    #[test]
+    fn a_cost_that_nobody_knows_is_not_zero() {
+        let calls = [call("a", Provenance::Ran, &json!({})), call("b", Provenance::Ran, &json!({}))];
+        let used = Used::of(&[row(0, &json!([incurred("a", Value::Null)]).to_string()), row(1, "damaged")], &calls);
+        for call in [0, 1] {
+            assert_eq!((used.of_call(call).cost_usd, used.of_call(call).records_without_cost_count), (None, Some(1)));
+        }
+        assert_eq!(used.total().and_then(|total| total.known_cost()), None);
+        assert_eq!(Used::of(&[], &calls).total(), None, "no model was called");
+    }
+}

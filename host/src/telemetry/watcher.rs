@@ -1,0 +1,297 @@
+//! Follows executions while this process drives them, and tells files and a collector what happens.
+//!
+//! It reads what is stored, a little later than it happens, and so needs nothing of the engine but to know who is driven: no step waits for
+//! it, and it cannot fail one. Each record is told by the process that was driving when it was made; files know what they have, and get what a
+//! process that died has left out.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use kitaru_llm::event::otel::Options;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
+
+use super::atof_file::AtofFile;
+use super::feed::{Feed, Lineage};
+use super::otlp::{Exporter, OpenSpans, OtlpReport};
+use super::settings::TelemetrySettings;
+use crate::clock::Clock;
+use crate::engine::{EngineError, Monitor};
+use crate::ids::ExecutionId;
+use crate::store::{Store, StoreError};
+
+/// How often running executions are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// Beginnings and ends of drives that wait to be noticed.
+const QUEUE: usize = 16 * 1024;
+/// How long the end of the process waits, for the store and for the collector.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+enum News {
+    /// Somebody here drives it; so many records were made before.
+    Begun(ExecutionId, u64),
+    Stopped(ExecutionId),
+    Finish(oneshot::Sender<Failures>),
+}
+
+/// What went wrong with files and with the reading, first of each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Failures {
+    file: Option<String>,
+    reading: Option<String>,
+}
+
+/// What became of what was to be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TelemetryReport {
+    /// Executions that were not followed, because too many began at a time.
+    pub unfollowed: u64,
+    /// Why files of events are not whole, for people.
+    pub file_error: Option<String>,
+    /// Why an execution could not be read, for people.
+    pub read_error: Option<String>,
+    /// What the collector was sent, where there is one.
+    pub otlp: Option<OtlpReport>,
+}
+
+impl TelemetryReport {
+    /// What a person should know: nothing, where everything went well.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.unfollowed > 0 {
+            problems
+                .push(format!("telemetry: {} executions were not followed, because too many began at a time", self.unfollowed));
+        }
+        problems.extend(self.file_error.as_ref().map(|why| format!("telemetry: events were not written: {why}")));
+        problems.extend(self.read_error.as_ref().map(|why| format!("telemetry: events could not be read: {why}")));
+        if let Some(otlp) = &self.otlp {
+            let lost = otlp.dropped.saturating_add(otlp.refused);
+            match &otlp.first_error {
+                Some(why) => problems.push(format!("telemetry: {lost} spans were not sent: {why}")),
+                None if lost > 0 => {
+                    problems.push(format!("telemetry: {lost} spans were not sent: there were more than the collector took"))
+                }
+                None => {}
+            }
+        }
+        problems
+    }
+}
+
+/// Follows executions until it is told to finish.
+pub struct Watcher {
+    news: mpsc::Sender<News>,
+    unfollowed: Arc<AtomicU64>,
+    otlp: Option<Arc<Exporter>>,
+}
+
+struct NewsDesk {
+    news: mpsc::Sender<News>,
+    unfollowed: Arc<AtomicU64>,
+}
+
+impl Monitor for NewsDesk {
+    fn begun(&self, execution: ExecutionId, records: u64) {
+        if self.news.try_send(News::Begun(execution, records)).is_err() {
+            self.unfollowed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn stopped(&self, execution: ExecutionId) {
+        // If this is lost, it is noticed at the next look that it has ended, or at the end of the process.
+        let _ = self.news.try_send(News::Stopped(execution));
+    }
+}
+
+impl Watcher {
+    /// Starts following; none where nothing is to be told to anybody. Beside it, what was said in the settings and cannot be done, for people.
+    pub fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, settings: TelemetrySettings) -> (Option<Self>, Vec<String>) {
+        let TelemetrySettings { atof, otlp, mut notes } = settings;
+        let content = otlp.as_ref().is_some_and(|otlp| otlp.content);
+        let exporter = otlp.and_then(|otlp| match Exporter::start(otlp, clock) {
+            Ok(exporter) => Some(Arc::new(exporter)),
+            Err(why) => {
+                notes.push(format!("nothing is sent to the collector: {why}"));
+                None
+            }
+        });
+        if atof.is_none() && exporter.is_none() {
+            return (None, notes);
+        }
+        let (news, received) = mpsc::channel(QUEUE);
+        let (followed, failures, otlp) = (HashMap::new(), Failures::default(), exporter.clone());
+        let desk = Desk { store, atof, otlp: exporter, options: Options { content }, followed, failures };
+        tokio::spawn(desk.run(received));
+        (Some(Self { news, unfollowed: Arc::default(), otlp }), notes)
+    }
+
+    /// What an engine tells of its drives.
+    pub fn monitor(&self) -> Arc<dyn Monitor> {
+        Arc::new(NewsDesk { news: self.news.clone(), unfollowed: self.unfollowed.clone() })
+    }
+
+    /// Tells what is left to tell, which takes ten seconds at most.
+    pub async fn finish(&self) -> TelemetryReport {
+        let finished = async {
+            let (done, wait) = oneshot::channel();
+            if self.news.send(News::Finish(done)).await.is_err() {
+                return None;
+            }
+            wait.await.ok()
+        };
+        let failures = tokio::time::timeout(PATIENCE, finished).await.ok().flatten();
+        let late = || Failures { reading: Some("the store took too long".into()), file: None };
+        let Failures { file, reading } = failures.unwrap_or_else(late);
+        if let Some(otlp) = &self.otlp {
+            otlp.flush(PATIENCE).await;
+        }
+        TelemetryReport {
+            unfollowed: self.unfollowed.load(Ordering::Relaxed),
+            file_error: file,
+            read_error: reading,
+            otlp: self.otlp.as_ref().map(|otlp| otlp.report()),
+        }
+    }
+}
+
+/// An execution that is driven here.
+struct Followed {
+    feed: Feed,
+    /// Records from here on are told to the collector: those before were made by somebody else, who told them.
+    from: u64,
+    file: Option<AtofFile>,
+    /// Events that wait for their file, which another process has open.
+    unwritten: Vec<kitaru_llm::event::Event>,
+    spans: OpenSpans,
+    lineage: Option<Lineage>,
+    /// It is not driven here any more, and only its file is not whole yet.
+    stopped: bool,
+}
+
+struct Desk {
+    store: Arc<dyn Store>,
+    atof: Option<PathBuf>,
+    otlp: Option<Arc<Exporter>>,
+    options: Options,
+    followed: HashMap<ExecutionId, Followed>,
+    failures: Failures,
+}
+
+impl Desk {
+    async fn run(mut self, mut news: mpsc::Receiver<News>) {
+        let mut tick = tokio::time::interval(LOOK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                next = news.recv() => match next {
+                    None => return,
+                    Some(News::Begun(id, records)) => self.begin(id, records),
+                    Some(News::Stopped(id)) => {
+                        self.look(id).await;
+                        if let Some(followed) = self.followed.get_mut(&id) {
+                            followed.stopped = true;
+                        }
+                        self.forget(id);
+                    }
+                    Some(News::Finish(done)) => {
+                        self.look_at_all().await;
+                        if self.followed.values().any(|followed| !followed.unwritten.is_empty()) {
+                            let why = || "another process has the file of an execution open".to_owned();
+                            self.failures.file.get_or_insert_with(why);
+                        }
+                        // Nobody may wait any more.
+                        let _ = done.send(self.failures.clone());
+                    }
+                },
+                _ = tick.tick() => self.look_at_all().await,
+            }
+        }
+    }
+
+    fn begin(&mut self, id: ExecutionId, from: u64) {
+        let store = &self.store;
+        let again = self.followed.get_mut(&id).filter(|followed| followed.stopped);
+        if let Some(followed) = again {
+            (followed.stopped, followed.from) = (false, from);
+        }
+        self.followed.entry(id).or_insert_with(|| Followed {
+            // What the journal has was not sanitised for anybody: only an export that somebody asks for shows it.
+            feed: Feed::new(store.clone(), id, false),
+            from,
+            file: None,
+            unwritten: Vec::new(),
+            spans: OpenSpans::default(),
+            lineage: None,
+            stopped: false,
+        });
+    }
+
+    async fn look_at_all(&mut self) {
+        for id in self.followed.keys().copied().collect::<Vec<_>>() {
+            self.look(id).await;
+            self.forget(id);
+        }
+    }
+
+    /// Forgets an execution of which nothing is left to tell.
+    fn forget(&mut self, id: ExecutionId) {
+        let is_done = |followed: &Followed| (followed.stopped || followed.feed.is_over()) && followed.unwritten.is_empty();
+        if self.followed.get(&id).is_some_and(is_done) {
+            self.followed.remove(&id);
+        }
+    }
+
+    async fn look(&mut self, id: ExecutionId) {
+        let Some(followed) = self.followed.get_mut(&id) else { return };
+        let looked = match followed.feed.look().await {
+            Ok(look) => look,
+            // It is about to be created, or was deleted since.
+            Err(EngineError::Store(StoreError::NotFound { .. })) => return,
+            // One that was deleted, or cannot be read, keeps nobody else from being told.
+            Err(error) => {
+                tracing::warn!(execution = %id, error = &error as &dyn std::error::Error, "an execution could not be followed");
+                self.failures.reading.get_or_insert_with(|| error.to_string());
+                self.followed.remove(&id);
+                return;
+            }
+        };
+        if let Some(exporter) = &self.otlp {
+            if followed.lineage.is_none() {
+                followed.lineage = followed.feed.lineage().await.ok();
+            }
+            for (seq, event) in &looked.events {
+                let ended = followed.spans.take(event, self.options);
+                let is_ours = *seq >= followed.from && !followed.stopped;
+                if let (Some(ended), Some(lineage), true) = (ended, &followed.lineage, is_ours) {
+                    exporter.hand_over(ended, lineage);
+                }
+            }
+        }
+        if let Some(folder) = self.atof.as_deref().filter(|_| self.failures.file.is_none()) {
+            followed.unwritten.extend(looked.events.into_iter().map(|(_, event)| event));
+            if let Err(error) = write(folder, id, followed) {
+                tracing::warn!(error, "events are not written any more");
+                self.failures.file = Some(error);
+            }
+        }
+    }
+}
+
+fn write(folder: &std::path::Path, id: ExecutionId, followed: &mut Followed) -> Result<(), String> {
+    let failed = |error: &dyn std::error::Error| {
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        format!("{}: {error}{cause}", AtofFile::path(folder, id).display())
+    };
+    if followed.file.is_none() && !followed.unwritten.is_empty() {
+        followed.file = AtofFile::open(folder, id).map_err(|error| failed(&error))?;
+    }
+    // Another process may still be about to close it: then it is for the next look.
+    let Some(file) = &mut followed.file else { return Ok(()) };
+    let mut events = std::mem::take(&mut followed.unwritten);
+    super::sort(&mut events);
+    events.iter().try_for_each(|event| file.write(event).map_err(|error| failed(&error)))
+}
