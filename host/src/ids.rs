@@ -46,6 +46,13 @@ impl FromStr for ExecutionId {
     }
 }
 
+/// A UUID of version 8 that follows from what was hashed: the same whenever it is derived, and different from all others.
+pub(crate) fn derived_uuid(hasher: &blake3::Hasher) -> Uuid {
+    let mut bytes = [0; 16];
+    hasher.finalize_xof().fill(&mut bytes);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
 /// A secret. Another one of the same name, after it was deleted, has another identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SecretId(Uuid);

@@ -68,6 +68,16 @@ fn a_call_is_overridden_with_a_text_or_a_whole_answer() {
     assert_eq!(models.hits(), 2);
 }
 
+#[test]
+fn a_call_is_made_with_the_request_that_a_replay_gives() {
+    let (models, source) = between();
+    let given = json!({ "between": { "input": { "prompt": "Something else.", "name": "between" } } }).to_string();
+    let again = replay(&models, &source, &["--checkpoint-overrides", &given]);
+    assert_eq!((&again["result"], models.hits()), (&json!("before Answer 1."), 2));
+    assert_eq!(names(&again["checkpoints"], "provenance"), ["served", "ran", "ran"]);
+    assert_eq!(models.provider.calls()[1].received.conversation(), [("user".to_owned(), "Something else.".to_owned())]);
+}
+
 /// The checkpoint is what a replay goes over again, with all calls of its body.
 #[test]
 fn l3_l22_calls_of_a_checkpoint_are_served_or_made_with_it() {

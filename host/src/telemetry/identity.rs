@@ -3,7 +3,7 @@
 use kitaru_llm::event::Event;
 use uuid::Uuid;
 
-use crate::ids::ExecutionId;
+use crate::ids::{ExecutionId, derived_uuid};
 
 const CONTEXT: &str = "kitaru-host 2026-11 event scope";
 
@@ -31,16 +31,13 @@ pub(super) fn copy_of(execution: ExecutionId, seq: u64, ordinal: u32, original: 
     derived(execution, "copy", &[seq, u64::from(ordinal), high, low])
 }
 
-/// A UUID of version 8: the project's own hash.
 fn derived(execution: ExecutionId, what: &str, numbers: &[u64]) -> Uuid {
     let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
     hasher.update(execution.as_bytes()).update(what.as_bytes());
     for number in numbers {
         hasher.update(&number.to_be_bytes());
     }
-    let mut bytes = [0; 16];
-    hasher.finalize_xof().fill(&mut bytes);
-    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    derived_uuid(&hasher)
 }
 
 /// W3C trace ID of an execution: its own identifier, so that one is found by the other.

@@ -138,11 +138,19 @@ impl BodyCalls {
         if takes_it { names.next(given) } else { names.clone().next(given) }
     }
 
-    /// Returns when everything that a call may depend on is durable, and the attempt's beginning with it (E3): the number of an attempt that
-    /// was paid for is not used again.
-    async fn visible(&self) -> Result<(), Stop> {
+    /// Prepares a call, and returns when it may be made: everything that it may depend on is durable then, and the attempt's beginning with it (E3):
+    /// the number of an attempt that was paid for is not used again.
+    async fn begin(&self, request: &Value) -> Result<Result<Prepared, Failure>, Stop> {
+        let prepared = match self.prepare(request).await {
+            Ok(prepared) => prepared,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        if let Err(failure) = self.is_answerable(&prepared.gateway, &prepared.planned).await {
+            return Ok(Err(failure));
+        }
         self.lines.recorded().await;
-        Ok(self.run.recorder.settle().await?)
+        self.run.recorder.settle().await?;
+        Ok(Ok(prepared))
     }
 
     /// Keeps what a call left behind, and gives what its author gets.
@@ -160,14 +168,10 @@ impl BodyCalls {
     }
 
     pub(in crate::engine) async fn ask(self: &Arc<Self>, request: &Value) -> Result<Result<String, Failure>, Stop> {
-        let Prepared { gateway, planned, place, which } = match self.prepare(request).await {
+        let Prepared { gateway, planned, place, which } = match self.begin(request).await? {
             Ok(prepared) => prepared,
             Err(failure) => return Ok(Err(failure)),
         };
-        if let Err(failure) = self.is_answerable(&gateway, &planned).await {
-            return Ok(Err(failure));
-        }
-        self.visible().await?;
         let under_way = UnderWay::new(&self.run, which, planned.name());
         let record = gateway.complete(planned, place).await;
         under_way.ended();
@@ -178,14 +182,10 @@ impl BodyCalls {
         self: &Arc<Self>,
         request: &Value,
     ) -> Result<Result<Box<dyn ModelStream>, Failure>, Stop> {
-        let Prepared { gateway, planned, place, which } = match self.prepare(request).await {
+        let Prepared { gateway, planned, place, which } = match self.begin(request).await? {
             Ok(prepared) => prepared,
             Err(failure) => return Ok(Err(failure)),
         };
-        if let Err(failure) = self.is_answerable(&gateway, &planned).await {
-            return Ok(Err(failure));
-        }
-        self.visible().await?;
         match gateway.stream(planned, place).await {
             Ok(stream) => Ok(Ok(Box::new(LiveStream::new(self.clone(), which, stream)))),
             Err(record) => {

@@ -23,19 +23,18 @@ pub(super) struct Which {
     pub(super) ordinal: u32,
 }
 
-/// Saves what was asked and answered, from the artifact with number `first` on; how many artifacts that were.
-pub(super) async fn artifacts(run: &Run, which: Which, first: u32, record: &CallRecord) -> Result<u32, EngineError> {
+/// Saves what was asked and answered: two artifacts at most, from number `first` on.
+pub(super) async fn artifacts(run: &Run, which: Which, first: u32, record: &CallRecord) -> Result<(), EngineError> {
     let name = &record.name;
     let prompt = record.prompt.as_ref().map(|value| (name.prompt_artifact(), "prompt", value));
     let response = record.response.as_ref().map(|value| (name.response_artifact(), "response", value));
-    let mut saved = 0;
-    for (name, kind, value) in prompt.into_iter().chain(response) {
+    for (ordinal, (name, kind, value)) in (first..).zip(prompt.into_iter().chain(response)) {
         let payload = put_bytes(run.store.as_ref(), value.to_string().into_bytes()).await?;
         let artifact = ArtifactRow {
             execution: which.call.execution,
             call: which.call.index,
             attempt: which.attempt,
-            ordinal: first.saturating_add(saved),
+            ordinal,
             name,
             kind: kind.to_owned(),
             media_type: "application/json".to_owned(),
@@ -45,9 +44,8 @@ pub(super) async fn artifacts(run: &Run, which: Which, first: u32, record: &Call
             at: run.clock.now(),
         };
         run.store.save(run.recorder.lease(), artifact).await?;
-        saved += 1;
     }
-    Ok(saved)
+    Ok(())
 }
 
 /// What the checkpoint's metadata has of the call.
@@ -70,23 +68,7 @@ pub(super) struct UnderWay<'a> {
 
 impl<'a> UnderWay<'a> {
     pub(super) fn new(run: &'a Run, which: Which, name: &CallName) -> Self {
-        let at = run.clock.now();
-        let row = ModelCallRow {
-            execution: which.call.execution,
-            call: which.call.index,
-            attempt: which.attempt,
-            ordinal: which.ordinal,
-            name: name.to_string(),
-            flow: run.row.new.flow.clone(),
-            day: at.since_epoch().as_secs() / 86_400,
-            at,
-            event: Some(place::call_event(which)),
-            usage: "[]".to_owned(),
-            events: String::new(),
-            policies: "null".to_owned(),
-            spent: 0,
-        };
-        Self { run, row: Some(row) }
+        Self { run, row: Some(bare(run, which, name, run.clock.now())) }
     }
 
     /// It has ended, and has another record.
@@ -117,18 +99,29 @@ pub(super) fn row(run: &Run, which: Which, record: &CallRecord) -> ModelCallRow 
     // What a body says that it spent by itself is its own word: without a grant it must not use up the budgets of others.
     let granted = record.selected.as_ref().is_some_and(|model| place::is_granted(&run.spec.grants, model));
     ModelCallRow {
-        execution: which.call.execution,
-        call: which.call.index,
-        attempt: which.attempt,
-        ordinal: which.ordinal,
-        name: record.name.to_string(),
-        flow: run.row.new.flow.clone(),
-        day: at.since_epoch().as_secs() / 86_400,
-        at,
-        event: Some(place::call_event(which)),
         usage: Value::Array(record.usage.iter().map(UsageRecord::to_json).collect()).to_string(),
         events,
         policies: record.policies.to_string(),
         spent: if granted { record.spent().as_nanos() } else { 0 },
+        ..bare(run, which, &record.name, at)
+    }
+}
+
+/// The record of a call of which nothing is known but that it was made.
+fn bare(run: &Run, which: Which, name: &CallName, at: Timestamp) -> ModelCallRow {
+    ModelCallRow {
+        execution: which.call.execution,
+        call: which.call.index,
+        attempt: which.attempt,
+        ordinal: which.ordinal,
+        name: name.to_string(),
+        flow: run.row.new.flow.clone(),
+        day: at.since_epoch().as_secs() / 86_400,
+        at,
+        event: Some(place::call_event(which)),
+        usage: "[]".to_owned(),
+        events: String::new(),
+        policies: "null".to_owned(),
+        spent: 0,
     }
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::kept::Which;
 use crate::engine::run::Run;
+use crate::ids::derived_uuid;
 use crate::sandbox::Grants;
 
 /// Where a call is made.
@@ -34,13 +35,7 @@ pub(super) fn is_granted(grants: &Grants, model: &SelectedModel) -> bool {
 /// The event of a model call of an attempt.
 pub(super) fn call_event(which: Which) -> Uuid {
     let Which { call, attempt, ordinal } = which;
-    derived(&format!("llm {call} {attempt} {ordinal}"))
-}
-
-/// An identifier that is the same whenever it is derived, and different from all others.
-fn derived(name: &str) -> Uuid {
-    let hash = blake3::derive_key("kitaru-host 2026 events of an execution", name.as_bytes());
-    let mut bytes = [0; 16];
-    bytes.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
-    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    let mut hasher = blake3::Hasher::new_derive_key("kitaru-host 2026 events of an execution");
+    hasher.update(format!("llm {call} {attempt} {ordinal}").as_bytes());
+    derived_uuid(&hasher)
 }

@@ -17,23 +17,11 @@ pub(super) const USAGE: &str = "SELECT id, call, attempt, ordinal, name, flow, d
 #[async_trait]
 impl ModelCalls for SqliteStore {
     async fn model_calls(&self, execution: ExecutionId) -> Result<Vec<ModelCallRow>, StoreError> {
-        self.readers
-            .read(move |db| {
-                let key = columns::execution_key(db, execution)?;
-                let mut statement = db.prepare(OF_EXECUTION)?;
-                columns::collect(statement.query([key])?, |row| record(row, execution))
-            })
-            .await
+        self.of_execution(OF_EXECUTION, execution, record).await
     }
 
     async fn model_usage(&self, execution: ExecutionId) -> Result<Vec<ModelUsage>, StoreError> {
-        self.readers
-            .read(move |db| {
-                let key = columns::execution_key(db, execution)?;
-                let mut statement = db.prepare(USAGE)?;
-                columns::collect(statement.query([key])?, |row| usage(row, execution))
-            })
-            .await
+        self.of_execution(USAGE, execution, usage).await
     }
 
     async fn model_usage_of(&self, query: &UsageQuery) -> Result<Vec<ModelUsage>, StoreError> {
@@ -44,6 +32,24 @@ impl ModelCalls for SqliteStore {
                 columns::collect(statement.query(params_from_iter(values))?, |row| {
                     usage(row, ExecutionId::from_bytes(columns::bytes(row, "exec_id")?))
                 })
+            })
+            .await
+    }
+}
+
+impl SqliteStore {
+    /// The rows that a statement about one execution gives.
+    async fn of_execution<T: Send + 'static>(
+        &self,
+        sql: &'static str,
+        execution: ExecutionId,
+        read: fn(&Row<'_>, ExecutionId) -> Result<T, DbError>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.readers
+            .read(move |db| {
+                let key = columns::execution_key(db, execution)?;
+                let mut statement = db.prepare(sql)?;
+                columns::collect(statement.query([key])?, |row| read(row, execution))
             })
             .await
     }
