@@ -87,7 +87,8 @@ fn a_background_process_commits_as_its_command_was_told() {
         let process = runner.strip_prefix("process ").unwrap_or_else(|| panic!("a process and not `{runner}`"));
         let arguments = std::fs::read_to_string(format!("/proc/{process}/cmdline")).expect("its command line");
         assert!(arguments.contains(&format!("--durability\0{expected}\0")), "{arguments:?}");
-        // It ends with its execution.
+        // It ends with its execution. Its runner is on record before its question is.
+        kitaru_tests::until("the question", || (host.get(exec)["status"] == "waiting").then_some(()));
         let _ = host.item(["executions", "input", exec, "--value", "true"]);
         kitaru_tests::until("the end", || (host.get(exec)["status"] == "completed").then_some(()));
     }
