@@ -182,7 +182,9 @@ fn l20_a_key_in_the_middle_of_a_stream_is_taken_out() {
 
 #[test]
 fn an_endless_answer_is_read_no_further_than_its_limit() {
-    const BYTES: u64 = 100_000_000;
+    const BYTES: u64 = 500_000_000;
+    // What lies in the buffers of both sockets was sent too, and the system lets them grow.
+    const BUFFERED: u64 = 150_000_000;
     // The default, whatever the provider says of its length; and a smaller one.
     for (announced, limit, settings) in
         [(true, 0, ""), (false, 33_554_432, ""), (false, 1_000_000, "[llm.answers]\nanswer_bytes = 1000000\n")]
@@ -195,8 +197,7 @@ fn an_endless_answer_is_read_no_further_than_its_limit() {
             let exchange = models.provider.calls().remove(0);
             (exchange.ending != Ending::Open).then_some(exchange)
         });
-        // What lies in the buffers of both sockets was sent too.
-        assert!(exchange.sent < limit + 20_000_000, "{} bytes were sent, {limit} may be read", exchange.sent);
+        assert!(exchange.sent < limit + BUFFERED, "{} bytes were sent, {limit} may be read", exchange.sent);
         assert_eq!((exchange.ending, models.hits()), (Ending::Abandoned, 1));
     }
 }
