@@ -6,7 +6,9 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use async_trait::async_trait;
 use kitaru_host::journal::{Failure, LogLevel};
-use kitaru_host::sandbox::{ArtifactValue, CheckpointPort, CheckpointRun, Current, Grants, Limits, LogSink, Program, Ran, Stop};
+use kitaru_host::sandbox::{
+    ArtifactValue, Audit, Ceiling, CheckpointPort, CheckpointRun, Current, Grants, Limits, LogSink, Program, Ran, Stop,
+};
 use serde_json::Value;
 
 /// Nobody listens.
@@ -47,6 +49,8 @@ pub(crate) async fn checkpoint(program: &Arc<Program>) -> Result<f64> {
             log: Arc::new(Nobody),
             limits: Limits::default(),
             timeout: None,
+            audit: Audit::default(),
+            seat: Ceiling::default().exempt(),
         })
         .await;
     let time = crate::samples::micros(started.elapsed());

@@ -23,6 +23,15 @@
 /// | `cache = true` | Its results may be served to other executions that ask for the same. |
 /// | `cache_key = "v2"` | Part of what has to be the same for that. |
 /// | `cache_ttl = "24h"` | How long such an outcome may be served. |
+/// | `read = ["docs"]`, `write = ["out"]` | Folders that it needs, by their paths in the guest. |
+/// | `env = ["LANG"]` | Environment variables that it needs. |
+/// | `net = ["api.example.com:443"]` | Hosts that it needs to reach. |
+/// | `secrets = ["gh"]` | Secrets that it needs. |
+/// | `llm = ["fast"]` | Models that it needs. |
+///
+/// The last ones are its *needs*. Declaring them grants nothing: whoever runs the flow is shown what is needed, and grants it or not. A checkpoint that
+/// declares any of them gets what it declares and nothing beside, whatever was granted; an empty list says that it needs nothing. One
+/// that declares none has what [`needs!`] says, or else all that was granted.
 ///
 /// Pauses between attempts survive the process.
 ///
@@ -89,3 +98,27 @@ pub use kitaru_macros::data;
 /// # fn main() {}
 /// ```
 pub use kitaru_macros::flow;
+
+/// Declares what a component needs: its flows, which can have models and nothing else, and those of its checkpoints that declare nothing themselves.
+///
+/// The options are those of [`#[checkpoint]`](macro@checkpoint) for needs. Nothing in the brackets says that nothing is needed.
+///
+/// ```
+/// use kitaru::prelude::*;
+///
+/// kitaru::needs! { llm = ["fast"] }
+///
+/// /// Needs a folder, and no model.
+/// #[checkpoint(read = ["docs"])]
+/// fn word_count(cx: &Checkpoint, path: String) -> Result<usize> {
+///     Ok(cx.read_to_string(path)?.split_whitespace().count())
+/// }
+///
+/// #[flow]
+/// fn title(cx: &Flow, path: String) -> Result<String> {
+///     let words = word_count(cx, path)?;
+///     cx.llm(format!("A title for a text of {words} words.")).model("fast").text()
+/// }
+/// # fn main() {}
+/// ```
+pub use kitaru_macros::needs;

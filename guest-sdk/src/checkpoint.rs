@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::artifact::{Blob, Kind};
 use crate::bindings::kitaru::flow::{artifacts, execution};
-use crate::{Error, Result, files, json};
+use crate::{Error, Result, files, json, needs};
 
 /// What a checkpoint's body may do. A checkpoint function gets it as its first parameter.
 ///
@@ -133,7 +133,8 @@ impl Checkpoint {
     /// An environment variable that was granted.
     ///
     /// # Errors
-    /// [`Error::Capability`], which names the flag `--allow-env=NAME`, where it is not granted or not set.
+    /// [`Error::Capability`], which names the flag `--allow-env=NAME`, where it is not granted or not set, and none where the checkpoint declares
+    /// needs and this is not among them.
     ///
     /// ```no_run
     /// # use kitaru::prelude::*;
@@ -141,6 +142,13 @@ impl Checkpoint {
     /// ```
     pub fn env(&self, name: &str) -> Result<String> {
         std::env::var(name).map_err(|error| match error {
+            std::env::VarError::NotPresent if !needs::declares_variable(name) => Error::capability(
+                "",
+                format!(
+                    "this checkpoint does not declare that it needs the environment variable {name}, so no grant lets it see that: \
+                     declare it with env = [\"{name}\"]"
+                ),
+            ),
             std::env::VarError::NotPresent => Error::capability(
                 format!("--allow-env={name}"),
                 format!(

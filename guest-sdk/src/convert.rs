@@ -13,7 +13,8 @@ where
     E: StdError + Send + Sync + 'static,
 {
     /// The message is the error's own, followed by those of its sources that it does not already contain. An I/O error that only
-    /// a missing grant explains becomes [`Error::Capability`], and a raw failure of the host becomes [`Error::Failed`].
+    /// a missing grant explains becomes [`Error::Capability`], and a raw failure of the host becomes [`Error::Failed`]. One of a request says
+    /// itself what becomes of it.
     fn from(error: E) -> Self {
         let any: &(dyn StdError + 'static) = &error;
         if let Some(failure) = any.downcast_ref::<types::Failure>() {
@@ -25,10 +26,21 @@ where
                 _ => Self::Failed(failure),
             };
         }
+        #[cfg(feature = "http")]
+        if let Some(error) = http_error(any) {
+            return error.clone().into_error();
+        }
         let message = with_sources(&error);
         let explained = any.downcast_ref::<io::Error>().and_then(|io| files::explain(io, &message));
         explained.unwrap_or_else(|| Self::new(message))
     }
+}
+
+/// The error of a request, also where it came up while its body was read.
+#[cfg(feature = "http")]
+fn http_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a crate::http::HttpError> {
+    let within = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.downcast_ref().or_else(|| within.and_then(|within| within.downcast_ref()))
 }
 
 fn with_sources(error: &dyn StdError) -> String {

@@ -61,7 +61,7 @@ pub enum Error {
     /// The checkpoint reached for something that it was not granted. Another attempt cannot help: the person who runs the flow
     /// must add the flag.
     Capability {
-        /// The flag of `kitaru-host run` that grants it.
+        /// The flag of `kitaru-host run` that grants it. Empty where no flag does, because the checkpoint does not declare that it needs it.
         flag: String,
         /// The same in words.
         failure: Box<Failure>,

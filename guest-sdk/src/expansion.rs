@@ -14,7 +14,7 @@ pub use crate::executor::block_on;
 pub use crate::manifest::describe;
 pub use crate::outcome::Outcome;
 pub use crate::program::{run_checkpoint, run_flow};
-pub use crate::registry::{CheckpointEntry, CheckpointOptions, Entry, FlowEntry, FlowOptions};
+pub use crate::registry::{CheckpointEntry, CheckpointOptions, ComponentNeeds, Entry, FlowEntry, FlowOptions, Needs};
 pub use inventory;
 
 /// Fails to compile, with a sentence, where a flow is called like a function.

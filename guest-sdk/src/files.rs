@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use crate::bindings::kitaru::flow::execution;
-use crate::{Error, Failure, Origin, Result};
+use crate::{Error, Failure, Origin, Result, needs};
 
 /// A folder that the host opened for this checkpoint.
 #[derive(Debug)]
@@ -44,6 +44,10 @@ pub(crate) fn explain(error: &io::Error, message: &str) -> Option<Error> {
     }
     let granted = granted();
     match error.kind() {
+        io::ErrorKind::NotFound if granted.is_empty() && needs::declares_no_folder() => Some(Error::capability(
+            "",
+            format!("{message}: this checkpoint does not declare that it needs a folder, so no grant gives it one"),
+        )),
         io::ErrorKind::NotFound if granted.is_empty() => Some(Error::capability(
             "--allow-read=<folder>",
             format!(
@@ -66,6 +70,15 @@ pub(crate) fn explain(error: &io::Error, message: &str) -> Option<Error> {
 }
 
 fn missing(access: &str, path: &Path) -> Error {
+    if !needs::declares_path(access, path) {
+        let folder = folder_of(path);
+        let message = format!(
+            "this checkpoint does not declare that it needs to {access} {}, so no grant lets it: declare it with {access} = [\"{}\"]",
+            path.display(),
+            folder.display()
+        );
+        return Error::capability("", message);
+    }
     let flag = format!("--allow-{access}={}", folder_of(path).display());
     let message = format!("no grant lets this checkpoint {access} {}: grant it with {flag}", path.display());
     Error::capability(flag, message)
@@ -92,7 +105,7 @@ fn covering<'g>(path: &Path, granted: &'g [Granted]) -> Option<&'g Granted> {
 
 /// Without the parts that change nothing: `/docs`, `./docs` and `docs/old/..` are one folder to a guest, whose working folder is
 /// `/`. None where `..` leads out of it.
-fn plain(path: &Path) -> Option<PathBuf> {
+pub(crate) fn plain(path: &Path) -> Option<PathBuf> {
     let mut plain = PathBuf::new();
     for part in path.components() {
         match part {

@@ -85,6 +85,11 @@
 //! # fn main() {}
 //! ```
 //!
+//! # The world
+//!
+//! A checkpoint reaches what was granted: files and the environment with `std` or through [`Checkpoint`], servers through [`http`], and secrets
+//! through [`secret`](secret()), which gives a placeholder that the host replaces in requests.
+//!
 //! # Values
 //!
 //! Arguments and results cross between instances as JSON, so their types implement `Serialize`, `Deserialize` and `JsonSchema`:
@@ -112,16 +117,20 @@ mod error;
 mod executor;
 mod files;
 mod flow;
+#[cfg(feature = "http")]
+pub mod http;
 mod json;
 pub mod llm;
 mod manifest;
 mod misuse;
+mod needs;
 mod outcome;
 mod pending;
 mod program;
 mod registry;
 mod schema;
 mod scope;
+mod secrets;
 
 pub mod prelude;
 pub mod raw;
@@ -131,7 +140,7 @@ pub mod expansion;
 
 pub use answer::{Answer, Wait};
 pub use artifact::{Blob, Kind, UnknownKind};
-pub use attributes::{checkpoint, data, flow};
+pub use attributes::{checkpoint, data, flow, needs};
 pub use checkpoint::Checkpoint;
 pub use child::Child;
 pub use codec::Data;
@@ -147,5 +156,6 @@ pub use futures_util::{join, try_join};
 pub use pending::{AnyPending, Pending, PendingAll, select};
 pub use schemars;
 pub use scope::{FlowScope, Scope};
+pub use secrets::{secret, secret_key};
 pub use serde;
 pub use serde_json;

@@ -1,9 +1,11 @@
 //! The manifest: what `describe` tells the host about the component's flows and checkpoints.
 
+use std::collections::BTreeSet;
+
 use schemars::Schema;
 use serde::Serialize;
 
-use crate::registry::{self, CheckpointOptions, Entry, FlowOptions};
+use crate::registry::{self, CheckpointOptions, Entry, FlowOptions, Needs};
 
 #[derive(Serialize)]
 struct Manifest {
@@ -11,6 +13,8 @@ struct Manifest {
     sdk: Sdk,
     flows: Vec<Function>,
     checkpoints: Vec<Function>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needs: Option<AllNeeds>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<String>,
 }
@@ -29,6 +33,8 @@ struct Function {
     input: Schema,
     result: Schema,
     options: Options,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needs: Option<Needs>,
 }
 
 #[derive(Serialize)]
@@ -50,18 +56,19 @@ pub fn describe() -> String {
     let manifest = Manifest {
         manifest: 1,
         sdk: Sdk { name: "kitaru-rust", version: env!("CARGO_PKG_VERSION") },
-        flows: flows.into_iter().map(|flow| function(&flow.0, Options::Flow(flow.1))).collect(),
+        flows: flows.into_iter().map(|flow| function(&flow.0, Options::Flow(flow.1), None)).collect(),
         checkpoints: checkpoints
             .into_iter()
-            .map(|checkpoint| function(&checkpoint.entry, Options::Checkpoint(checkpoint.options)))
+            .map(|checkpoint| function(&checkpoint.entry, Options::Checkpoint(checkpoint.options), checkpoint.needs))
             .collect(),
+        needs: AllNeeds::of(&registry::component_needs()),
         errors,
     };
     // Names, texts and schemas: nothing in it can fail to be JSON.
     serde_json::to_string(&manifest).unwrap_or_default()
 }
 
-fn function<S>(entry: &Entry<S>, options: Options) -> Function {
+fn function<S>(entry: &Entry<S>, options: Options, needs: Option<Needs>) -> Function {
     Function {
         name: entry.name,
         doc: (!entry.doc.is_empty()).then_some(entry.doc),
@@ -69,6 +76,38 @@ fn function<S>(entry: &Entry<S>, options: Options) -> Function {
         input: (entry.input)(),
         result: (entry.result)(),
         options,
+        needs,
+    }
+}
+
+/// What all declarations of a component need together, each once and in order.
+#[derive(Serialize)]
+struct AllNeeds {
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    read: BTreeSet<&'static str>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    write: BTreeSet<&'static str>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    env: BTreeSet<&'static str>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    net: BTreeSet<&'static str>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    secrets: BTreeSet<&'static str>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    llm: BTreeSet<&'static str>,
+}
+
+impl AllNeeds {
+    fn of(declared: &[Needs]) -> Option<Self> {
+        let all = |list: fn(&Needs) -> &'static [&'static str]| declared.iter().flat_map(list).copied().collect();
+        (!declared.is_empty()).then(|| Self {
+            read: all(|needs| needs.read),
+            write: all(|needs| needs.write),
+            env: all(|needs| needs.env),
+            net: all(|needs| needs.net),
+            secrets: all(|needs| needs.secrets),
+            llm: all(|needs| needs.llm),
+        })
     }
 }
 

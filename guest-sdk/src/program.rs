@@ -1,5 +1,6 @@
 //! The entry points that the host calls: runs the flow or checkpoint of a name.
 
+use crate::needs;
 use crate::registry::{self, Entry};
 use crate::{Checkpoint, Error, Failure, Flow, Origin, Result};
 
@@ -14,6 +15,9 @@ pub fn run_flow(name: &str, input: &str) -> Result<String> {
 pub fn run_checkpoint(name: &str, input: &str) -> Result<String> {
     let checkpoints = registry::checkpoints();
     let checkpoint = find("checkpoint", name, checkpoints.iter().map(|checkpoint| &checkpoint.entry))?;
+    if let Some(running) = checkpoints.iter().copied().find(|checkpoint| checkpoint.entry.name == name) {
+        needs::begin(running);
+    }
     (checkpoint.run)(&Checkpoint::new(), input)
 }
 

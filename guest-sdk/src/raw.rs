@@ -9,4 +9,4 @@
 //! println!("{} runs {}", current.execution_id, current.flow);
 //! ```
 
-pub use crate::bindings::kitaru::flow::{artifacts, calls, checkpoint, execution, flows, llm, log, types, wait};
+pub use crate::bindings::kitaru::flow::{artifacts, calls, checkpoint, execution, flows, llm, log, secrets, types, wait};

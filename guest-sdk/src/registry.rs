@@ -45,7 +45,36 @@ pub struct CheckpointEntry {
     pub entry: Entry<Checkpoint>,
     /// What its attribute says.
     pub options: CheckpointOptions,
+    /// What its attribute declares, if it declares anything.
+    pub needs: Option<Needs>,
 }
+
+/// Declared needs, by kind, in the manifest's form.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Needs {
+    /// Folders to read.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub read: &'static [&'static str],
+    /// Folders to read and write.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub write: &'static [&'static str],
+    /// Environment variables.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub env: &'static [&'static str],
+    /// Hosts.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub net: &'static [&'static str],
+    /// Secrets.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub secrets: &'static [&'static str],
+    /// Models.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub llm: &'static [&'static str],
+}
+
+/// What a component declares, beside its checkpoints.
+#[derive(Debug)]
+pub struct ComponentNeeds(pub Needs);
 
 /// What a checkpoint's attribute says, in the manifest's form.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -94,6 +123,7 @@ pub struct CheckpointOptions {
 
 inventory::collect!(FlowEntry);
 inventory::collect!(CheckpointEntry);
+inventory::collect!(ComponentNeeds);
 
 /// All flows, sorted by name.
 pub(crate) fn flows() -> Vec<&'static FlowEntry> {
@@ -107,4 +137,9 @@ pub(crate) fn checkpoints() -> Vec<&'static CheckpointEntry> {
     let mut checkpoints: Vec<_> = inventory::iter::<CheckpointEntry>().collect();
     checkpoints.sort_by_key(|checkpoint| (checkpoint.entry.name, checkpoint.entry.place));
     checkpoints
+}
+
+/// What the component declares, one entry for each place where it does.
+pub(crate) fn component_needs() -> Vec<Needs> {
+    inventory::iter::<ComponentNeeds>().map(|needs| needs.0).collect()
 }

@@ -39,6 +39,23 @@ fn renamed(_cx: &Flow, text: String, times: Option<usize>) -> Result<String> {
     Ok(text.repeat(times.unwrap_or(1)))
 }
 
+kitaru::needs! { llm = ["smart", "fast"] }
+
+/// Needs something of every kind.
+#[checkpoint(read = ["docs"], write = ["out"], env = ["LANG"], net = ["api.example.com:443"], secrets = ["gh"], llm = ["fast"])]
+fn needy(cx: &Checkpoint, path: String, name: String) -> Result<String> {
+    Ok(cx.read_to_string(path)? + &cx.env(&name)?)
+}
+
+#[checkpoint(net = [])]
+fn modest(_cx: &Checkpoint) -> Result<()> {
+    Ok(())
+}
+
+mod more {
+    kitaru::needs! { env = ["TZ"], llm = ["fast"] }
+}
+
 mod twin {
     use kitaru::prelude::*;
 
@@ -62,7 +79,7 @@ fn the_manifest_lists_flows_and_checkpoints_by_name() {
         manifest[list].as_array().unwrap().iter().map(|f| f["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(names("flows"), ["first", "second"]);
-    assert_eq!(names("checkpoints"), ["measure", "parse-it", "twin", "twin"]);
+    assert_eq!(names("checkpoints"), ["measure", "modest", "needy", "parse-it", "twin", "twin"]);
     assert_eq!(
         manifest["flows"][0],
         json!({
@@ -97,8 +114,34 @@ fn schemas_carry_their_definitions_and_options_follow() {
     assert_eq!(measure["input"]["required"], json!(["thing", "sizes"]));
     assert_eq!(measure["result"]["type"], "object");
     assert_eq!((&measure["result"]["title"], &measure["result"]["description"]), (&json!("Size"), &json!("How large it is.")));
-    assert_eq!(manifest["checkpoints"][1]["parameters"], json!(["type"]));
-    assert_eq!(manifest["checkpoints"][1]["options"], json!({ "retries": 0, "type": null }));
+    assert_eq!(manifest["checkpoints"][3]["parameters"], json!(["type"]));
+    assert_eq!(manifest["checkpoints"][3]["options"], json!({ "retries": 0, "type": null }));
+}
+
+#[test]
+fn needs_are_carried() {
+    let manifest: Value = from_str(&kitaru::expansion::describe()).unwrap();
+    assert_eq!(manifest["needs"], json!({ "env": ["TZ"], "llm": ["fast", "smart"] }), "of all places, each once");
+    assert_eq!(manifest["checkpoints"][0].get("needs"), None, "one that says nothing");
+    assert_eq!(manifest["checkpoints"][1]["needs"], json!({}), "one that says that it needs nothing");
+    assert_eq!(
+        manifest["checkpoints"][2]["needs"],
+        json!({
+            "read": ["docs"], "write": ["out"], "env": ["LANG"], "net": ["api.example.com:443"], "secrets": ["gh"], "llm": ["fast"],
+        })
+    );
+}
+
+#[test]
+fn what_is_not_declared_is_told_without_a_flag() {
+    let run = |path: &str, name: &str| {
+        let input = json!({ "path": path, "name": name }).to_string();
+        kitaru::expansion::run_checkpoint("needy", &input).unwrap_err()
+    };
+    let Error::Capability { flag, failure } = run("Cargo.toml", "NOT_DECLARED") else { panic!("not a capability error") };
+    assert!(flag.is_empty() && failure.message.contains("does not declare"), "{failure}");
+    let Error::Capability { flag, failure } = run("Cargo.toml", "LANG_THAT_IS_NOT_SET") else { panic!("not a capability error") };
+    assert!(flag.is_empty() && failure.message.contains("env = [\"LANG_THAT_IS_NOT_SET\"]"), "{failure}");
 }
 
 #[test]

@@ -12,7 +12,7 @@
 //!       models              what model calls need of the store
 //!       store               traits and backends
 //!       registry            where components come from
-//! config, secrets, ids, clock, mutex beside them
+//! config, secrets, signing, isolation, ids, clock, mutex beside them
 //! ```
 
 #![cfg_attr(test, allow(clippy::allow_attributes, reason = "tests"))]
@@ -22,6 +22,7 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod ids;
+pub mod isolation;
 pub mod journal;
 pub mod models;
 mod mutex;
@@ -29,5 +30,6 @@ pub mod registry;
 pub mod sandbox;
 pub mod secrets;
 pub mod service;
+pub mod signing;
 pub mod store;
 pub mod telemetry;

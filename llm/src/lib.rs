@@ -13,6 +13,7 @@
 //! | [`policy`] | what decides, changes, answers or hides |
 //! | [`provider`], [`retry`] | HTTP, and the one place where a call is repeated |
 //! | [`usage`], [`price`] | tokens, records, sums and money |
+//! | [`schema`] | whether a value fits a JSON Schema that nobody here wrote |
 //! | [`event`] | events, and the forms in which they leave the program |
 //! | [`clock`], [`ids`] | time and identifiers, injected |
 
@@ -41,4 +42,5 @@ pub mod policy;
 pub mod price;
 pub mod provider;
 pub mod retry;
+pub mod schema;
 pub mod usage;

@@ -3,8 +3,10 @@
 //!
 //! Everything here panics with the full story when something is not as a test needs it.
 
+mod framed;
 mod guests;
 mod host;
+mod measured;
 pub mod models;
 mod mounts;
 mod planted;
@@ -12,11 +14,15 @@ pub mod provider;
 mod reply;
 mod running;
 mod traces;
+pub mod web;
 
+pub use framed::Framed;
 pub use guests::{example, fixture, repository};
 pub use host::{Host, binary};
+pub use measured::peak_of;
 pub use models::Models;
 pub use planted::{Planted, files};
 pub use reply::{Reply, call_ids, checkpoint, id, names};
 pub use running::{Running, until};
 pub use traces::{Trace, Traces};
+pub use web::Web;

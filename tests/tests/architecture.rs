@@ -5,10 +5,28 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Who may use whom, of the modules at the top of `host/src`. Imports go down only.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("main", &["cli"]),
     // Surfaces parse, call the service, render; of the layers below they see types.
-    ("cli", &["service", "telemetry", "engine", "registry", "config", "secrets", "sandbox", "store", "journal", "clock", "ids"]),
+    (
+        "cli",
+        &[
+            "service",
+            "telemetry",
+            "engine",
+            "registry",
+            "config",
+            "secrets",
+            "signing",
+            "isolation",
+            "sandbox",
+            "store",
+            "journal",
+            "clock",
+            "ids",
+            "mutex",
+        ],
+    ),
     (
         "service",
         &[
@@ -21,6 +39,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "registry",
             "config",
             "secrets",
+            "signing",
             "clock",
             "ids",
             "mutex",
@@ -28,33 +47,56 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ),
     // A projection of what is stored; of the engine it sees who is driven.
     ("telemetry", &["engine", "journal", "store", "config", "clock", "ids", "mutex"]),
-    ("engine", &["models", "sandbox", "journal", "store", "secrets", "clock", "ids", "mutex"]),
+    ("engine", &["models", "sandbox", "journal", "store", "secrets", "signing", "clock", "ids", "mutex"]),
     // What the crate of model calls asks for, answered by the store.
     ("models", &["store", "clock", "ids"]),
-    ("sandbox", &["journal", "clock", "ids", "mutex"]),
+    ("sandbox", &["journal", "isolation", "clock", "ids", "mutex"]),
     ("store", &["journal", "clock", "ids", "mutex"]),
     ("journal", &["clock", "ids"]),
     ("registry", &["secrets", "ids", "clock"]),
-    ("config", &["sandbox", "store", "ids", "clock"]),
+    ("config", &["sandbox", "store", "signing", "ids", "clock"]),
     // The key and the cipher; what is sealed is for the engine and the store.
     ("secrets", &["ids"]),
+    // Whose components are trusted; what becomes of the others is for the engine.
+    ("signing", &["ids"]),
+    // What the process gives away of its own rights. Knows paths and ports, and nothing of grants.
+    ("isolation", &[]),
     ("clock", &[]),
     ("mutex", &[]),
     ("ids", &["clock"]),
 ];
 
 /// What may be named only in some places: a path's first segment, and where it may be.
-const CONFINED: [(&str, &[&str]); 8] = [
+const CONFINED: [(&str, &[&str]); 16] = [
+    ("wasmparser", &["sandbox/"]),
     ("wasmtime", &["sandbox/"]),
     ("wasmtime_wasi", &["sandbox/"]),
+    ("wasmtime_wasi_http", &["sandbox/"]),
     ("rusqlite", &["store/sqlite/", "store/sqlite.rs"]),
     ("clap", &["cli/"]),
-    // The store keeps what it is given, and the sandbox hands on JSON: neither knows what a model call is.
+    // Guests' requests leave through here, and nowhere else.
+    ("hyper", &["sandbox/requests/"]),
+    ("tokio_rustls", &["sandbox/requests/"]),
+    // The store keeps what it is given, and the sandbox hands on JSON: neither knows what a model call is. Requests have the TLS of model calls.
     (
         "kitaru_llm",
-        &["sandbox/middleware/", "sandbox/grants.rs", "models/", "engine/", "service/", "telemetry/", "config/", "cli/"],
+        &[
+            "sandbox/middleware/",
+            "sandbox/grants/",
+            "sandbox/requests/",
+            "models/",
+            "engine/",
+            "service/",
+            "telemetry/",
+            "config/",
+            "cli/",
+        ],
     ),
     ("chacha20poly1305", &["secrets/"]),
+    ("minisign", &["signing/"]),
+    ("minisign_verify", &["signing/"]),
+    ("landlock", &["isolation/"]),
+    ("seccompiler", &["isolation/"]),
     ("prost", &["telemetry/otlp/"]),
     ("reqwest", &["telemetry/"]),
 ];

@@ -48,9 +48,9 @@ fn files() -> Vec<Case> {
         ),
         case(
             "http.wasm",
-            wat(r#"(component (import "wasi:http/outgoing-handler@0.2.3" (instance)))"#),
-            &["wasi:http/outgoing-handler@0.2.3"],
-            "--allow-net",
+            wat(r#"(component (import "wasi:http/incoming-handler@0.2.3" (instance)))"#),
+            &["wasi:http/incoming-handler@0.2.3"],
+            "outgoing-handler",
         ),
         case(
             "newer.wasm",
@@ -149,7 +149,7 @@ fn flags_that_cannot_be_used() {
     let hello = example("hello");
     for (flag, message) in [
         ("--allow-read=no-such-folder", "no-such-folder"),
-        ("--allow-net=https://example.com", "no URL"),
+        ("--allow-net=ftp://example.com", "`http` or `https`"),
         ("--allow-net=example.com:http", "port"),
         ("--max-memory=lots", "--max-memory"),
         ("--no-such-flag", "--no-such-flag"),

@@ -139,7 +139,8 @@ fn k1_the_content_pipeline_survives_death_at_every_append() {
         let attempts = checkpoint(execution, "research")["attempts"].as_array().unwrap().len();
         assert!(found.len() <= lines.len() * attempts, "{place}: {found:#?}");
     });
-    assert!(deaths >= 2 * 4, "{deaths} deaths");
+    // Two of its three checkpoints declare that they need nothing: nobody can see them, and their records go with the last one.
+    assert!(deaths >= 2 * 2, "{deaths} deaths");
 }
 
 /// A wait is asked once, whenever the host dies around it, and its answer is never lost.

@@ -1,6 +1,7 @@
 //! The examples, as their READMEs run them, with their golden results (R1, W16, A5, A9). Those that call models are in `model_examples`.
 
-use kitaru_tests::{Host, example, id, names, repository};
+use kitaru_tests::web::Say;
+use kitaru_tests::{Host, Planted, Web, example, id, names, repository};
 use serde_json::json;
 
 #[test]
@@ -99,7 +100,63 @@ fn every_example_says_how_to_run_it() {
         }
     }
     found.sort();
-    let examples =
-        ["artifacts", "coding-agent", "content-pipeline", "durable-chat", "hello", "llm-writer", "logging", "release-approval"];
+    let examples = [
+        "artifacts",
+        "coding-agent",
+        "content-pipeline",
+        "durable-chat",
+        "hello",
+        "issue-triage",
+        "llm-writer",
+        "logging",
+        "release-approval",
+    ];
     assert_eq!(found, examples);
+}
+
+/// An API with a page and a bit of issues, which wants a token, and is out of order for a while.
+#[test]
+fn issue_triage_labels_over_http_with_a_token_that_it_never_sees() {
+    const TOKEN: &str = "planted-triage-token";
+    let failing = std::sync::atomic::AtomicUsize::new(1);
+    let web = Web::new(move |asked| {
+        if asked.header("authorization") != [format!("Bearer {TOKEN}")] {
+            return Say::status(401);
+        }
+        if asked.method == "POST" {
+            let fails =
+                failing.fetch_update(std::sync::atomic::Ordering::Relaxed, std::sync::atomic::Ordering::Relaxed, |left| {
+                    left.checked_sub(1)
+                });
+            return if fails.is_ok() { Say::status(503) } else { Say::text("[]") };
+        }
+        let issue = |number: u64| {
+            let labels = if number.is_multiple_of(2) { json!([{ "name": "old" }]) } else { json!([]) };
+            let title = if number == 101 { "It is slow" } else { "Thanks" };
+            json!({ "number": number, "title": title, "body": null, "labels": labels })
+        };
+        let issues: Vec<_> =
+            if asked.path.ends_with("page=1") { (1..=100).map(issue).collect() } else { vec![issue(101), issue(102)] };
+        Say::text(json!(issues).to_string())
+    });
+    let host = Host::new();
+    let _ = host.item(["secrets", "set", "gh", &format!("--TOKEN={TOKEN}")]);
+    let input = json!({ "repository": "me/mine", "api": web.url("") }).to_string();
+    let net = format!("--allow-net=GET,POST http://127.0.0.1:{}/repos/me/mine/*", web.port);
+    let secret = format!("--allow-secret=gh@127.0.0.1:{}", web.port);
+    let run = |input: &str, flags: &[&str]| host.json([&["run", &example("issue-triage"), "--input", input], flags].concat());
+    let done = run(&input, &[&net, &secret]);
+    Planted(TOKEN).is_not_shown_in(&done);
+    assert_eq!(done.item()["result"], json!([{ "number": 101, "labels": ["performance"] }]));
+    let posted: Vec<_> = web.asked().into_iter().filter(|asked| asked.method == "POST").collect();
+    assert_eq!(posted.len(), 2, "the server was out of order once");
+    assert_eq!(
+        (posted[1].path.as_str(), posted[1].body.as_slice()),
+        ("/repos/me/mine/issues/101/labels", br#"{"labels":["performance"]}"#.as_slice())
+    );
+    let only_look = format!("--allow-net=GET http://127.0.0.1:{}/repos/me/mine/*", web.port);
+    run(&input, &[&only_look, &secret]).refused("KitaruExecutionError", &["POST", "--allow-net="]);
+    let other = json!({ "repository": "other/theirs", "api": web.url("") }).to_string();
+    run(&other, &[&net, &secret]).refused("KitaruExecutionError", &["/repos/other/theirs/issues", "--allow-net="]);
+    Planted(TOKEN).is_in_no_file_of(&host);
 }

@@ -60,6 +60,23 @@ fn what_is_said_of_host_and_components_keeps_its_shapes() {
 }
 
 #[test]
+fn signing_keeps_its_shapes() {
+    let host = Host::new();
+    let file = host.file("hello.wasm", std::fs::read(example("hello")).unwrap());
+    let generate = || answer(&host.json(["keys", "generate", "team.key", "--no-password"]));
+    check("keys.generate", &[("made", generate()), ("there already", generate())]);
+    let sign = |component: &str, key: &str| answer(&host.json(["sign", component, "--key", key]));
+    check(
+        "sign",
+        &[
+            ("signed", sign(&file, "team.key")),
+            ("no component", sign("nowhere.wasm", "team.key")),
+            ("no key", sign(&file, "team.key.pub")),
+        ],
+    );
+}
+
+#[test]
 fn run_keeps_its_shapes() {
     let host = Host::new();
     check(
@@ -104,6 +121,15 @@ fn looking_at_executions_keeps_its_shapes() {
         "executions.latest",
         &[("found", executions("latest", &["--flow", "hello"])), ("none", executions("latest", &["--flow", "nobody"]))],
     );
+    let needy = host.json(["run", &fixture("needy:look"), "--arg", "name=NEEDY_LANG"]).failed_execution();
+    check(
+        "executions.access",
+        &[
+            ("denied", executions("access", &[&needy])),
+            ("none", executions("access", &[id(&completed)])),
+            ("unknown", executions("access", &["nonsense"])),
+        ],
+    );
     let timed = host.flow("wait_within", &json!({ "milliseconds": 60_000 }), &[]);
     check(
         "executions.journal",
@@ -123,6 +149,19 @@ fn looking_at_executions_keeps_its_shapes() {
             ("none", executions("pending-waits", &[&failed])),
         ],
     );
+}
+
+#[test]
+fn grants_for_good_keep_their_shapes() {
+    let host = Host::new();
+    let grants = |words: &[&str]| answer(&host.json([&["grants"], words].concat()));
+    let none = grants(&["list"]);
+    let digest = "ab".repeat(32);
+    let entry =
+        format!("[components.{digest}]\nflows = [\"f\"]\nat = \"2026-11-22T10:00:00Z\"\ngrants = {{ env = [\"LANG\"] }}\n");
+    std::fs::write(host.home().join("grants.toml"), entry).unwrap();
+    check("grants.list", &[("none", none), ("some", grants(&["list"]))]);
+    check("grants.forget", &[("unknown", grants(&["forget", "cd"])), ("forgotten", grants(&["forget", "abab"]))]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use kitaru_host::sandbox::middleware::{
     MiddlewareComponent, MiddlewareProblem, MiddlewareSettings, RegisterError, SettingsError, Surface, register_all,
 };
 use kitaru_host::service::{MiddlewareLoadProblem, load_middleware};
+use kitaru_host::signing::Trust;
 use kitaru_host::store::Components as _;
 use kitaru_host::store::sqlite::SqliteStore;
 use kitaru_llm::chat::RawRequest;
@@ -270,7 +271,9 @@ async fn a_configuration_is_loaded_whole_or_not_at_all() {
     let good = fixture("middleware");
     let sandbox = sandbox().await;
     let store = SqliteStore::open(&folder.path().join("home")).unwrap();
-    let load = async |second: MiddlewareConfig| load_middleware(&sandbox, &store, &[configured(&good, "first"), second]).await;
+    let load = async |second: MiddlewareConfig| {
+        load_middleware(&sandbox, &store, &[configured(&good, "first"), second], &Trust::default()).await
+    };
 
     let loaded = load(configured(&good, "second")).await.unwrap();
     assert_eq!(loaded.iter().map(MiddlewareComponent::name).collect::<Vec<_>>(), ["first", "second"]);
@@ -281,7 +284,7 @@ async fn a_configuration_is_loaded_whole_or_not_at_all() {
 
     let wrong = |surfaces: &[Surface]| MiddlewareConfig { surfaces: Some(surfaces.to_vec()), ..configured(&good, "second") };
     let core = wat::parse_str("(module)").unwrap();
-    let unknown = wat::parse_str("(component (import \"wasi:http/types@0.2.0\" (instance)))").unwrap();
+    let unknown = wat::parse_str("(component (import \"wasi:keyvalue/store@0.2.0\" (instance)))").unwrap();
     type Expected = fn(&MiddlewareLoadProblem) -> bool;
     let cases: [(MiddlewareConfig, Expected); 9] = [
         (configured(&"ab".repeat(32), "second"), |problem| matches!(problem, MiddlewareLoadProblem::Stored(_))),

@@ -28,6 +28,25 @@ fn kinds(execution: &Value) -> Vec<String> {
     told(execution).iter().map(|answer| answer["kind"].as_str().unwrap_or("ok").to_owned()).collect()
 }
 
+/// The host makes so many calls at a time, whoever wants them: one, and no attempt begins before another has ended.
+#[test]
+fn the_host_makes_so_many_calls_at_a_time() {
+    let models = Models::always("Said.");
+    models.settings("[host]\nmodel_calls = 1\n");
+    let done = models.run("model_beside", &json!({ "prompts": ["a", "b", "c", "d"] }));
+    let mut attempts: Vec<(String, String)> = Vec::new();
+    for call in done["checkpoints"].as_array().unwrap() {
+        let attempt = &call["attempts"][0];
+        let moment = |key: &str| attempt[key].as_str().unwrap().to_owned();
+        attempts.push((moment("started_at"), moment("ended_at")));
+    }
+    attempts.sort();
+    assert_eq!((attempts.len(), models.hits()), (4, 4));
+    for pair in attempts.windows(2) {
+        assert!(pair[0].1 <= pair[1].0, "one after the other: {attempts:#?}");
+    }
+}
+
 #[test]
 fn a8_a_call_that_may_cost_too_much_is_refused_before_anything_is_sent() {
     let models = limited("per_call = 0.00001");

@@ -124,6 +124,30 @@ fn a7_a_secret_that_appears_lets_calls_go_on() {
     server.kill();
 }
 
+/// Of two processes that look after everything only one has the key: the other one asks, leaves the execution, and is not quicker again.
+#[test]
+fn a7_whoever_has_the_key_takes_over_from_whoever_has_not() {
+    let models = pending();
+    let (keyless, keyed) = (models.serving(&[]), models.serving(&KEYED));
+    for flow in ["model_answer", "model_body_answer"] {
+        let detached = Reply::from(models.command_with(
+            &[],
+            &[
+                "run",
+                &kitaru_tests::fixture(&format!("conformance:{flow}")),
+                "--input",
+                r#"{"prompt":"x"}"#,
+                "--allow-llm",
+                "--detach",
+            ],
+        ))
+        .item();
+        assert_eq!(ended(&models, &detached)["result"], "Said at last.", "{flow}");
+    }
+    assert_eq!(models.hits(), 2);
+    drop((keyless, keyed));
+}
+
 /// Nothing was configured when the execution was created: what is registered afterwards counts.
 #[test]
 fn a7_an_alias_that_appears_lets_calls_go_on() {
@@ -195,6 +219,24 @@ fn a7_a_call_that_waits_survives_its_host() {
     assert_eq!((&left["status"], left["waits"].as_array().unwrap().len()), (&json!("waiting"), 1), "{left:#}");
     let done = answer(&models, &left, &json!("By a person."));
     assert_eq!((&done["result"], models.hits()), (&json!("before By a person."), 0));
+}
+
+/// Aliases that cannot be read are not the same as none: whoever needs them is told, and everybody else works, with a warning.
+#[test]
+fn aliases_that_became_unreadable_are_told() {
+    let models = pending();
+    let _ = models.host.item(["model", "remove", "fast"]);
+    let execution = waiting(&models, "model_answer");
+    std::fs::write(models.host.home().join("models.toml"), "aliases = 1").unwrap();
+    let listed = models.host.text(["executions", "list"]).ok();
+    assert!(listed.stderr.contains("warning:") && listed.stderr.contains("models.toml"), "{listed:?}");
+    let _ = models.reply(&["executions", "resume", id(&execution)]);
+    let failed = models.host.text(["executions", "get", id(&execution), "-o", "json"]).ok();
+    let failed: Value = serde_json::from_str(&failed.stdout).unwrap();
+    let failure = &failed["item"]["failure"];
+    assert_eq!(failure["exception_type"], "not-configured", "{failed:#}");
+    assert!(failure["message"].as_str().unwrap().contains("models.toml"), "{failure:#}");
+    assert_eq!(models.provider.exchanges().len(), 0);
 }
 
 /// Only a missing model or key is waited for: what is wrong is told at once, and so is a missing grant.

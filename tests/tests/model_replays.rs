@@ -78,6 +78,69 @@ fn a_call_is_made_with_the_request_that_a_replay_gives() {
     assert_eq!(models.provider.calls()[1].received.conversation(), [("user".to_owned(), "Something else.".to_owned())]);
 }
 
+/// Another model for a call that is made anew: what an experiment with models is.
+#[test]
+fn a_call_is_made_with_the_model_that_a_replay_gives() {
+    let (models, source) = between();
+    let _ = models.alias("strong", "openai/gpt-4o", &models.provider.openai(), &[]);
+    let before = models.host.get(id(&source));
+    for (number, given) in
+        [json!({ "model": "strong" }), json!({ "model": "openai/gpt-4o", "input": { "prompt": "Else.", "model": "fast" } })]
+            .into_iter()
+            .enumerate()
+    {
+        let named = given["model"].clone();
+        let flag = json!({ "between": given }).to_string();
+        let scope = if number == 0 { "--checkpoint-overrides" } else { "--invocation-overrides" };
+        let again = match number {
+            0 => replay(&models, &source, &[scope, &flag]),
+            // By its own name there is no address of the test's own: whoever runs it answers by a script.
+            _ => {
+                let words = ["executions", "replay", id(&source), scope, &flag];
+                let reply: kitaru_tests::Reply = models.command_with(&[("KITARU_LLM_MOCK_RESPONSE", "Mocked.")], &words).into();
+                reply.item()
+            }
+        };
+        assert_eq!(names(&again["checkpoints"], "provenance"), ["served", "ran", "ran"]);
+        let call = checkpoint(&again, "between");
+        assert_eq!(
+            (&entry(call, "between")["requested_model"], &entry(call, "between")["resolved_model"]),
+            (&named, &json!("openai/gpt-4o"))
+        );
+    }
+    let asked = models.provider.calls();
+    assert_eq!((asked.len(), &asked[1].received.json()["model"]), (2, &json!("gpt-4o")));
+    assert_eq!(models.host.get(id(&source)), before, "the source is as it was");
+}
+
+/// All of it is looked at before anything is created.
+#[test]
+fn a_model_that_cannot_be_asked_is_refused_before_anything_starts() {
+    let (models, _) = between();
+    let target = kitaru_tests::fixture("conformance:model_between");
+    let source = models.item(&["run", &target, "--input", r#"{"prompt":"x"}"#, "--allow-llm=fast"]);
+    let before = models.host.json(["executions", "list"]).items().len();
+    let refused =
+        |given: Value| models.reply(&["executions", "replay", id(&source), "--checkpoint-overrides", &given.to_string()]).error();
+    for (given, part) in [
+        (json!({ "model_step": { "model": "fast" } }), "is not an LLM checkpoint and cannot honor a model swap"),
+        (json!({ "between": { "model": "openai/gpt-4o" } }), "is not granted"),
+        (json!({ "between": { "model": "no-such-alias" } }), "provider"),
+        (json!({ "between": { "model": "fast", "output": "x" } }), "cannot include both output and model"),
+        (json!({ "between": { "input": { "prompt": " " } } }), "Prompt cannot be empty"),
+    ] {
+        let error = refused(given.clone());
+        assert!(error["message"].as_str().is_some_and(|message| message.contains(part)), "{given}: {error:#}");
+    }
+    let hint = refused(json!({ "between": { "model": "openai/gpt-4o" } }));
+    assert_eq!(hint["hint"], "grant it: --allow-llm=openai/gpt-4o");
+    assert_eq!(models.host.json(["executions", "list"]).items().len(), before, "nothing was created");
+    let given = json!({ "between": { "model": "openai/gpt-4o" } }).to_string();
+    let words = ["executions", "replay", id(&source), "--checkpoint-overrides", &given, "--allow-llm=openai/gpt-4o"];
+    let granted: kitaru_tests::Reply = models.command_with(&[("KITARU_LLM_MOCK_RESPONSE", "Mocked.")], &words).into();
+    assert_eq!(granted.item()["result"], "before Mocked.");
+}
+
 /// The checkpoint is what a replay goes over again, with all calls of its body.
 #[test]
 fn l3_l22_calls_of_a_checkpoint_are_served_or_made_with_it() {

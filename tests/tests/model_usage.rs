@@ -88,6 +88,84 @@ fn sums_per_checkpoint_and_execution_are_those_of_their_records() {
     assert!(text.contains("$0.00010585; 36 tokens; saved $0.00000585"), "{text}");
 }
 
+/// Tokens of what is the same make no difference, whoever paid for them; what was not paid for again does.
+#[test]
+fn executions_are_compared_by_what_they_used() {
+    let models = two_models();
+    let source = models.run("model_between", &json!({ "prompt": "x" }));
+    let served = models.item(&["executions", "replay", id(&source), "--from", "model_step_2"]);
+    let other = json!({ "between": { "model": "smart" } }).to_string();
+    let smart = models.item(&["executions", "replay", id(&source), "--checkpoint-overrides", &other]);
+    let odd = json!({ "between": { "model": "odd" } }).to_string();
+    let odd = models.item(&["executions", "replay", id(&source), "--checkpoint-overrides", &odd]);
+    let given = models.item(&["executions", "replay", id(&source), "--override", "checkpoint.between=Given."]);
+    let diffs = models.host.json(["executions", "diff", id(&source)]).items();
+    let ids: Vec<_> = diffs.iter().map(|diff| diff["replay_exec_id"].as_str().unwrap()).collect();
+    assert_eq!(ids, [id(&served), id(&smart), id(&odd), id(&given)]);
+    let nothing = json!({ "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0 });
+    let all_of_it = json!({ "prompt_tokens": -11, "completion_tokens": -7, "total_tokens": -18 });
+    let expected = [
+        (&nothing, Some(-Models::COST)),
+        (&nothing, Some(SMART - Models::COST)),
+        // Nobody knows what it cost, and that is no zero.
+        (&nothing, None),
+        (&all_of_it, Some(-Models::COST)),
+    ];
+    for (diff, (tokens, cost)) in diffs.iter().zip(expected) {
+        let call = diff["checkpoints"].as_array().unwrap().iter().find(|call| call["name"] == "between").unwrap();
+        for of in [diff, call] {
+            assert_eq!((&of["token_delta"], nanos(&of["cost_delta_usd"])), (tokens, cost), "{diff:#}");
+        }
+        let step = &diff["checkpoints"][0];
+        assert_eq!((&step["token_delta"], &step["cost_delta_usd"]), (&Value::Null, &Value::Null), "it calls no model");
+    }
+    let text = models.host.text(["executions", "diff", id(&source), id(&given)]).ok().stdout;
+    assert!(text.contains("-18 tokens, -$0.00000585") && text.contains("TOKENS"), "{text}");
+    let matrix = models.host.json(["executions", "diff-matrix", id(&served), id(&source)]).items();
+    assert_eq!((&matrix[0]["token_delta"], nanos(&matrix[0]["cost_delta_usd"])), (&nothing, Some(Models::COST)));
+}
+
+#[test]
+fn statistics_tell_tokens_and_costs_of_groups() {
+    let models = two_models();
+    let _ = three_calls(&models);
+    let _ = models.run("model_between", &json!({ "prompt": "z", }));
+    let _ = models.run("no_calls", &json!({}));
+    let group = |flow: &str| {
+        let words = ["executions", "statistics", "--flow", flow, "--metric", "tokens", "--metric", "cost"];
+        models.host.item(words)["groups"][0]["metrics"].clone()
+    };
+    let three = group("model_calls");
+    assert_eq!(three["tokens"], json!({ "input": 22, "output": 14, "total": 36 }), "what the cache answered reached nobody");
+    assert_eq!((nanos(&three["cost"]["total_usd"]), &three["cost"]["unknown_count"]), (Some(Models::COST + SMART), &json!(0)));
+    assert_eq!(nanos(&three["cost"]["mean_usd"]), nanos(&three["cost"]["total_usd"]), "of one execution");
+    assert_eq!(group("no_calls"), json!({ "cost": null, "tokens": null }));
+    let text = models.host.text(["executions", "statistics", "--group-by", "flow", "--metric", "cost"]).ok().stdout;
+    assert!(text.contains("total $0.00010585"), "{text}");
+}
+
+/// What governed a call is told as it was recorded, whatever governs now.
+#[test]
+fn what_governed_a_call_is_told() {
+    let models = two_models();
+    let done = three_calls(&models);
+    models.settings("");
+    let calls = models.host.json(["executions", "journal", id(&done), "--policies"]).items();
+    let recorded = models.records(id(&done));
+    assert_eq!((calls.len(), recorded.len()), (3, 3));
+    for (call, record) in calls.iter().zip(&recorded) {
+        assert_eq!((&call["name"], &call["policies"]), (&json!(record.name), &record.policies));
+    }
+    let names = calls[0]["policies"]["execution_intercepts"].to_string();
+    assert!(names.contains("cache"), "{names}");
+    let text = models.host.text(["executions", "journal", id(&done), "--policies"]).ok().stdout;
+    let digest = calls[0]["policies"]["sha256"].as_str().unwrap();
+    assert!(text.contains(&digest[..12]) && text.contains("third"), "{text}");
+    let none = models.run("no_calls", &json!({}));
+    let text = models.host.text(["executions", "journal", id(&none), "--policies"]).ok().stdout;
+    assert!(text.contains("has called no model"), "{text}");
+}
+
 #[test]
 fn where_no_model_is_called_there_are_no_costs() {
     let models = two_models();

@@ -8,6 +8,8 @@ use std::fs::File;
 use kitaru_tests::{Host, example, fixture, id, names, until};
 use serde_json::{Value, json};
 
+#[path = "prompts/grants.rs"]
+mod grants;
 #[path = "prompts/terminal.rs"]
 mod terminal;
 

@@ -151,15 +151,23 @@ fn r14_changed_flow_inputs() {
     let document = "The moon pulls the sea. Tides follow.";
     std::fs::create_dir(host.path("docs")).unwrap();
     host.file("docs/tides.md", document);
-    let read =
-        ["run", &example("content-pipeline"), "--arg", "topic=moon", "--arg", "document=docs/tides.md", "--allow-read", "docs"];
+    let read = [
+        "run",
+        &example("content-pipeline"),
+        "--arg",
+        "topic=moon",
+        "--arg",
+        "document=documents/tides.md",
+        "--allow-read",
+        "docs::documents",
+    ];
     let source = host.item(read);
     assert!(source["result"].as_str().unwrap().contains("The moon pulls the sea."), "{source:#}");
     // The document is kept, and so is the grant to read it.
     let replay = host.item(["executions", "replay", id(&source), "--from", "research", "--arg", "topic=tides"]);
     let result = replay["result"].as_str().unwrap();
     assert!(result.contains("Tides follow.") && result.contains("mention tides"), "{result}");
-    assert_eq!(replay["input"], json!({ "topic": "tides", "document": "docs/tides.md" }));
+    assert_eq!(replay["input"], json!({ "topic": "tides", "document": "documents/tides.md" }));
 
     // Before the anchor the recorded output stands, marked as made for another input.
     let replay = host.item(["executions", "replay", id(&source), "--from", "publish", "--args", r#"{"topic":"sea"}"#]);

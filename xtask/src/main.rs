@@ -2,7 +2,9 @@
 
 mod bench;
 mod demo;
+mod deny;
 mod extended;
+mod fuzz;
 mod guests;
 mod report;
 mod repository;
@@ -18,6 +20,8 @@ cargo xtask <task>
   guests                       makes sure of the wasm target, then builds the examples and the fixture guests
   test [--all] [-- ARGS..]     formatting, lints, all tests, documentation; --all adds the extended tier; ARGS go to the test runner
   bench [--quick] [--only JOB] builds the optimised host, and measures it beside what this machine allows; --quick takes a tenth of the lengths
+  fuzz [TARGET..] [--seconds N] builds the fuzz targets, and lets each that is named, or all of them, run for so long (60 seconds)
+  deny                         holds licences, sources, versions and advisories of all dependencies against deny.toml
   demo                         builds the host and two examples, and shows what the host does, each step with the command to type
 ";
 
@@ -37,6 +41,8 @@ fn run() -> Result<()> {
     match task.as_str() {
         "guests" if rest.is_empty() => guests::build().map(drop),
         "demo" if rest.is_empty() => demo::run(),
+        "deny" if rest.is_empty() => deny::run(),
+        "fuzz" => fuzz::run(rest),
         "bench" => bench::run(rest),
         "test" => {
             let (options, runner) = match rest.iter().position(|argument| argument == "--") {

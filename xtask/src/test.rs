@@ -64,6 +64,7 @@ fn native(workspace: &str, arguments: &[&str]) -> Command {
 
 fn formatting() -> Result<()> {
     command(cargo().args(["fmt", "--all", "--check"]))?;
+    command(&mut native("fuzz", &["fmt", "--check"]))?;
     GUEST_WORKSPACES.iter().try_for_each(|workspace| command(&mut native(workspace, &["fmt", "--all", "--check"])))
 }
 

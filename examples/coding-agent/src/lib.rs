@@ -3,6 +3,9 @@
 
 use kitaru::prelude::*;
 
+// The flow talks to a model, and each tool declares what it needs itself.
+kitaru::needs! { llm = ["*"] }
+
 mod checks;
 mod project;
 mod tools;

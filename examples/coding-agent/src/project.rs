@@ -15,7 +15,7 @@ const MOST_FILES: usize = 500;
 const MOST_BYTES: usize = 64 * 1024;
 
 /// The files below a folder, one path on each line.
-#[checkpoint(type = "tool_call")]
+#[checkpoint(type = "tool_call", read = ["project"])]
 pub(crate) fn list_files(_cx: &Checkpoint, folder: Option<String>) -> Result<String> {
     let (mut found, mut folders) = (Vec::new(), vec![inside(folder.as_deref().unwrap_or("."))?]);
     while let Some(folder) = folders.pop() {
@@ -40,7 +40,7 @@ pub(crate) fn list_files(_cx: &Checkpoint, folder: Option<String>) -> Result<Str
 }
 
 /// The text of a file.
-#[checkpoint(type = "tool_call")]
+#[checkpoint(type = "tool_call", read = ["project"])]
 pub(crate) fn read_file(cx: &Checkpoint, path: String) -> Result<String> {
     let text = cx.read_to_string(inside(&path)?).map_err(told)?;
     if text.len() > MOST_BYTES {
@@ -50,7 +50,7 @@ pub(crate) fn read_file(cx: &Checkpoint, path: String) -> Result<String> {
 }
 
 /// Writes a file, with the folders that it needs.
-#[checkpoint(type = "tool_call")]
+#[checkpoint(type = "tool_call", write = ["project"])]
 pub(crate) fn write_file(cx: &Checkpoint, path: String, content: String) -> Result<String> {
     let file = inside(&path)?;
     if let Some(folder) = file.parent().filter(|folder| !folder.exists()) {
@@ -61,7 +61,7 @@ pub(crate) fn write_file(cx: &Checkpoint, path: String, content: String) -> Resu
 }
 
 /// Runs the checks that the project has in `checks.json`.
-#[checkpoint(type = "tool_call")]
+#[checkpoint(type = "tool_call", read = ["project"])]
 pub(crate) fn run_checks(cx: &Checkpoint) -> Result<String> {
     let text = cx.read_to_string(inside("checks.json")?).map_err(told)?;
     let checks = checks::read(&text).map_err(|error| failed(format!("checks.json: {error}")))?;

@@ -4,9 +4,12 @@ use kitaru::prelude::*;
 
 mod text;
 
+// Only the research touches anything: nothing that is granted reaches the other checkpoints.
+kitaru::needs! {}
+
 /// Researches a topic, writes a draft and publishes it.
 ///
-/// With `document`, the path of a text in a granted folder, the research is a real reading of it.
+/// With `document`, the path of a text in the folder `documents`, the research is a real reading of it.
 #[flow]
 fn content_pipeline(cx: &Flow, topic: String, document: Option<String>) -> Result<String> {
     let notes = research(cx, topic, document)?;
@@ -15,7 +18,7 @@ fn content_pipeline(cx: &Flow, topic: String, document: Option<String>) -> Resul
 }
 
 /// Collects what the document says about the topic.
-#[checkpoint(retries = 1)]
+#[checkpoint(retries = 1, read = ["documents"])]
 fn research(cx: &Checkpoint, topic: String, document: Option<String>) -> Result<String> {
     let Some(path) = document else {
         return Ok(format!("notes about {topic}"));

@@ -2,6 +2,9 @@
 
 use kitaru::prelude::*;
 
+// Nothing but models: whatever else is granted does not reach it.
+kitaru::needs! { llm = ["*"] }
+
 /// What ends the conversation.
 const END: &str = "bye";
 const GREETING: &str = "What would you like to talk about? (`bye` ends the conversation.)";

@@ -2,6 +2,9 @@
 
 use kitaru::prelude::*;
 
+// Nothing but models: whatever else is granted does not reach it.
+kitaru::needs! { llm = ["*"] }
+
 /// The alias that is asked if nothing else is said.
 const MODEL: &str = "fast";
 

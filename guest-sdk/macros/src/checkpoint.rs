@@ -6,7 +6,7 @@ use syn::ext::IdentExt as _;
 use syn::{ItemFn, Result, Type};
 
 use crate::option_values::default_name;
-use crate::options::CheckpointOptions;
+use crate::options::{CheckpointOptions, option};
 use crate::registration::{body, codec_of, codecs, entry};
 use crate::signature::{Signature, analyse};
 
@@ -28,6 +28,7 @@ pub(crate) fn expand(options: CheckpointOptions, function: ItemFn) -> Result<Tok
     let constants: Vec<Ident> = (0..names.len()).map(codec_of).collect();
     // Hygienic, so that an argument may be named `cx` too.
     let cx = Ident::new("cx", Span::mixed_site());
+    let needs = option(&options.needs);
     let missing_docs = docs.is_empty().then(|| quote!(#[allow(missing_docs, reason = "the author's choice is reported once")]));
     let fan_out = fan_out(&signature, &name, &cx);
     let mirrors = quote!(#[allow(dead_code, clippy::too_many_arguments, reason = "it mirrors the author's signature")]);
@@ -117,7 +118,7 @@ pub(crate) fn expand(options: CheckpointOptions, function: ItemFn) -> Result<Tok
             #body
 
             ::kitaru::expansion::inventory::submit! {
-                ::kitaru::expansion::CheckpointEntry { entry: #entry, options: #options }
+                ::kitaru::expansion::CheckpointEntry { entry: #entry, options: #options, needs: #needs }
             }
         };
     })

@@ -6,6 +6,7 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, Expr, Ident, LitBool, LitStr, Result, Token};
 
+use crate::needs::{KINDS, Needs};
 use crate::option_values::{between, boolean, count, kinds, milliseconds, name, one_of, text, word};
 
 /// Of `#[checkpoint(..)]`.
@@ -26,6 +27,8 @@ pub(crate) struct CheckpointOptions {
     cache: Option<LitBool>,
     cache_key: Option<LitStr>,
     cache_ttl: Option<u64>,
+    /// What is declared, if anything is.
+    pub(crate) needs: Option<Needs>,
 }
 
 /// Of `#[flow(..)]`.
@@ -36,7 +39,7 @@ pub(crate) struct FlowOptions {
     cache: Option<LitBool>,
 }
 
-const CHECKPOINT: [&str; 15] = [
+const CHECKPOINT: [&str; 21] = [
     "name",
     "retries",
     "type",
@@ -52,6 +55,12 @@ const CHECKPOINT: [&str; 15] = [
     "cache",
     "cache_key",
     "cache_ttl",
+    KINDS[0],
+    KINDS[1],
+    KINDS[2],
+    KINDS[3],
+    KINDS[4],
+    KINDS[5],
 ];
 
 impl Parse for CheckpointOptions {
@@ -75,7 +84,8 @@ impl Parse for CheckpointOptions {
                 "on_unknown" => options.on_unknown = Some(one_of(key, value, &["fail", "retry", "ask"])?),
                 "cache" => options.cache = Some(boolean(key, value)?),
                 "cache_key" => options.cache_key = Some(text(value, "`cache_key` is a text in quotes")?),
-                _ => options.cache_ttl = Some(milliseconds(key, value)?),
+                "cache_ttl" => options.cache_ttl = Some(milliseconds(key, value)?),
+                _ => drop(options.needs.get_or_insert_default().take(key, value)?),
             }
             Ok(())
         })?;
@@ -166,7 +176,7 @@ impl ToTokens for FlowOptions {
     }
 }
 
-fn option(value: &Option<impl ToTokens>) -> TokenStream {
+pub(crate) fn option(value: &Option<impl ToTokens>) -> TokenStream {
     match value {
         Some(value) => quote!(::core::option::Option::Some(#value)),
         None => quote!(::core::option::Option::None),
@@ -174,7 +184,7 @@ fn option(value: &Option<impl ToTokens>) -> TokenStream {
 }
 
 /// Goes through `key = value, …`, each key known and given once.
-fn each(
+pub(crate) fn each(
     input: ParseStream<'_>,
     attribute: &str,
     known: &[&str],
@@ -186,7 +196,8 @@ fn each(
         let key = Ident::parse_any(input)?;
         let text = key.to_string();
         if !known.contains(&text.as_str()) {
-            let message = format!("`#[{attribute}]` has no option `{text}`; it has: {}", known.join(", "));
+            let shown = if attribute.ends_with('!') { attribute.to_owned() } else { format!("#[{attribute}]") };
+            let message = format!("`{shown}` has no option `{text}`; it has: {}", known.join(", "));
             return Err(Error::new(key.span(), message));
         }
         if seen.contains(&text) {

@@ -60,6 +60,16 @@ fn no_duration(_cx: &Checkpoint) -> Result<()> {
     Ok(())
 }
 
+#[checkpoint(read = "docs")]
+fn no_list(_cx: &Checkpoint) -> Result<()> {
+    Ok(())
+}
+
+#[checkpoint(net = ["a:1", ""])]
+fn empty_need(_cx: &Checkpoint) -> Result<()> {
+    Ok(())
+}
+
 #[flow(timeout = "1s")]
 fn flow_option(_cx: &Flow) -> Result<()> {
     Ok(())

@@ -4,6 +4,8 @@
 use kitaru::prelude::*;
 use std::time::Duration;
 
+kitaru::needs! {}
+
 mod work {
     use kitaru::prelude::*;
 
@@ -23,7 +25,7 @@ mod work {
         Ok(vec![r#type.unwrap_or(Size::Large { by: u32::from(id + incoming) + name.len() as u32 })])
     }
 
-    #[checkpoint]
+    #[checkpoint(net = [], llm = ["fast"])]
     pub fn nothing(_: &kitaru::Checkpoint) -> Result<()> {
         Ok(())
     }

@@ -9,8 +9,10 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use super::error::CliError;
+use crate::config::Isolation;
 use crate::engine::check_schema;
-use crate::sandbox::{FolderGrant, Grants, LimitChanges, ModelGrant, NetGrant};
+use crate::sandbox::{FolderGrant, Grants, LimitChanges, ModelGrant, NetGrant, SecretGrant};
+use crate::signing::SignaturePolicy;
 use crate::store::DurabilityMode;
 
 /// Form of what is printed.
@@ -56,6 +58,25 @@ pub(super) struct Global {
     /// (process). Also KITARU_DURABILITY, or kitaru.toml
     #[arg(long, global = true, value_name = "HOW", value_parser = durability_parser())]
     pub(super) durability: Option<DurabilityMode>,
+    /// Whether components must be signed by a key that is trusted: off (the default), warn, or require. Also KITARU_SIGNATURES, or kitaru.toml
+    #[arg(long, global = true, value_name = "POLICY", value_parser = signatures_parser())]
+    pub(super) signatures: Option<SignaturePolicy>,
+    /// Run guests in a process that has given its own rights away: Landlock, seccomp, no new privileges. `best-effort` goes on where the kernel
+    /// lacks some of it. Also KITARU_ISOLATE, or kitaru.toml
+    #[arg(long, global = true, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "on",
+          value_parser = isolation_parser())]
+    pub(super) isolate: Option<Isolation>,
+    /// What an isolated process is left with, as the process that was it before has found out
+    #[arg(long, global = true, hide = true, value_name = "PLAN")]
+    pub(super) within: Option<String>,
+}
+
+fn signatures_parser() -> impl TypedValueParser<Value = SignaturePolicy> {
+    PossibleValuesParser::new(SignaturePolicy::ALL.map(SignaturePolicy::as_str)).try_map(|word| word.parse::<SignaturePolicy>())
+}
+
+fn isolation_parser() -> impl TypedValueParser<Value = Isolation> {
+    PossibleValuesParser::new(Isolation::WORDS).try_map(|word| word.parse::<Isolation>())
 }
 
 fn durability_parser() -> impl TypedValueParser<Value = DurabilityMode> {
@@ -138,15 +159,27 @@ pub(super) struct GrantArgs {
     /// Let checkpoints read this environment variable
     #[arg(long, value_name = "NAME")]
     allow_env: Vec<String>,
-    /// Let checkpoints reach this host: `name`, `address` or `*`, each with an optional `:port`
+    /// Let checkpoints reach this host: `name`, `address` or `*`, each with an optional `:port`; with a scheme, a path or methods, as in
+    /// `GET https://api.example.com/v1/*`, for such requests alone
     #[arg(long, value_name = "HOST[:PORT]")]
     allow_net: Vec<NetGrant>,
+    /// Put this secret into checkpoints' requests to granted hosts, or only to the host after `@`; with `=reveal`, let them read it
+    #[arg(long, value_name = "NAME[.KEY][@HOST]")]
+    allow_secret: Vec<SecretGrant>,
     /// Let flows and checkpoints call this model: an alias, `provider/model`, `provider/*`, or, without a value, all
     #[arg(long, value_name = "MODEL", num_args = 0..=1, require_equals = true, default_missing_value = ModelGrant::ALL)]
     allow_llm: Vec<ModelGrant>,
+    /// Grant all that the component declares to need, each to the checkpoint that declares it. Folders are those of their names in the project's folder
+    #[arg(long)]
+    allow_needs: bool,
 }
 
 impl GrantArgs {
+    /// Whether all that the component declares is granted.
+    pub(super) fn all_needs(&self) -> bool {
+        self.allow_needs
+    }
+
     /// The grants, with folders in the form that does not depend on where the next command is started.
     pub(super) fn grants(&self) -> Result<Grants, CliError> {
         let mut grants = Grants {
@@ -155,26 +188,12 @@ impl GrantArgs {
             env: self.allow_env.clone(),
             net: self.allow_net.clone(),
             llm: self.allow_llm.clone(),
+            secrets: self.allow_secret.clone(),
+            ..Grants::default()
         };
-        make_absolute(&mut grants)?;
+        grants.make_absolute()?;
         Ok(grants)
     }
-}
-
-/// Resolves the folders of grants against the current folder.
-pub(super) fn make_absolute(grants: &mut Grants) -> Result<(), CliError> {
-    for folder in grants.read.iter_mut().chain(&mut grants.write) {
-        let unusable = |why: &dyn std::fmt::Display| {
-            CliError::usage(format!("the granted folder `{}` cannot be used: {why}", folder.host.display()))
-        };
-        let absolute = folder.host.canonicalize().map_err(|error| unusable(&error))?;
-        // Grants are recorded as text.
-        if absolute.to_str().is_none() {
-            return Err(unusable(&"its path is not UTF-8"));
-        }
-        folder.host = absolute;
-    }
-    Ok(())
 }
 
 /// What instances may use.
@@ -205,6 +224,39 @@ pub(super) struct LimitArgs {
     /// Checkpoints of one execution that run at a time
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     max_parallel: Option<u32>,
+    /// What one checkpoint attempt writes to granted folders, in MiB
+    #[arg(long, value_name = "MIB")]
+    max_written: Option<u64>,
+    /// Files and folders that one checkpoint attempt makes
+    #[arg(long, value_name = "COUNT")]
+    max_written_files: Option<u64>,
+    /// Elements of all tables of one instance
+    #[arg(long, value_name = "COUNT")]
+    max_table_elements: Option<u64>,
+    /// Core instances of a component, and as many memories and tables
+    #[arg(long, value_name = "COUNT")]
+    max_instances: Option<u32>,
+    /// How long one checkpoint attempt, and the flow between two durable calls, may compute, in seconds; waiting does not count
+    #[arg(long, value_name = "SECONDS")]
+    cpu_seconds: Option<u64>,
+    /// Journal of the execution with its values, in MiB
+    #[arg(long, value_name = "MIB")]
+    max_history: Option<u64>,
+    /// All artifacts of the execution, in MiB
+    #[arg(long, value_name = "MIB")]
+    max_artifacts: Option<u64>,
+    /// What the host holds of the arguments of one call, in MiB
+    #[arg(long, value_name = "MIB")]
+    max_argument: Option<u64>,
+    /// HTTP requests and sockets of one attempt that are open at a time
+    #[arg(long, value_name = "COUNT")]
+    max_requests: Option<u32>,
+    /// Body of one HTTP response, in MiB
+    #[arg(long, value_name = "MIB")]
+    max_response: Option<u64>,
+    /// How long an HTTP request may wait for the head of its response, and for each piece of it, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    request_seconds: Option<u64>,
 }
 
 impl LimitArgs {
@@ -219,8 +271,29 @@ impl LimitArgs {
             log_mib: self.max_log,
             calls: self.max_calls,
             parallel: self.max_parallel,
+            written_mib: self.max_written,
+            written_files: self.max_written_files,
+            table_elements: self.max_table_elements,
+            instances: self.max_instances,
+            cpu_seconds: self.cpu_seconds,
+            history_mib: self.max_history,
+            artifacts_mib: self.max_artifacts,
+            argument_mib: self.max_argument,
+            requests: self.max_requests,
+            response_mib: self.max_response,
+            request_seconds: self.request_seconds,
         }
     }
+}
+
+/// What all instances of this process may use together.
+#[derive(Clone, Copy, Debug, Default, Args)]
+#[command(next_help_heading = "Limits of this process")]
+pub(super) struct HostLimitArgs {
+    /// Memory of all instances together, in MiB; what wants more waits in line. Also `instances_mib` of `host` in kitaru.toml; half of the
+    /// machine's memory if absent
+    #[arg(long = "max-instances-memory", value_name = "MIB")]
+    pub(super) instances_mib: Option<u64>,
 }
 
 /// `KEY=VALUE`.

@@ -15,7 +15,7 @@ use super::signals::Asked;
 use super::terminal::{lines, one_line, shell_word};
 use crate::engine::{DriveOptions, Driven, EngineError, Event, Observer, SleepPolicy, WaitPolicy};
 use crate::ids::ExecutionId;
-use crate::service::{CheckpointView, ExecutionView, ListQuery, PendingWaitView, Service, ServiceError};
+use crate::service::{CheckpointView, ExecutionView, FailureView, ListQuery, PendingWaitView, Service, ServiceError};
 use crate::store::{Status, StoreError};
 
 /// How a command drives.
@@ -296,8 +296,19 @@ pub(super) fn failure(view: &ExecutionView) -> Option<CliError> {
                     "go on with the version that it was started with: kitaru-host executions retry {id} --component <file>"
                 ),
                 // A retry keeps the grants and limits that the execution was started with; a replay can have more.
+                _ if failure.exception_type == "capability" && !failure.message.contains("--allow-") => {
+                    format!("declare it in the code, and run on with that: {} --component <file>", replay_from(view))
+                }
+                _ if !unmet(failure).is_empty() => {
+                    format!("grant what it declares and run on from there: {} {}", replay_from(view), unmet(failure).join(" "))
+                }
                 _ if failure.exception_type == "capability" => {
                     format!("grant it and run on from there: {} --allow-…", replay_from(view))
+                }
+                // What belongs to the host is not the execution's.
+                _ if failure.exception_type == "limit" && host_limit(&failure.message).is_some() => {
+                    let key = host_limit(&failure.message).unwrap_or_default();
+                    format!("raise `{key}` of `[host]` in kitaru.toml, and run on: kitaru-host executions retry {id}")
                 }
                 _ if failure.exception_type == "limit" => match limit_flag(&failure.message) {
                     Some(flag) => {
@@ -315,9 +326,20 @@ pub(super) fn failure(view: &ExecutionView) -> Option<CliError> {
     }
 }
 
+/// The flags of what is declared and was not granted to the checkpoint that failed.
+fn unmet(failure: &FailureView) -> Vec<String> {
+    let flags = failure.details.as_ref().and_then(|details| details.get("not_granted")).and_then(serde_json::Value::as_array);
+    flags.into_iter().flatten().filter_map(serde_json::Value::as_str).map(shell_word).collect()
+}
+
+/// The limit of the host that a message names.
+fn host_limit(message: &str) -> Option<&'static str> {
+    ["instances_mib", "stack_kib"].into_iter().find(|key| message.contains(&format!("{key}`")))
+}
+
 /// The flag of the limit that a message names.
 fn limit_flag(message: &str) -> Option<&'static str> {
-    const FLAGS: [(&str, &str); 7] = [
+    const FLAGS: [(&str, &str); 18] = [
         ("`memory_mib`", "--max-memory"),
         ("`flow_seconds`", "--flow-seconds"),
         ("`checkpoint_seconds`", "--checkpoint-seconds"),
@@ -325,6 +347,17 @@ fn limit_flag(message: &str) -> Option<&'static str> {
         ("`artifact_mib`", "--max-artifact"),
         ("`log_mib`", "--max-log"),
         ("`calls`", "--max-calls"),
+        ("`written_mib`", "--max-written"),
+        ("`written_files`", "--max-written-files"),
+        ("`table_elements`", "--max-table-elements"),
+        ("`instances`", "--max-instances"),
+        ("`cpu_seconds`", "--cpu-seconds"),
+        ("`history_mib`", "--max-history"),
+        ("`artifacts_mib`", "--max-artifacts"),
+        ("`argument_mib`", "--max-argument"),
+        ("`requests`", "--max-requests"),
+        ("`response_mib`", "--max-response"),
+        ("`request_seconds`", "--request-seconds"),
     ];
     FLAGS.iter().find(|(key, _)| message.contains(key)).map(|(_, flag)| *flag)
 }

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 
 use crate::config::{ConfigError, ModelsError};
+use crate::isolation::IsolationError;
 use crate::registry::{BuildError, TargetError};
-use crate::sandbox::SandboxError;
+use crate::sandbox::{SandboxError, UnusableFolder};
 use crate::service::ServiceError;
 use crate::store::StoreError;
 
@@ -115,9 +116,22 @@ impl From<SandboxError> for CliError {
     }
 }
 
+impl From<UnusableFolder> for CliError {
+    fn from(error: UnusableFolder) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
 impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> Self {
         Self::of(&error, "KitaruUsageError", error.hint())
+    }
+}
+
+impl From<IsolationError> for CliError {
+    fn from(error: IsolationError) -> Self {
+        let hint = error.hint();
+        Self::of(&error, "KitaruRuntimeError", Some(hint))
     }
 }
 

@@ -6,13 +6,17 @@
 mod args;
 mod assignments;
 mod commands;
+mod component;
 mod context;
 mod conversation;
 mod costs;
 mod drive;
 mod elsewhere;
 mod error;
+mod granted;
 mod hidden;
+mod isolate;
+mod needs;
 mod output;
 mod progress;
 mod prompt;
@@ -52,16 +56,24 @@ pub fn main() -> ExitCode {
     };
     start_tracing(cli.global.verbose);
     let output = Output::new(&cli.global, cli.command.name());
+    // Before there is any other thread.
+    let plan = match cli.global.within.as_deref().map(|plan| isolate::enter(plan, &output)).transpose() {
+        Ok(plan) => plan,
+        Err(error) => return output.fail(&error),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.fail(&CliError::new(format!("the runtime could not be started: {error}"))),
     };
     let code = runtime.block_on(async {
-        let context = Context::new(cli.global, output.clone());
-        let code = match cli.command.run(&context).await {
-            Ok(code) => code,
-            Err(error) => output.fail(&error),
+        let context = Context::new(cli.global, output.clone(), plan);
+        let first = if context.plan.is_some() { Ok(None) } else { isolate::run(&context, &cli.command).await };
+        let ran = match first {
+            Ok(None) => cli.command.run(&context).await,
+            Ok(Some(code)) => Ok(code),
+            Err(error) => Err(error),
         };
+        let code = ran.unwrap_or_else(|error| output.fail(&error));
         context.finish().await;
         code
     });

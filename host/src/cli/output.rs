@@ -91,6 +91,11 @@ impl Output {
         self.json(&json!({ "command": self.command, "event": event, "item": item }))
     }
 
+    /// One JSON value in a line of its own, whatever form was asked for.
+    pub(super) fn json_line(&self, value: &impl Serialize) -> Result<ExitCode, CliError> {
+        self.json(&to_value(value)?)
+    }
+
     /// One line of text data.
     pub(super) fn line(&self, text: &str) -> ExitCode {
         self.data(text)

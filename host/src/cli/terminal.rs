@@ -30,9 +30,11 @@ fn clean(text: &str, keep_lines: bool) -> String {
         .collect()
 }
 
-/// Control characters (C0, C1) and the marks that change direction or width.
+/// Control characters (C0, C1) and the marks that change direction or width, or are not seen at all.
 fn is_hidden(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -50,6 +52,7 @@ mod tests {
     fn escapes_are_shown_and_not_obeyed() {
         assert_eq!(one_line("\u{1b}[31mred\nnext\u{202e}"), "\\u{1b}[31mred\\u{a}next\\u{202e}");
         assert_eq!(lines("a\nb\tc\r\u{9b}1m"), "a\nb\tc\\u{d}\\u{9b}1m");
+        assert_eq!(one_line("a\u{61c}b\u{2060}\u{e0041}"), "a\\u{61c}b\\u{2060}\\u{e0041}");
         assert_eq!(one_line("grüße 日本"), "grüße 日本");
     }
 }

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use kitaru_llm::gateway::GatewayConfig;
 use serde::Deserialize;
 
+use super::isolation::Isolation;
 use super::middleware::MiddlewareConfig;
 use super::model_table::{ModelEntryError, ModelTable};
 use super::models::ProjectModels;
+use super::security::SecurityConfig;
 use super::telemetry::TelemetryConfig;
 use crate::sandbox::{Grants, Limits};
 use crate::store::{DurabilityMode, UnknownDurability};
@@ -32,6 +34,8 @@ pub struct ProjectConfig {
     pub middleware: Vec<MiddlewareConfig>,
     /// Where events of executions go. The folder is relative to the file.
     pub telemetry: TelemetryConfig,
+    /// Whose signatures of components count.
+    pub security: SecurityConfig,
 }
 
 /// How the host works.
@@ -39,12 +43,20 @@ pub struct ProjectConfig {
 pub struct HostConfig {
     /// Checkpoint bodies of all executions that run at a time.
     pub parallel: Option<usize>,
+    /// Model calls of all executions that are made at a time.
+    pub model_calls: Option<usize>,
     /// Flows in memory at a time.
     pub flows: Option<usize>,
     /// How large a process may be before flows that only wait leave its memory, in MiB.
     pub memory_mib: Option<u64>,
+    /// How much memory all instances may have together, in MiB.
+    pub instances_mib: Option<u64>,
+    /// How much stack an instance has, in KiB.
+    pub stack_kib: Option<u64>,
     /// How durable what it commits is.
     pub durability: Option<DurabilityMode>,
+    /// Whether guests run in a process that has given its own rights away.
+    pub isolate: Option<Isolation>,
 }
 
 /// The file as it is written.
@@ -57,6 +69,7 @@ struct Written {
     models: ModelTable,
     llm: GatewayConfig,
     telemetry: TelemetryConfig,
+    security: SecurityConfig,
 }
 
 /// What stands beside the gateway's own settings in the same table.
@@ -76,9 +89,13 @@ struct WrittenMiddleware {
 #[serde(default, deny_unknown_fields)]
 struct WrittenHost {
     parallel: Option<usize>,
+    model_calls: Option<usize>,
     flows: Option<usize>,
     memory_mib: Option<u64>,
+    instances_mib: Option<u64>,
+    stack_kib: Option<u64>,
     durability: Option<String>,
+    isolate: Option<Isolation>,
 }
 
 /// The configuration cannot be used.
@@ -123,13 +140,21 @@ pub enum ConfigError {
         #[source]
         source: UnknownDurability,
     },
+    /// An environment variable that counts cannot be understood.
+    #[error("the environment variable `{name}` cannot be used: {problem}")]
+    Environment {
+        /// Which.
+        name: &'static str,
+        /// Why.
+        problem: String,
+    },
 }
 
 impl ConfigError {
     /// A hint that tells a person what to do, where there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Read { .. } | Self::Parse { .. } => None,
+            Self::Read { .. } | Self::Parse { .. } | Self::Environment { .. } => None,
             Self::Durability { source, .. } | Self::Variable { source, .. } => Some(source.hint()),
             Self::Model(error) => error.source.hint().map(str::to_owned),
         }
@@ -143,24 +168,34 @@ impl ProjectConfig {
     /// When it cannot be read or understood; an unknown key is an error, because a misspelt limit must not be no limit.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(path, &text)
+    }
+
+    /// Understands `text`, which the configuration file at `path` holds.
+    ///
+    /// # Errors
+    /// Those of [`Self::read`], but that of a file that cannot be read.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let unusable = |source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) };
-        let Written { mut grants, limits, host, models, mut llm, mut telemetry } = toml::from_str(&text).map_err(unusable)?;
-        let WrittenBeside { llm: WrittenMiddleware { mut middleware } } = toml::from_str(&text).map_err(unusable)?;
+        let Written { mut grants, limits, host, models, mut llm, mut telemetry, security } =
+            toml::from_str(text).map_err(unusable)?;
+        let WrittenBeside { llm: WrittenMiddleware { mut middleware } } = toml::from_str(text).map_err(unusable)?;
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
         middleware.iter_mut().for_each(|one| one.resolve(folder));
         llm.middleware.clear();
-        for grant in grants.read.iter_mut().chain(&mut grants.write) {
+        for grant in grants.folders_mut() {
             grant.host = folder.join(&grant.host);
         }
-        let durability = host.durability.map(|word| word.parse::<DurabilityMode>()).transpose();
+        let durability = host.durability.as_deref().map(|word| word.parse::<DurabilityMode>()).transpose();
         let durability = durability.map_err(|source| ConfigError::Durability { path: path.to_owned(), source })?;
-        let host = HostConfig { parallel: host.parallel, flows: host.flows, memory_mib: host.memory_mib, durability };
-        let registry = models.registry(path, &text, "models.")?;
+        let WrittenHost { parallel, model_calls, flows, memory_mib, instances_mib, stack_kib, isolate, .. } = host;
+        let host = HostConfig { parallel, model_calls, flows, memory_mib, instances_mib, stack_kib, durability, isolate };
+        let registry = models.registry(path, text, "models.")?;
         let has_models = !registry.aliases.is_empty() || registry.default.is_some();
         let models = has_models.then(|| ProjectModels { file: path.to_owned(), registry });
         llm.prices.file = llm.prices.file.map(|file| folder.join(file));
         telemetry.atof = telemetry.atof.map(|atof| folder.join(atof));
-        Ok(Self { grants, limits, host, models, llm, middleware, telemetry })
+        Ok(Self { grants, limits, host, models, llm, middleware, telemetry, security })
     }
 }
 
@@ -185,14 +220,23 @@ mod tests {
         let config = ProjectConfig::read(&path).unwrap();
         assert_eq!(config.grants.read[0].host, folder.path().join("docs"));
         assert_eq!(config.grants.read[0].guest, "docs");
+        let own = "[grants.checkpoints.fetch]\nnet = [\"api.example.com:443\"]\nwrite = [\"out\"]\n";
+        std::fs::write(&path, own).unwrap();
+        let own = ProjectConfig::read(&path).unwrap().grants;
+        assert!(own.is_empty(), "all others have nothing");
+        assert_eq!(own.checkpoints["fetch"].write[0].host, folder.path().join("out"));
         assert_eq!((config.limits.memory_mib, config.limits.calls), (64, Limits::default().calls));
         assert_eq!(config.host, HostConfig { flows: Some(4), ..HostConfig::default() });
+        std::fs::write(&path, "[limits]\ncpu_seconds = 1\n[host]\ninstances_mib = 5\nstack_kib = 6\n").unwrap();
+        let config = ProjectConfig::read(&path).unwrap();
+        assert_eq!((config.limits.cpu_seconds, config.limits.argument_mib), (1, None));
+        assert_eq!((config.host.instances_mib, config.host.stack_kib), (Some(5), Some(6)));
         let host = ["[host]\nmemory = 1\n", "[host]\ndurability = 1\n"];
         std::fs::write(&path, "[telemetry]\natof = \"events\"\n[telemetry.resource]\nteam = \"a\"\n").unwrap();
         let telemetry = ProjectConfig::read(&path).unwrap().telemetry;
         assert_eq!((telemetry.atof, telemetry.content), (Some(folder.path().join("events")), false));
         assert_eq!(telemetry.resource["team"], "a");
-        for bad in ["[telemetry]\notlp = 1\n", "[limits]\nmemory = 1\n", "[grant]\n", "[grants]\nnet = [\"https://x\"]\n", "x"]
+        for bad in ["[telemetry]\notlp = 1\n", "[limits]\nmemory = 1\n", "[grant]\n", "[grants]\nnet = [\"ftp://x\"]\n", "x"]
             .into_iter()
             .chain(host)
         {

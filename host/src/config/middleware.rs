@@ -51,6 +51,16 @@ pub enum MiddlewareSource {
     Stored(ComponentDigest),
 }
 
+impl MiddlewareSource {
+    /// The digest, of a component in the store.
+    pub fn stored(&self) -> Option<ComponentDigest> {
+        match self {
+            Self::Stored(digest) => Some(*digest),
+            Self::File(_) => None,
+        }
+    }
+}
+
 impl From<String> for MiddlewareSource {
     fn from(text: String) -> Self {
         text.parse().map_or_else(|_| Self::File(text.into()), Self::Stored)

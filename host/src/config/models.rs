@@ -2,8 +2,7 @@
 //! `KITARU_MODEL_REGISTRY` over both. The names of secrets are in there, and no key.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use kitaru_llm::models::{
 use serde::Serialize;
 
 use super::model_table::{ModelEntryError, ModelTable};
+use super::whole_file;
 
 /// Name of the file.
 const FILE: &str = "models.toml";
@@ -203,7 +203,8 @@ impl ModelSources {
     /// When the change is refused, or the file cannot be read or written: then it is as it was.
     pub fn change<T>(&self, change: impl FnOnce(&mut ModelRegistry) -> Result<T, RegistryError>) -> Result<T, ModelsError> {
         let path = self.file.as_deref().ok_or(ModelsError::NoFolder)?;
-        let lock = lock(path).map_err(|source| ModelsError::Write { path: path.with_file_name(LOCK), source })?;
+        let lock =
+            whole_file::lock(path, LOCK).map_err(|source| ModelsError::Write { path: path.with_file_name(LOCK), source })?;
         let mut registry = read(path)?;
         let done = change(&mut registry)?;
         write(path, &registry).map_err(|source| ModelsError::Write { path: path.to_owned(), source })?;
@@ -230,27 +231,10 @@ struct Written<'a> {
     aliases: &'a BTreeMap<Alias, ModelAlias>,
 }
 
-/// Private from the start, and named when it is whole and on the disk.
 fn write(path: &Path, registry: &ModelRegistry) -> io::Result<()> {
     let ModelRegistry { aliases, default } = registry;
     let text = toml::to_string(&Written { default: default.as_ref(), aliases }).map_err(io::Error::other)?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".models-").tempfile_in(folder)?;
-    file.write_all(HEAD.as_bytes())?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path).map(drop).map_err(|error| error.error)
-}
-
-/// Returns when nobody else changes the file. The file itself cannot be locked: it is another one after each change.
-fn lock(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path.with_file_name(LOCK))?;
-    file.lock()?;
-    Ok(file)
+    whole_file::write(path, &format!("{HEAD}{text}"))
 }
 
 #[cfg(test)]

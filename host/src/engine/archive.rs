@@ -10,7 +10,8 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 use crate::ids::{CallId, ComponentDigest, ExecutionId};
 use crate::journal::{Entry, Failure, History, LogLevel, Payload, PayloadHash, chain, decode};
-use crate::store::{ArtifactRow, LogRow, LogSource, ModelCallRow, NewWait, Resolution, StoredEntry, WaitRow};
+use crate::sandbox::AccessKind;
+use crate::store::{AccessRow, ArtifactRow, LogRow, LogSource, ModelCallRow, NewWait, Resolution, StoredEntry, WaitRow};
 
 pub(super) const FORMAT: u32 = 1;
 /// The largest file that an archive may have.
@@ -67,6 +68,9 @@ pub(super) struct ExportedExecution {
     /// Not in archives that were made before there were any.
     #[serde(default)]
     pub(super) model_calls: Vec<ExportedModelCall>,
+    /// The same.
+    #[serde(default)]
+    pub(super) accesses: Vec<ExportedAccess>,
     pub(super) logs: Vec<ExportedLog>,
 }
 
@@ -113,6 +117,19 @@ pub(super) struct ExportedModelCall {
     pub(super) events: String,
     pub(super) policies: String,
     pub(super) spent: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ExportedAccess {
+    pub(super) call: u32,
+    pub(super) attempt: u32,
+    pub(super) checkpoint: String,
+    pub(super) kind: String,
+    pub(super) target: String,
+    pub(super) allowed: bool,
+    pub(super) count: u64,
+    pub(super) first_at: Timestamp,
+    pub(super) detail: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -166,6 +183,9 @@ pub(super) fn read_archive(archive: impl Read) -> Result<BTreeMap<String, Vec<u8
             "" => rest == "export.json",
             "executions" | "journals" => true,
             "components" => rest == format!("{}.wasm", ComponentDigest::of(&bytes)),
+            "signatures" => {
+                bytes.len() <= crate::signing::LONGEST && rest.ends_with(&format!(".{}.minisig", PayloadHash::of(&bytes)))
+            }
             "blobs" => rest == PayloadHash::of(&bytes).to_string(),
             _ => false,
         };
@@ -174,6 +194,16 @@ pub(super) fn read_archive(archive: impl Read) -> Result<BTreeMap<String, Vec<u8
         }
     }
     Ok(files)
+}
+
+/// The file of a component's signature. Its name tells it from others of the same component.
+pub(super) fn signature_file(component: ComponentDigest, text: &str) -> String {
+    format!("signatures/{component}.{}.minisig", PayloadHash::of(text.as_bytes()))
+}
+
+/// Whether a file is the signature of a component, by its name.
+pub(super) fn is_signature_of(name: &str, component: &str) -> bool {
+    name.strip_prefix("signatures/").and_then(|name| name.split_once('.')).is_some_and(|(digest, _)| digest == component)
 }
 
 type Packed = (u64, Vec<u8>, [u8; 32]);
@@ -265,6 +295,19 @@ pub(super) fn imported_model_call(execution: ExecutionId, row: ExportedModelCall
     Ok(ModelCallRow { execution, call, attempt, ordinal, name, flow, day, at, event, usage, events, policies, spent })
 }
 
+pub(super) fn exported_access(row: AccessRow) -> ExportedAccess {
+    let AccessRow { call, attempt, checkpoint, kind, target, allowed, count, first_at, detail, .. } = row;
+    ExportedAccess { call, attempt, checkpoint, kind, target, allowed, count, first_at, detail }
+}
+
+pub(super) fn imported_access(execution: ExecutionId, row: ExportedAccess) -> Result<AccessRow, TransferError> {
+    let ExportedAccess { call, attempt, checkpoint, kind, target, allowed, count, first_at, detail } = row;
+    if !AccessKind::ALL.iter().any(|known| known.as_str() == kind) || count == 0 {
+        return Err(damaged(format!("the record of an access of {execution}")));
+    }
+    Ok(AccessRow { execution, call, attempt, checkpoint, kind, target, allowed, count, first_at, detail })
+}
+
 pub(super) fn exported_log(row: LogRow) -> ExportedLog {
     let LogRow { call, attempt, ordinal, at, checkpoint, message, .. } = row;
     let (level, source, module) = (row.level.as_str().to_owned(), row.source.as_str().to_owned(), row.module.to_owned());
@@ -309,6 +352,30 @@ mod tests {
         let text = serde_json::to_string(&exported_model_call(row.clone())).unwrap();
         let read = serde_json::from_str(&text).unwrap();
         assert_eq!(imported_model_call(row.execution, read).unwrap(), row);
+    }
+
+    #[test]
+    fn records_of_accesses_travel_whole_and_are_checked() {
+        let row = AccessRow {
+            execution: SystemIds.execution(),
+            call: 3,
+            attempt: 2,
+            checkpoint: "fetch".into(),
+            kind: "net".into(),
+            target: "a\u{1b}:1".into(),
+            allowed: false,
+            count: 7,
+            first_at: Timestamp::from_micros(5),
+            detail: Some("version 2".into()),
+        };
+        let travelled = |row: AccessRow| {
+            let text = serde_json::to_string(&exported_access(row.clone())).unwrap();
+            imported_access(row.execution, serde_json::from_str(&text).unwrap())
+        };
+        assert_eq!(travelled(row.clone()).unwrap(), row);
+        for wrong in [AccessRow { kind: "everything".into(), ..row.clone() }, AccessRow { count: 0, ..row }] {
+            assert!(matches!(travelled(wrong), Err(TransferError::Damaged(_))));
+        }
     }
 
     #[test]

@@ -3,26 +3,27 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kitaru_llm::gateway::PlannedCall;
-
 use super::EngineError;
+use super::accounts::Accounts;
+use super::attempted::Attempted;
 use super::backoff;
 use super::cache::CachePolicy;
 use super::call::Call;
 use super::calls::Ended;
 use super::checkpoint_port::CheckpointCalls;
 use super::effects;
-use super::events::Event;
 use super::log_lines::LogLines;
 use super::metadata::Metadata;
 use super::patience::Suspended;
 use super::recorder::Step;
 use super::run::Run;
+use super::seats::{Body, Needs, no_room, unseen};
+use super::shown::Shown;
 use crate::clock::Timestamp;
 use crate::ids::CallId;
 use crate::journal::{Descriptor, EntryBody, Failure, Outcome, Provenance};
 use crate::mutex::lock;
-use crate::sandbox::{CheckpointOptions, CheckpointRun, Ran, Stop};
+use crate::sandbox::{CheckpointOptions, CheckpointRun, NoRoom, Ran, Seat, Stop};
 use crate::store::{CacheEntry, Durability, put_bytes};
 
 /// A body that nobody can see, and that runs longer than this, gets a record of its beginning.
@@ -42,6 +43,8 @@ pub(super) struct Work {
     pub(super) cache: Option<CachePolicy>,
     /// The flow's metadata, to be written with the first step.
     pub(super) metadata: Option<String>,
+    /// The flow waits for it and for nothing else.
+    pub(super) is_direct: bool,
 }
 
 impl Run {
@@ -65,7 +68,7 @@ impl Run {
         {
             return Ok(ended);
         }
-        let mut places = None;
+        let (mut places, mut needs) = (None, Needs::default());
         let mut failed = record.map_or(0, |record| self.failed_attempts(record));
         if let Some(due) = record.and_then(|record| record.retry_at) {
             self.pause_until(due).await?;
@@ -81,7 +84,18 @@ impl Run {
                     return Err(Stop::Engine(Box::new(Suspended::Stopping)));
                 }
             }
+            self.within_history()?;
+            // A flow that leaves waits for it even where it waits for memory: there is more once the flow has left.
             let body = self.calls.body().await;
+            let repeatable = !self.is_visible(&work);
+            let seat =
+                match self.seat_of_body(index, Body { repeatable, is_direct: work.is_direct, needs }, &mut descriptor).await? {
+                    Ok(seat) => seat,
+                    Err(never) => {
+                        let beginning = Beginning::new(self, &work, descriptor.take());
+                        return self.decide_call(&work, beginning, Err(no_room(never).at_call(index)), None).await;
+                    }
+                };
             if self.calls.under_way() > 0
                 && let Some(descriptor) = descriptor.take()
             {
@@ -90,36 +104,44 @@ impl Run {
                 self.recorder.cork(Step::entry(issued), Durability::Relaxed)?;
             }
             let mut beginning = Beginning::new(self, &work, descriptor.take());
-            if self.is_visible(&work) {
+            if !repeatable {
                 beginning.record()?;
                 // E5: that it may have happened is known before it can happen.
                 self.recorder.settle().await?;
                 beginning.lines.has_record();
             }
             let shown = Shown::new(self, index, &invocation, work.attempt);
-            let (outcome, metadata, missing) = self.run_attempt(&work, &mut beginning).await?;
+            let Attempted { outcome, metadata, missing, put_off } = self.run_attempt(&work, &mut beginning, seat).await?;
             // E5: the model's call may not have been the body's first deed, and nobody said that it may do all of them again.
             let missing = missing.filter(|_| outcome.is_err() && !work.options.is_once());
             let due = outcome.as_ref().err().is_some_and(|failure| backoff::is_due(&work.options, failure, failed));
-            let again = due || missing.is_some();
+            // Nobody can have seen it: it begins again as if it had not begun, once there is room for it.
+            let repeats = repeatable && put_off.is_some();
+            let again = due || missing.is_some() || repeats;
             let ended_with = outcome.as_ref().err().cloned();
             match outcome {
                 Err(failure) if again => {
-                    let pause = match missing {
-                        Some(_) => Duration::ZERO,
-                        None => backoff::pause(&work.options, failed, self.engine.fraction()),
+                    let at_once = repeats || missing.is_some();
+                    let pause =
+                        if at_once { Duration::ZERO } else { backoff::pause(&work.options, failed, self.engine.fraction()) };
+                    let failure = match (repeats, &missing) {
+                        (true, _) => unseen(failure),
+                        (false, Some(_)) => super::models::waited(&failure),
+                        (false, None) => failure,
                     };
                     let ended_at = self.clock.now();
                     let retry_at = ended_at.after(pause);
                     let entry = EntryBody::AttemptFailed { call: index, attempt: work.attempt, failure, metadata, retry_at };
-                    let step = Step { at: Some(ended_at), logs: beginning.lines.let_out(), ..Step::entry(entry) };
+                    let (logs, accesses) = (beginning.lines.let_out(), beginning.accounts.let_out());
+                    let step = Step { at: Some(ended_at), logs, accesses, ..Step::entry(entry) };
                     // E3: whatever the next attempt shows the world waits for this.
                     match beginning.unrecorded() {
                         Some(start) => self.recorder.cork_both(start, step)?,
                         None => self.recorder.cork(step, Durability::Full)?,
                     };
                     shown.ended(ended_with.as_ref(), again);
-                    failed += u32::from(missing.is_none());
+                    failed += u32::from(missing.is_none() && !repeats);
+                    needs = put_off.unwrap_or_default();
                     work.metadata = None;
                     work.attempt = work.attempt.saturating_add(1);
                     drop(body);
@@ -154,56 +176,66 @@ impl Run {
     /// Whether anybody could observe the body: it holds a capability, or a person said that it counts whether it began. Of any other one the
     /// sandbox knows that it only computes (E3).
     fn is_visible(&self, work: &Work) -> bool {
-        !self.spec.grants.is_empty() || work.options.is_once()
+        !self.grants_of(&work.call.descriptor.name).is_empty() || work.options.is_once()
     }
 
-    /// Runs one attempt in an instance of its own; its outcome and what it logged about itself.
-    async fn run_attempt(
-        self: &Arc<Self>,
-        work: &Work,
-        beginning: &mut Beginning<'_>,
-    ) -> Result<(Result<String, Failure>, Option<String>, Option<PlannedCall>), Stop> {
+    /// Runs one attempt in an instance of its own.
+    async fn run_attempt(self: &Arc<Self>, work: &Work, beginning: &mut Beginning<'_>, seat: Seat) -> Result<Attempted, Stop> {
         let Work { call, attempt, options, .. } = work;
         let metadata = Arc::new(Mutex::new(Metadata::default()));
         let lines = beginning.lines.clone();
+        let (grants, accounts) = (self.grants_of(&call.descriptor.name), beginning.accounts.clone());
         let port = CheckpointCalls::new(self.clone(), call, *attempt, metadata.clone(), lines.clone());
         let models = port.models();
         let ran = self.program.run_checkpoint(CheckpointRun {
             name: &call.descriptor.name,
             input: &work.input,
-            grants: &self.spec.grants,
+            grants: &grants,
             port: Box::new(port),
             log: lines.clone(),
             limits: self.spec.limits,
             timeout: options.timeout_ms.map(Duration::from_millis),
+            audit: accounts.audit(),
+            seat,
         });
         tokio::pin!(ran);
-        let ran = tokio::select! {
-            biased;
-            ran = &mut ran => ran,
-            // Whoever looks at the execution is to see a body that takes long, and what it says meanwhile.
-            () = lines.wants_out(LONG), if !beginning.is_recorded => {
-                beginning.record()?;
-                // In a task of its own, because whoever waits for the disk may do the work: that time is not the author's.
-                let run = self.clone();
-                let recorded = tokio::spawn(async move { run.recorder.settle().await });
-                let record = async {
-                    recorded.await.unwrap_or_else(|_| Err(EngineError::state("the beginning could not be recorded")))?;
-                    lines.has_record();
-                    Ok::<_, Stop>(())
-                };
-                let ((), ran) = tokio::try_join!(record, async { Ok((&mut ran).await) })?;
-                ran
+        let ran = if beginning.is_recorded {
+            accounts.during(ran).await
+        } else {
+            tokio::select! {
+                biased;
+                ran = &mut ran => ran,
+                // Whoever looks at the execution is to see a body that takes long, and what it says meanwhile.
+                () = lines.wants_out(LONG) => {
+                    beginning.record()?;
+                    // In a task of its own, because whoever waits for the disk may do the work: that time is not the author's.
+                    let run = self.clone();
+                    let recorded = tokio::spawn(async move { run.recorder.settle().await });
+                    let record = async {
+                        recorded.await.unwrap_or_else(|_| Err(EngineError::state("the beginning could not be recorded")))?;
+                        lines.has_record();
+                        Ok::<_, Stop>(())
+                    };
+                    let ((), ran) = tokio::try_join!(record, async { Ok(accounts.during(&mut ran).await) })?;
+                    ran
+                }
             }
         };
+        let mut put_off = None;
         let outcome = match ran {
+            Ran::Stopped(Stop::NoRoom(why)) => {
+                if let NoRoom::PutOff { needs } = why {
+                    put_off = Some(Needs(needs));
+                }
+                Err(no_room(why).at_call(call.index))
+            }
             Ran::Returned(value) => Ok(value),
             Ran::ReturnedFailure(failure) | Ran::Ended(failure) => Err(Failure { call_index: Some(call.index), ..failure }),
             Ran::Stopped(stop) => return Err(stop),
         };
         models.recorded().await;
         let metadata = lock(&metadata).to_text();
-        Ok((outcome, metadata, models.missing()))
+        Ok(Attempted { outcome, metadata, missing: models.missing(), put_off })
     }
 
     async fn decide_call(
@@ -228,7 +260,7 @@ impl Run {
             }),
             _ => None,
         };
-        let Beginning { lines, descriptor, metadata: flow_metadata, started_at, is_recorded, .. } = beginning;
+        let Beginning { lines, accounts, descriptor, metadata: flow_metadata, started_at, is_recorded, .. } = beginning;
         let entry = EntryBody::CallEnded {
             call: index,
             attempt: work.attempt,
@@ -238,7 +270,8 @@ impl Run {
             metadata,
             started_at: (!is_recorded).then_some(started_at),
         };
-        let step = Step { cache, logs: lines.let_out(), metadata: flow_metadata, ..Step::entry(entry) };
+        let step =
+            Step { cache, logs: lines.let_out(), accesses: accounts.let_out(), metadata: flow_metadata, ..Step::entry(entry) };
         Ok(self.finish(index, step, outcome).await?)
     }
 
@@ -284,10 +317,11 @@ struct Beginning<'a> {
     started_at: Timestamp,
     is_recorded: bool,
     lines: Arc<LogLines>,
+    accounts: Arc<Accounts>,
 }
 
 impl<'a> Beginning<'a> {
-    fn new(run: &'a Run, work: &Work, descriptor: Option<Descriptor>) -> Self {
+    fn new(run: &'a Arc<Run>, work: &Work, descriptor: Option<Descriptor>) -> Self {
         let Work { call, attempt, options, metadata, .. } = work;
         let lines = run.lines.of_attempt(call.index, *attempt, &call.descriptor.name, &call.descriptor.invocation);
         Self {
@@ -300,6 +334,7 @@ impl<'a> Beginning<'a> {
             started_at: run.clock.now(),
             is_recorded: false,
             lines: Arc::new(lines),
+            accounts: Arc::new(Accounts::new(run.clone(), call.index, *attempt, &call.descriptor.name)),
         }
     }
 
@@ -313,7 +348,7 @@ impl<'a> Beginning<'a> {
     /// Records it, with what the body has said so far. It is there when everything before it is settled.
     fn record(&mut self) -> Result<(), EngineError> {
         let durability = if self.is_once { Durability::Full } else { Durability::Relaxed };
-        let step = Step { logs: self.lines.let_out(), ..self.step() };
+        let step = Step { logs: self.lines.let_out(), accesses: self.accounts.let_out(), ..self.step() };
         self.run.recorder.hand_over(step, durability)?;
         Ok(())
     }
@@ -321,41 +356,6 @@ impl<'a> Beginning<'a> {
     /// The step that records it, if it has no record when the attempt is over already.
     fn unrecorded(&mut self) -> Option<Step> {
         (!self.is_recorded).then(|| self.step())
-    }
-}
-
-/// An attempt that whoever watches knows to be running.
-struct Shown<'a> {
-    run: &'a Run,
-    index: u32,
-    invocation: &'a str,
-    is_over: bool,
-}
-
-impl<'a> Shown<'a> {
-    fn new(run: &'a Run, index: u32, invocation: &'a str, attempt: u32) -> Self {
-        run.tell(|| Event::Running { execution: run.id(), index, invocation: invocation.to_owned(), attempt });
-        Self { run, index, invocation, is_over: false }
-    }
-
-    fn ended(mut self, failure: Option<&Failure>, again: bool) {
-        self.is_over = true;
-        self.tell(failure, again);
-    }
-
-    fn tell(&self, failure: Option<&Failure>, again: bool) {
-        let Self { run, index, invocation, .. } = *self;
-        let ran =
-            || Event::Ran { execution: run.id(), index, invocation: invocation.to_owned(), failure: failure.cloned(), again };
-        run.tell(ran);
-    }
-}
-
-impl Drop for Shown<'_> {
-    fn drop(&mut self) {
-        if !self.is_over {
-            self.tell(Some(&Failure::runtime("cancelled", "ended with what it was for")), false);
-        }
     }
 }
 

@@ -253,6 +253,17 @@ impl Calls {
         inner.moves_at_leave.is_some_and(|moves| moves != inner.moves)
     }
 
+    /// How often a call ended or went on.
+    pub(super) fn moves(&self) -> u64 {
+        self.lock().moves
+    }
+
+    /// The runner leaves, whatever the execution waits for: no body starts any more.
+    pub(super) fn leave(&self) {
+        let mut inner = self.lock();
+        inner.moves_at_leave = Some(inner.moves);
+    }
+
     /// What the flow knows of failed calls.
     pub(super) fn failures<T>(&self, look: impl FnOnce(&mut Failures) -> T) -> T {
         look(&mut self.lock().failures)

@@ -16,7 +16,7 @@ use super::run::Run;
 use crate::ids::{CallId, ExecutionId};
 use crate::journal::Failure;
 use crate::mutex::lock;
-use crate::sandbox::{ArtifactValue, CheckpointPort, Current, ModelSpan, ModelStream, Stop};
+use crate::sandbox::{ArtifactValue, CheckpointPort, Current, ModelSpan, ModelStream, OpenedSecret, Stop};
 use crate::store::{ArtifactRow, StoreError, get_bytes, put_bytes};
 
 /// The calls of one checkpoint attempt.
@@ -124,6 +124,17 @@ impl CheckpointPort for CheckpointCalls {
             Ok(kind) => kind,
             Err(failure) => return Ok(Err(failure)),
         };
+        let bytes = match &value {
+            ArtifactValue::Json(text) => text.len(),
+            ArtifactValue::Blob { bytes, .. } => bytes.len(),
+        };
+        if !self.run.take_artifact(bytes as u64).await? {
+            let mib = self.run.spec.limits.artifacts_mib;
+            let message = format!(
+                "the artifacts of the execution have no room for {bytes} bytes more (limit `artifacts_mib` of {mib} MiB)"
+            );
+            return Ok(Err(Failure::runtime("limit", message)));
+        }
         // It outlives the attempt, whatever becomes of that: the attempt's number must not be used again.
         self.lines.recorded().await;
         Ok(Ok(self.keep(name, value, kind, tags).await?))
@@ -147,6 +158,10 @@ impl CheckpointPort for CheckpointCalls {
             is_replay: self.run.row.new.original.is_some(),
             idempotency_key: Some(self.run.idempotency_key(self.call)),
         }
+    }
+
+    async fn open_secret(&mut self, name: String, key: Option<String>) -> Result<Result<OpenedSecret, Failure>, Stop> {
+        Ok(self.run.engine.open_secret(&name, key.as_deref()).await?)
     }
 
     async fn ask_model(&mut self, request: Value) -> Result<Result<String, Failure>, Stop> {

@@ -220,6 +220,9 @@ impl Run {
             Err(EngineError::Store(StoreError::NotFound { .. })) => {
                 return Ok(Err(Failure::runtime("not-found", format!("the store has no component {component}"))));
             }
+            Err(EngineError::Signature(untrusted)) => {
+                return Ok(Err(Failure::runtime("signature", untrusted.to_string())));
+            }
             program => program?,
         };
         let checked = pick_flow(program.manifest(), Some(&request.flow))

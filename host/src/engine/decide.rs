@@ -7,7 +7,7 @@ use super::events::{Event, ServedFrom};
 use super::flow_port::{Answer, FlowCalls};
 use super::models::{Reuse, reused};
 use super::recorder::{Recorded, Step};
-use crate::journal::{Decision, Descriptor, Divergence, EntryBody, Outcome, Provenance};
+use crate::journal::{Decision, Descriptor, Divergence, EntryBody, Given, Outcome, Provenance};
 use crate::sandbox::{FlowPort as _, Stop};
 use crate::store::{Durability, put_bytes};
 
@@ -16,7 +16,7 @@ pub(super) enum Decided {
     /// Nothing: this is how it ended.
     Ended(Ended),
     /// It runs.
-    Run { attempt: u32, recorded: bool, input: Option<String> },
+    Run { attempt: u32, recorded: bool, given: Option<Given> },
 }
 
 impl FlowCalls {
@@ -25,7 +25,7 @@ impl FlowCalls {
         let Call { index, descriptor } = call;
         let (index, kind, invocation) = (*index, descriptor.kind, descriptor.invocation.clone());
         let (ended, from) = match self.run.cursor.decide(index, descriptor, self.identity_seen) {
-            Decision::Run { attempt, started, input } => return Ok(Decided::Run { attempt, recorded: started, input }),
+            Decision::Run { attempt, started, given } => return Ok(Decided::Run { attempt, recorded: started, given }),
             Decision::Mismatch { expected } => {
                 return Err(Stop::Diverged(Box::new(self.divergence(index, &expected, descriptor).await?)));
             }

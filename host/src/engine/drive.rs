@@ -1,10 +1,10 @@
 //! Drives one execution from its journal to its next stop.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, OnceLock};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OnceCell, Semaphore, watch};
 
 use super::calls::Calls;
 use super::ending::{Stopped, run_to_stop};
@@ -15,6 +15,8 @@ use super::log_lines::LogLines;
 use super::options::DriveOptions;
 use super::recorder::{Recorder, Step};
 use super::run::Run;
+use super::scopes::Scopes;
+use super::seats::Needs;
 use super::submit::{Begun, Created};
 use super::{Engine, EngineError, FrozenSpec};
 use crate::ids::{CallId, ExecutionId};
@@ -87,8 +89,9 @@ impl Engine {
         let id = guard.lease().execution;
         // However it ends.
         let monitored = Monitored { engine: self, id };
+        let mut needs = Needs::default();
         let (status, parent) = loop {
-            let stopped = self.drive_leased(&guard, created.take(), &options).await;
+            let stopped = self.drive_leased(&guard, created.take(), needs, &options).await;
             let released = match &stopped {
                 Ok(Stopped::Completed { .. }) => {
                     guard.was_given_back();
@@ -103,6 +106,7 @@ impl Engine {
             released?;
             match stopped {
                 Stopped::Again => {}
+                Stopped::PutOff { needs: more } => needs = more,
                 Stopped::Completed { parent } => break (Status::Completed, parent),
                 Stopped::Ended => break stand(&self.store.execution(id).await?),
                 Stopped::Left { room } => {
@@ -175,6 +179,7 @@ impl Engine {
         &self,
         guard: &LeaseGuard,
         created: Option<Created>,
+        needs: Needs,
         options: &DriveOptions,
     ) -> Result<Stopped, EngineError> {
         if let Some(Created { row, creating, wakeups }) = created {
@@ -183,7 +188,7 @@ impl Engine {
             if let Some(creating) = creating {
                 recorder.follow(creating);
             }
-            return self.run_once(self.run(row, History::default(), recorder, wakeups, options).await?).await;
+            return self.run_once(Run { needs, ..self.run(row, History::default(), recorder, wakeups, options).await? }).await;
         }
         let lease = guard.lease();
         let id = lease.execution;
@@ -208,6 +213,7 @@ impl Engine {
         };
         self.tell_begun(id, journal.history.next_seq);
         let recorder = guard.recorder(options.observer.clone(), journal.history.next_seq, journal.link);
+        recorder.has_history(journal.bytes);
         if row.cancel_requested {
             // They end first: whoever dies in between is asked again.
             self.cancel_children(id).await?;
@@ -221,7 +227,7 @@ impl Engine {
         if journal.history.was_reopened() {
             self.cancel_left_behind(id, Some(&journal.history)).await?;
         }
-        self.run_once(self.run(row, journal.history, recorder, wakeups, options).await?).await
+        self.run_once(Run { needs, ..self.run(row, journal.history, recorder, wakeups, options).await? }).await
     }
 
     async fn run_once(&self, run: Run) -> Result<Stopped, EngineError> {
@@ -251,9 +257,10 @@ impl Engine {
             engine: self.clone(),
             store: self.store.clone(),
             clock: self.clock.clone(),
-            program,
             flow_options,
             places: Arc::new(Semaphore::new(usize::try_from(spec.limits.parallel.max(1)).unwrap_or(usize::MAX >> 4))),
+            scopes: Scopes::new(&spec.grants, program.manifest()),
+            program,
             spec,
             recorder,
             lines: Arc::new(lines),
@@ -263,6 +270,10 @@ impl Engine {
             wakeups,
             made: AtomicU32::new(0),
             calls: Calls::default(),
+            needs: Needs::default(),
+            flow_seat: OnceLock::new(),
+            left_at: OnceLock::new(),
+            artifact_bytes: OnceCell::new(),
             row,
         })
     }

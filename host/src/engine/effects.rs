@@ -3,6 +3,7 @@
 use super::call::Call;
 use super::calls::Ended;
 use super::events::Event;
+use super::patience::DEFAULT_WINDOW;
 use super::question;
 use super::recorder::Step;
 use super::run::Run;
@@ -12,6 +13,7 @@ use crate::sandbox::{OnUnknown, Stop};
 use crate::store::{Durability, NewWait, Resolution, WaitRow, get_text, put_bytes};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::EngineError;
 
@@ -112,7 +114,10 @@ async fn ask(run: &Arc<Run>, call: &Call, what: Unknown, attempt: u32) -> Result
         deadline: None,
         default: None,
     };
-    let resolution = question::put(run, question, |wait: &WaitRow| wait.wait.metadata.as_ref() == Some(&metadata)).await?;
+    let resolution = question::put(run, question, Duration::from_secs(DEFAULT_WINDOW), |wait: &WaitRow| {
+        wait.wait.metadata.as_ref() == Some(&metadata)
+    })
+    .await?;
     run.tell_stop(|| Event::Answered { id });
     let answer = match resolution {
         Resolution::Answered(payload) => {

@@ -12,10 +12,11 @@ use super::patience::Suspended;
 use super::recorder::Step;
 use super::room::Idler;
 use super::run::Run;
-use super::submitted::{Canceller, Tasks, await_all, cancel_call, cancelled, close_question};
+use super::seats::{Needs, no_room};
+use super::submitted::{Canceller, Tasks, await_all, await_move, cancel_call, cancelled, close_question};
 use crate::ids::CallId;
 use crate::journal::{Entry, EntryBody, Failure, History, Outcome};
-use crate::sandbox::{FlowRun, Ran, Stop};
+use crate::sandbox::{FlowRun, NoRoom, Ran, Stop};
 use crate::store::{Durability, StatusChange, StoreError, get_text, put_bytes};
 
 /// How one run of the flow ended.
@@ -29,6 +30,8 @@ pub(super) enum Stopped {
     },
     /// The flow is to run again, from the top.
     Again,
+    /// The same, as soon as there is memory for what it needs: others went first.
+    PutOff { needs: Needs },
     /// The runner leaves; whatever it waits for is in the store. `room` is what one was told with that makes room for others.
     Left { room: Option<Idler> },
 }
@@ -40,20 +43,35 @@ pub(super) async fn run_to_stop(run: &Arc<Run>) -> Result<Stopped, EngineError> 
     let tasks = Arc::new(Tasks::default());
     let calls = FlowCalls::new(run.clone(), tasks.clone());
     let metadata = calls.metadata();
-    let flow = run.program.run_flow(FlowRun {
-        name: run.row.new.flow.clone(),
-        input,
-        seed: run.row.new.seed,
-        clock: run.flow_clock.clone(),
-        port: Box::new(calls),
-        log: run.lines.clone(),
-        limits: run.spec.limits,
-    });
     let ran = async {
+        let seat = match run.seat_of_flow().await {
+            Ok(seat) => seat,
+            Err(stop) => return Ran::Stopped(stop),
+        };
+        // Nobody else sets it.
+        let _ = run.flow_seat.set(seat.downgrade());
         let instance = run.engine.room.instance();
+        let flow = run.program.run_flow(FlowRun {
+            name: run.row.new.flow.clone(),
+            input,
+            seed: run.row.new.seed,
+            clock: run.flow_clock.clone(),
+            port: Box::new(calls),
+            log: run.lines.clone(),
+            limits: run.spec.limits,
+            seat,
+        });
         let ran = flow.await;
         // What it submitted needs none.
         drop(instance);
+        let ran = match (ran, run.left_at.get()) {
+            // It waited, and others needed its memory: it comes again when there is something to come for.
+            (Ran::Stopped(Stop::NoRoom(why)), Some(moves)) => match await_move(run, *moves).await {
+                Ok(()) => Ran::Stopped(Stop::NoRoom(why)),
+                Err(stop) => Ran::Stopped(stop),
+            },
+            (ran, _) => ran,
+        };
         match ran {
             // What was submitted and not asked for is part of the flow all the same.
             Ran::Returned(result) => match finish_submitted(run, &tasks).await {
@@ -96,6 +114,8 @@ pub(super) async fn run_to_stop(run: &Arc<Run>) -> Result<Stopped, EngineError> 
         Ran::Ended(failure) => failure,
         Ran::Stopped(Stop::Diverged(divergence)) => return fail_without_record(run, &tasks, divergence.to_failure()).await,
         Ran::Stopped(Stop::Limit(text)) => Failure::runtime("limit", text),
+        Ran::Stopped(Stop::NoRoom(NoRoom::PutOff { needs })) => return put_off(run, &tasks, Needs(needs)).await,
+        Ran::Stopped(Stop::NoRoom(never)) => no_room(never),
         Ran::Stopped(Stop::Engine(error)) => return stopped(run, &tasks, error).await,
     };
     let cut_off = cut_off_submitted(run, &tasks).await?;
@@ -190,6 +210,19 @@ async fn fail_without_record(run: &Run, tasks: &Tasks, failure: Failure) -> Resu
     tasks.stop_all().await;
     run.recorder.write(Step::status(StatusChange::Failed { failure }), Durability::Full).await?;
     Ok(Stopped::Ended)
+}
+
+/// The flow leaves memory, for others that wait for it. Bodies that have begun come to their end, and the flow goes over its journal again.
+async fn put_off(run: &Run, tasks: &Tasks, needs: Needs) -> Result<Stopped, EngineError> {
+    run.calls.leave();
+    tokio::select! {
+        () = run.calls.bodies_end() => {}
+        // Whoever drives it on finds that it is cancelled.
+        cancelled = cancellation(run) => cancelled?,
+    }
+    tasks.stop_all().await;
+    run.recorder.settle().await?;
+    Ok(Stopped::PutOff { needs })
 }
 
 async fn stopped(run: &Run, tasks: &Tasks, error: Box<dyn std::error::Error + Send + Sync>) -> Result<Stopped, EngineError> {

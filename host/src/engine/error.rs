@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use kitaru_llm::gateway::CallFailure;
+
 use crate::ids::ExecutionId;
 use crate::journal::{CodecError, HistoryError, ReplayError};
-use crate::sandbox::{ComponentError, PrivateFolder};
+use crate::sandbox::{ComponentError, PrivateFolder, UnusableFolder};
 use crate::secrets::{Keys, SecretsError};
+use crate::signing::Untrusted;
 use crate::store::{Status, StoreError};
 
 use super::archive::TransferError;
@@ -20,6 +23,9 @@ pub enum EngineError {
     /// The component cannot run here.
     #[error("the component cannot run")]
     Component(#[from] ComponentError),
+    /// Nobody whom this host trusts has signed the component.
+    #[error(transparent)]
+    Signature(#[from] Untrusted),
     /// The component has no such flow.
     #[error("the component has no flow `{name}`; it has {available}")]
     UnknownFlow {
@@ -60,15 +66,21 @@ pub enum EngineError {
     /// Models cannot be called as this host is configured.
     #[error("models cannot be called")]
     Models(#[source] kitaru_llm::gateway::GatewaySetupError),
-    /// Middleware of model calls cannot be used.
-    #[error("models cannot be called")]
+    /// Middleware of model calls cannot be used, and no call goes past it.
+    #[error("the middleware of model calls could not be loaded")]
     Middleware(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// It cannot be told which models there are.
+    #[error("the model aliases cannot be read")]
+    Aliases(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// This host was given nothing to call models with.
     #[error("this host calls no models")]
     NoModels,
     /// A grant that is never given.
     #[error("the grant cannot be given")]
     Grant(#[from] PrivateFolder),
+    /// A folder that is to be granted is not there.
+    #[error(transparent)]
+    Folder(#[from] UnusableFolder),
     /// The key of all secrets is never granted.
     #[error("the environment variable `{name}` holds the key of all secrets, and is not granted", name = Keys::VARIABLE)]
     KeyGrant,
@@ -84,6 +96,22 @@ pub enum EngineError {
     /// The replay cannot be planned.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// A replay gives a model call what cannot be asked.
+    #[error("the override of '{call}' cannot be used: {}", .failure.message)]
+    GivenCall {
+        /// The call.
+        call: String,
+        /// Why.
+        failure: Box<CallFailure>,
+    },
+    /// A replay gives a model call a model that is not granted.
+    #[error("the override of '{call}' asks for the model `{model}`, which is not granted")]
+    GivenModel {
+        /// The call.
+        call: String,
+        /// An alias, or `provider/model`.
+        model: String,
+    },
     /// A journal record cannot be read (E13).
     #[error("journal entry {seq} of execution `{execution}` cannot be read")]
     Record {
@@ -128,15 +156,29 @@ impl EngineError {
         Self::state(format!("Only {wanted} executions can be {verb}. Execution '{execution}' is currently '{status}'."))
     }
 
+    /// Whether the same may succeed a while later, with nothing done about it: a store that is busy or out of reach comes back. What is stored and cannot
+    /// be read stays so.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Store(error) if error.may_pass())
+    }
+
     /// A hint that tells a person what to do.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.hint(),
             Self::Component(error) => error.hint(),
+            Self::Aliases(_) => Some("mend the file that the message names: kitaru-host model list".into()),
+            Self::Signature(error) => Some(error.hint()),
             Self::Grant(error) => Some(error.hint()),
             Self::Secrets(error) => error.hint(),
             Self::WhichFlow(_) => Some("name one: <component>:<flow>".into()),
             Self::State { hint, .. } => hint.clone(),
+            Self::GivenCall { failure, .. } => failure.hint.clone(),
+            Self::GivenModel { model, .. } => Some(format!("grant it: --allow-llm={model}")),
+            Self::Replay(ReplayError::NoModel(_)) => Some(
+                "the calls in a checkpoint's body choose their models by themselves: give it another input, or register the alias that they use anew"
+                    .into(),
+            ),
             Self::Replay(ReplayError::NoAnchor) => Some("name the checkpoint from which to run live: --from <checkpoint>".into()),
             _ => None,
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::measures::Measures;
 use crate::ids::{CallId, ExecutionId};
 use crate::journal::{CallKind, Failure};
 use crate::store::{LogRow, Status};
@@ -153,4 +154,6 @@ pub trait Monitor: Send + Sync {
     fn begun(&self, execution: ExecutionId, records: u64);
     /// It is not driven any more. What it came to is stored.
     fn stopped(&self, execution: ExecutionId);
+    /// Who tells what the process does, whenever somebody wants to know.
+    fn measured_by(&self, _measure: Box<dyn Fn() -> Measures + Send + Sync>) {}
 }

@@ -21,7 +21,7 @@ use super::refusal::{Refusal, check_name, check_wait, too_many};
 use super::run::Run;
 use super::served::serve;
 use super::submitted::{Canceller, Tasks, await_first, await_place, cancel_call};
-use crate::journal::{CallKind, CanonicalJson, Descriptor, EntryBody, Failure, Invocations};
+use crate::journal::{CallKind, CanonicalJson, Descriptor, EntryBody, Failure, Given, Invocations};
 use crate::mutex::lock;
 use crate::sandbox::{CheckpointRequest, ChildRequest, Current, FlowPort, Stop, Submitted, WaitRequest};
 use crate::store::{Durability, put_bytes};
@@ -92,6 +92,9 @@ impl FlowCalls {
         let input_hash = canonical.hash();
         // Going over a journal again writes nothing (E1).
         let known = self.run.cursor.own().call(index).map(|record| &record.descriptor);
+        if known.is_none() {
+            self.run.within_history()?;
+        }
         let input = match known.filter(|known| known.input_hash == input_hash) {
             Some(known) => known.input.clone(),
             None => put_bytes(self.run.store.as_ref(), canonical.into_string().into_bytes()).await.map_err(EngineError::from)?,
@@ -111,7 +114,7 @@ impl FlowCalls {
         let call = self.describe(CallKind::Checkpoint, &name, id.as_deref(), &input, info.options.r#type.as_ref()).await?;
         let (attempt, recorded, given) = match self.decide(&call).await? {
             Decided::Ended(ended) => return Ok((call, Err(ended))),
-            Decided::Run { attempt, recorded, input } => (attempt, recorded, input),
+            Decided::Run { attempt, recorded, given } => (attempt, recorded, given),
         };
         let cache = CachePolicy::of(
             self.run.row.new.component,
@@ -124,11 +127,11 @@ impl FlowCalls {
         // What somebody gave is not what the flow asked for, and where a replay begins something is to happen (E10).
         .filter(|_| given.is_none() && !self.run.cursor.is_anchor(call.index));
         let input = match given {
-            Some(input) => input,
-            None => self.run.text(&call.descriptor.input).await.map_err(EngineError::from)?,
+            Some(Given::Input(input)) => input,
+            _ => self.run.text(&call.descriptor.input).await.map_err(EngineError::from)?,
         };
         let (options, metadata) = (info.options.clone(), self.changed_metadata());
-        let work = Work { call: call.clone(), options, input, attempt, recorded, cache, metadata };
+        let work = Work { call: call.clone(), options, input, attempt, recorded, cache, metadata, is_direct: false };
         Ok((call, Ok(work)))
     }
 
@@ -143,14 +146,14 @@ impl FlowCalls {
                 self.run.calls.forget(call.index);
                 ended
             }
-            Ok(work) => self.run.run_checkpoint(work).await?,
+            Ok(work) => self.run.while_flow_waits(false, self.run.run_checkpoint(Work { is_direct: true, ..work })).await?,
             Err(ended) => ended,
         };
         Ok(self.observe(call.index, ended).await)
     }
 
     async fn begin(&mut self, submitted: Submitted) -> Result<u32, Refusal> {
-        await_place(&self.run, UNDER_WAY).await?;
+        self.run.while_flow_waits(true, await_place(&self.run, UNDER_WAY)).await?;
         match submitted {
             Submitted::Checkpoint(request) => {
                 let (call, work) = self.prepare(request).await?;
@@ -193,10 +196,10 @@ impl FlowCalls {
         let call = self.describe(CallKind::Llm, name.as_str(), None, &request, Some(&kind)).await?;
         match self.decide(&call).await? {
             Decided::Ended(ended) => self.already(call.index, ended),
-            Decided::Run { attempt, recorded, input } => {
+            Decided::Run { attempt, recorded, given } => {
                 self.issue(&call, recorded, self.changed_metadata()).await?;
-                // A replay may have been given another request.
-                let request = input.and_then(|given| serde_json::from_str(&given).ok()).unwrap_or(request);
+                // A replay may have been given another request, or another model.
+                let request = given.map_or(request.clone(), |given| given.request(request));
                 let (run, call) = (self.run.clone(), call.clone());
                 self.spawn(call.index, CallKind::Llm, async move { run.ask_model(call, name, request, attempt).await });
             }
@@ -268,7 +271,7 @@ impl FlowCalls {
 
     /// The first of `calls` to end, and its position among them; or the runner leaves.
     pub(super) async fn first_of(&self, calls: &[u32]) -> Result<(usize, Ended), Stop> {
-        await_first(&self.run, calls).await
+        self.run.while_flow_waits(true, await_first(&self.run, calls)).await
     }
 }
 

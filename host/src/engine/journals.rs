@@ -2,7 +2,7 @@
 
 use super::EngineError;
 use crate::ids::ExecutionId;
-use crate::journal::{History, decode};
+use crate::journal::{EntryBody, History, Payload, decode};
 use crate::store::Store;
 
 /// Records read at a time.
@@ -17,6 +17,8 @@ pub struct JournalRead {
     pub history: History,
     /// The last link of the hash chain.
     pub link: [u8; 32],
+    /// Its records and the values that they name, in bytes.
+    pub bytes: u64,
 }
 
 /// Reads an execution's journal.
@@ -36,7 +38,7 @@ pub(super) async fn read_journal_until(
     execution: ExecutionId,
     records: u64,
 ) -> Result<JournalRead, EngineError> {
-    let mut read = JournalRead { history: History::default(), link: [0; 32] };
+    let mut read = JournalRead { history: History::default(), link: [0; 32], bytes: 0 };
     loop {
         // A page at a time: its bytes are not kept beside what they fold into.
         let most = if read.history.next_seq == 0 { FIRST } else { PAGE };
@@ -45,6 +47,7 @@ pub(super) async fn read_journal_until(
         let is_last = (page.len() as u64) < most;
         for record in page {
             let entry = decode(&record.bytes).map_err(|source| EngineError::Record { execution, seq: record.seq, source })?;
+            read.bytes = read.bytes.saturating_add(size(&record.bytes, &entry.body));
             read.history.apply(entry).map_err(|source| EngineError::History { execution, source })?;
             read.link = record.link;
         }
@@ -52,4 +55,10 @@ pub(super) async fn read_journal_until(
             return Ok(read);
         }
     }
+}
+
+/// What a record takes, in bytes, with the values that lie beside the journal.
+pub(super) fn size(record: &[u8], body: &EntryBody) -> u64 {
+    let beside = body.payloads().map(|payload| if let Payload::Blob { len, .. } = payload { *len } else { 0 });
+    beside.fold(record.len() as u64, u64::saturating_add)
 }

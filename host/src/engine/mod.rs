@@ -5,11 +5,14 @@
 //! Keeps E1–E4 and E8–E13: a durable call is served or runs, what the world can see waits until everything before it is on the disk, and whoever
 //! drives an execution holds its lease.
 
+mod accounts;
 mod ahead;
 mod archive;
 mod artifacts;
 mod attempt;
+mod attempted;
 mod backoff;
+mod body_secrets;
 mod cache;
 mod call;
 mod calls;
@@ -27,10 +30,14 @@ mod events;
 mod failures;
 mod first;
 mod flow_port;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod journals;
 mod lease;
 mod log_lines;
+mod measures;
 mod memory;
 mod metadata;
 mod models;
@@ -46,8 +53,12 @@ mod rounds;
 mod run;
 mod scheduler;
 mod schema;
+mod scopes;
+mod seats;
 mod secrets;
 mod served;
+mod shown;
+mod signatures;
 mod spec;
 mod submit;
 mod submitted;
@@ -65,12 +76,14 @@ pub use drive::Driven;
 pub use error::EngineError;
 pub use events::{Event, Monitor, Observer, ServedFrom};
 pub use journals::{JournalRead, read_journal};
+pub use measures::Measures;
 pub use models::{LoadMiddleware, LoadedMiddleware, ModelsNow};
 pub use options::{DriveOptions, SleepPolicy, WaitPolicy};
 pub use replay::ReplayOrder;
 pub use room::Occupancy;
 pub use schema::{SchemaProblem, check as check_schema};
 pub use secrets::{SecretChange, SecretSet};
+pub use signatures::StoredSignature;
 pub use spec::FrozenSpec;
 pub use submit::{Begun, Submission, Submitted};
 pub use transfer::Imported;
@@ -81,8 +94,9 @@ use tokio::sync::{Semaphore, watch};
 use crate::clock::Clock;
 use crate::ids::{ComponentDigest, ExecutionId, Ids};
 use crate::mutex::lock;
-use crate::sandbox::{Program, Sandbox};
+use crate::sandbox::{Manifest, Program, Sandbox};
 use crate::secrets::Keys;
+use crate::signing::Trust;
 use crate::store::Store;
 
 /// How much a host does at a time.
@@ -90,17 +104,22 @@ use crate::store::Store;
 pub struct EngineSettings {
     /// Checkpoint bodies of all executions that run at a time.
     pub parallel: usize,
+    /// Model calls of all executions that are made at a time. The others wait for their turn, in the order in which they came.
+    pub model_calls: usize,
     /// Flows in memory at a time, in a process that looks after executions: those that run, and those that only wait, which go on at once and
     /// leave when others need their room. None: as many as get their memory from the pool, beside the bodies.
     pub flows: Option<usize>,
     /// How large such a process may be before flows that only wait leave, in MiB. None: half of what the machine, or the process's control group,
     /// has, where that can be told.
     pub memory_mib: Option<u64>,
+    /// How much memory all instances of the process may have together, in MiB. None: half of what the machine, or the process's control group,
+    /// has, where that can be told.
+    pub instances_mib: Option<u64>,
 }
 
 impl Default for EngineSettings {
     fn default() -> Self {
-        Self { parallel: 64, flows: None, memory_mib: None }
+        Self { parallel: 64, model_calls: 64, flows: None, memory_mib: None, instances_mib: None }
     }
 }
 
@@ -125,6 +144,8 @@ pub struct Engine {
     input_schemas: Arc<schema::InputSchemas>,
     /// Places for bodies of all executions.
     bodies: Arc<Semaphore>,
+    /// Places for model calls of all executions.
+    model_calls: Arc<Semaphore>,
     /// Places for drives of child flows that nobody waits for.
     free_children: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
@@ -137,6 +158,8 @@ pub struct Engine {
     keys: Arc<Keys>,
     /// What calls models.
     models: Option<Arc<models::Models>>,
+    /// Whose components it runs.
+    signatures: Arc<signatures::Signatures>,
     /// Who is told which executions are driven.
     monitor: Option<Arc<dyn Monitor>>,
 }
@@ -157,10 +180,12 @@ impl Engine {
         settings: EngineSettings,
     ) -> Self {
         let bodies = Arc::new(Semaphore::new(settings.parallel.clamp(1, Semaphore::MAX_PERMITS)));
+        let model_calls = Arc::new(Semaphore::new(settings.model_calls.clamp(1, Semaphore::MAX_PERMITS)));
         let free_children = Arc::new(Semaphore::new(FREE_CHILDREN));
         let (room, memory_mib) = (room::Room::new(settings.flows()), settings.memory_mib);
+        sandbox.ceiling().limit(memory::ceiling(settings.instances_mib), Arc::new(room.clone()));
         let stopping = watch::Sender::new(false);
-        let (programs, input_schemas, corks, keys, models) = Default::default();
+        let (programs, input_schemas, corks, keys, models, signatures) = Default::default();
         Self {
             store,
             sandbox,
@@ -169,6 +194,7 @@ impl Engine {
             programs,
             input_schemas,
             bodies,
+            model_calls,
             free_children,
             stopping,
             corks,
@@ -176,6 +202,7 @@ impl Engine {
             memory_mib,
             keys,
             models,
+            signatures,
             monitor: None,
         }
     }
@@ -183,7 +210,17 @@ impl Engine {
     /// The same engine, which tells `monitor` what it drives.
     #[must_use]
     pub fn with_monitor(mut self, monitor: Arc<dyn Monitor>) -> Self {
+        // Without the monitor: it lives in what is measured.
+        let engine = Self { monitor: None, ..self.clone() };
+        monitor.measured_by(Box::new(move || engine.measures()));
         self.monitor = Some(monitor);
+        self
+    }
+
+    /// The same engine, which runs the components that `trust` lets run.
+    #[must_use]
+    pub fn with_trust(mut self, trust: Trust) -> Self {
+        self.signatures = Arc::new(signatures::Signatures::new(trust));
         self
     }
 
@@ -221,6 +258,10 @@ impl Engine {
         self.bodies.clone()
     }
 
+    fn model_calls(&self) -> Arc<Semaphore> {
+        self.model_calls.clone()
+    }
+
     fn free_children(&self) -> Arc<Semaphore> {
         self.free_children.clone()
     }
@@ -248,8 +289,17 @@ impl Engine {
     /// Compiles and checks a component, or returns it as compiled before.
     ///
     /// # Errors
-    /// When the bytes are not a flow component that this host can run.
+    /// When the bytes are not a flow component that this host can run, or nobody whom it trusts has signed them.
     pub async fn program(&self, bytes: &[u8]) -> Result<Arc<Program>, EngineError> {
+        self.admit(bytes).await?;
+        self.look_at(bytes).await
+    }
+
+    /// The same whoever has signed it, for those who only look: nothing of it runs but what describes it.
+    ///
+    /// # Errors
+    /// When the bytes are not a flow component that this host can run.
+    pub async fn look_at(&self, bytes: &[u8]) -> Result<Arc<Program>, EngineError> {
         let digest = ComponentDigest::of(bytes);
         let known = lock(&self.programs).get(&digest).cloned();
         if let Some(program) = known {
@@ -264,9 +314,15 @@ impl Engine {
     async fn stored_program(&self, digest: ComponentDigest) -> Result<Arc<Program>, EngineError> {
         let known = lock(&self.programs).get(&digest).cloned();
         match known {
-            Some(program) => Ok(program),
-            None => self.program(&self.store.get_component(digest).await?).await,
+            Some(program) if self.is_admitted(digest) => Ok(program),
+            _ => self.program(&self.store.get_component(digest).await?).await,
         }
+    }
+
+    /// What a component says of itself, if this host has run it: nothing is compiled or run for that.
+    pub fn known_manifest(&self, digest: ComponentDigest) -> Option<Manifest> {
+        let known = lock(&self.programs).get(&digest).map(|program| program.manifest().clone());
+        known.or_else(|| self.sandbox.known_manifest(digest))
     }
 
     /// Wakes those who watch an execution. What happened to it has happened, whether or not they learn of it at once.

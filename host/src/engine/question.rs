@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::EngineError;
 use super::events::Event;
-use super::patience::{DEFAULT_WINDOW, Parked};
+use super::patience::Parked;
 use super::recorder::Step;
 use super::run::Run;
 use crate::ids::CallId;
@@ -15,8 +15,13 @@ use crate::sandbox::Stop;
 use crate::store::{Durability, NewWait, Resolution, WaitRow};
 
 /// Asks, unless the question stands there that `is_same` knows as this one, and returns how it was settled. It stands under the call's own ID.
-/// The call is parked when this returns, if it had to be asked.
-pub(super) async fn put(run: &Arc<Run>, question: NewWait, is_same: impl Fn(&WaitRow) -> bool) -> Result<Resolution, Stop> {
+/// The call is parked when this returns, if it had to be asked; its runner stays for it as long as `stay`, where it is not told otherwise.
+pub(super) async fn put(
+    run: &Arc<Run>,
+    question: NewWait,
+    stay: Duration,
+    is_same: impl Fn(&WaitRow) -> bool,
+) -> Result<Resolution, Stop> {
     let id = CallId { execution: run.id(), index: question.call };
     let store = run.store.as_ref();
     // Before the question is asked: an answer that comes at once must not be missed.
@@ -27,7 +32,7 @@ pub(super) async fn put(run: &Arc<Run>, question: NewWait, is_same: impl Fn(&Wai
         return Ok(resolution);
     }
     let step = Step { wait: known.is_none().then_some(question), ..Step::default() };
-    let window = Instant::now() + Duration::from_secs(DEFAULT_WINDOW);
+    let window = Instant::now() + stay;
     run.calls.park(&run.recorder, id.index, Parked::Wait { window, deadline: None }, step, Durability::Full)?;
     run.recorder.settle().await?;
     run.engine.tell_of(run.id()).await;

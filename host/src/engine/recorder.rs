@@ -14,12 +14,13 @@ use tokio::sync::oneshot;
 use super::ahead::Ahead;
 use super::corks::{Corked, Corks};
 use super::events::{Event, Observer};
+use super::journals::size;
 use super::{Engine, EngineError};
 use crate::clock::{Clock, Timestamp};
 use crate::journal::{Entry, EntryBody, Payload, encode};
 use crate::mutex::lock;
 use crate::store::{
-    Append, Appending, CacheEntry, Durability, Lease, LogRow, ModelCallRow, NewExecution, NewWait, StatusChange, Store,
+    AccessRow, Append, Appending, CacheEntry, Durability, Lease, LogRow, ModelCallRow, NewExecution, NewWait, StatusChange, Store,
 };
 
 /// One step to write.
@@ -33,6 +34,7 @@ pub(super) struct Step {
     pub(super) cache: Option<CacheEntry>,
     pub(super) logs: Vec<LogRow>,
     pub(super) model_calls: Vec<ModelCallRow>,
+    pub(super) accesses: Vec<AccessRow>,
     /// The lease is given back with it: it is the last one.
     pub(super) gives_back: bool,
     /// When it happened, if not when it is handed over.
@@ -147,6 +149,8 @@ struct Chain {
     corked: Option<Append>,
     /// What they take, in bytes.
     corked_bytes: usize,
+    /// What the journal takes with its values, in bytes.
+    history_bytes: u64,
     /// Somebody will see to it that they are handed over.
     is_corked: bool,
     /// Something was handed over that what follows must not go without.
@@ -164,7 +168,16 @@ impl Recorder {
     /// Goes on after the entry with number `next_seq - 1` and link `link`.
     pub(super) fn new(engine: &Engine, observer: Observer, lease: Lease, next_seq: u64, link: [u8; 32]) -> (Self, Rest) {
         let last = Timestamp::from_micros(0);
-        let chain = Mutex::new(Chain { next_seq, link, last, corked: None, corked_bytes: 0, is_corked: false, has_begun: false });
+        let chain = Mutex::new(Chain {
+            next_seq,
+            link,
+            last,
+            corked: None,
+            corked_bytes: 0,
+            history_bytes: 0,
+            is_corked: false,
+            has_begun: false,
+        });
         let (store, clock, ahead) = (engine.store.clone(), engine.clock.clone(), Arc::new(Ahead::new(observer)));
         let inner = Arc::new(Inner { lease, store, clock, chain, ahead });
         let (alive, gone) = oneshot::channel();
@@ -174,6 +187,16 @@ impl Recorder {
 
     pub(super) fn lease(&self) -> &Lease {
         &self.inner.lease
+    }
+
+    /// The journal has so many bytes already, with its values.
+    pub(super) fn has_history(&self, bytes: u64) {
+        lock(&self.inner.chain).history_bytes = bytes;
+    }
+
+    /// What the journal takes with its values, in bytes.
+    pub(super) fn history_bytes(&self) -> u64 {
+        lock(&self.inner.chain).history_bytes
     }
 
     /// Where log lines go.
@@ -288,6 +311,7 @@ impl Inner {
                 EngineError::Record { execution: self.lease.execution, seq: chain.next_seq, source }
             })?;
             (chain.next_seq, chain.link) = (chain.next_seq + 1, encoded.link);
+            chain.history_bytes = chain.history_bytes.saturating_add(size(&encoded.bytes, &entry.body));
             chain.corked_bytes += encoded.bytes.len();
             append.entries.push(encoded);
         }
@@ -306,6 +330,8 @@ impl Inner {
         append.logs.extend(step.logs);
         chain.corked_bytes += step.model_calls.iter().map(ModelCallRow::bytes).sum::<usize>();
         append.model_calls.extend(step.model_calls);
+        chain.corked_bytes += step.accesses.iter().map(AccessRow::bytes).sum::<usize>();
+        append.accesses.extend(step.accesses);
         (append.status, append.wait, append.child) = (step.status, step.wait, step.child);
         append.gives_back = step.gives_back;
         append.follows = append.follows.or_else(|| chain.has_begun.then_some(first));

@@ -74,5 +74,6 @@ pub(super) fn check_wait(request: &WaitRequest) -> Result<String, Refusal> {
 
 /// Why a flow ends that made as many calls as it may.
 pub(super) fn too_many(calls: u32) -> Stop {
+    crate::sandbox::reached("calls");
     Stop::Limit(format!("it made {calls} durable calls (limit `calls`)"))
 }

@@ -1,5 +1,7 @@
 //! Replays: new executions that reuse another's journal before an anchor (E10).
 
+use std::path::PathBuf;
+
 use kitaru_llm::models::FrozenModels;
 use serde_json::{Map, Value};
 
@@ -24,6 +26,8 @@ pub struct ReplayOrder {
     pub component: Option<Vec<u8>>,
     /// Grants beside those that the source had.
     pub grants: Grants,
+    /// All that the component declares is granted too, with folders below this one.
+    pub needs_in: Option<PathBuf>,
     /// Limits other than those that the source had.
     pub limits: LimitChanges,
     /// What is known of models now, over what the source knew.
@@ -69,15 +73,21 @@ impl Engine {
         let flow = pick_flow(program.manifest(), Some(&source.new.flow))?;
         self.check_input(&program, flow, &input)?;
         let component = match &order.component {
-            Some(bytes) => self.store.put_component(bytes).await?,
+            Some(bytes) => self.keep_component(bytes).await?,
             None => source.new.component,
         };
         let mut spec = FrozenSpec::of(&source.new)?;
         spec.grants.extend(order.grants);
+        if let Some(folder) = &order.needs_in {
+            let mut needs = program.manifest().needs_as_grants(folder);
+            needs.make_absolute()?;
+            spec.grants.extend(needs);
+        }
         self.check_grants(&spec.grants)?;
         spec.limits = order.limits.over(spec.limits);
         spec.flow_defaults = flow.options;
         spec.learn(order.models);
+        self.check_given_models(&plan, &journal.history, &spec).await?;
 
         let id = self.ids.execution();
         let plan = serde_json::to_string(&plan).map_err(|error| EngineError::StoredJson {

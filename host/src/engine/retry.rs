@@ -26,7 +26,7 @@ impl Engine {
             None => None,
             Some(bytes) => {
                 pick_flow(self.program(bytes).await?.manifest(), Some(&row.new.flow))?;
-                Some(self.store.put_component(bytes).await?)
+                Some(self.keep_component(bytes).await?)
             }
         };
         let guard = LeaseGuard::claim(self, id).await?;

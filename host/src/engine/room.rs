@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use super::memory;
 use crate::mutex::lock;
+use crate::sandbox::Relief;
 
 /// How often the size of the process is looked at while somebody is idle.
 const LOOK: Duration = Duration::from_secs(1);
@@ -58,6 +59,8 @@ struct Inner {
     entered: u64,
     /// Those who look after executions.
     keepers: usize,
+    /// How many instances wait for memory that flows which only wait have.
+    wanted: usize,
 }
 
 /// When a flow ran last, and a number that no other has.
@@ -79,7 +82,7 @@ impl Shared {
     fn change(&self, change: impl FnOnce(&mut Inner) -> bool) {
         let mut inner = lock(&self.inner);
         let tells = change(&mut inner);
-        let over = inner.instances.saturating_sub(self.most.saturating_add(inner.leaving));
+        let over = inner.instances.saturating_sub(self.most).max(inner.wanted).saturating_sub(inner.leaving);
         inner.tell(over);
         let idle = inner.idle.len();
         self.idle.send_if_modified(|known| {
@@ -170,6 +173,19 @@ impl Room {
             inner.tell(inner.idle.len().div_ceil(PART).saturating_sub(inner.leaving));
             false
         });
+    }
+}
+
+/// Where instances wait for memory, those leave first that only wait, and go on later.
+impl Relief for Room {
+    fn make_room(&self, waiting: usize) -> bool {
+        let mut leaving = 0;
+        self.0.change(|inner| {
+            inner.wanted = waiting;
+            leaving = inner.leaving + inner.idle.len().min(waiting.saturating_sub(inner.leaving));
+            false
+        });
+        leaving > 0
     }
 }
 

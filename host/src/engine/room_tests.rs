@@ -92,6 +92,27 @@ fn room_that_is_missing_when_somebody_has_left_is_made_then() {
 }
 
 #[test]
+fn whoever_waits_for_memory_makes_idle_ones_leave_also_those_that_come_later() {
+    let room = Room::new(10);
+    assert!(!room.make_room(3), "there is nobody");
+    let _keeper = room.keep(None);
+    let [first, second, third] = enter(&room);
+    assert_eq!([&first, &second, &third].map(is_told), [true; 3], "as soon as they are idle");
+    assert!(room.make_room(3));
+    drop((first.leaves(), second.leaves(), third.leaves()));
+    let [first, second] = enter(&room);
+    drop((first.leaves(), second.leaves()));
+    room.make_room(1);
+    let [first, second] = enter(&room);
+    assert_eq!([&first, &second].map(is_told), [true, false], "no more than are needed");
+    assert!(room.make_room(0) && !is_told(&second), "one is still about to");
+    drop(first.leaves());
+    assert!(!room.make_room(0));
+    let [third] = enter(&room);
+    assert!(!is_told(&second) && !is_told(&third), "nobody waits any more");
+}
+
+#[test]
 fn where_nobody_looks_after_executions_nobody_is_told_to_leave() {
     let room = Room::new(1);
     assert!(room.idle(room.now_waits()).is_none());

@@ -181,6 +181,14 @@ impl Taken {
     }
 }
 
+impl Taken {
+    /// The drive has come to its end, and the execution is left to others for a while.
+    pub(super) fn leave_for(mut self, pause: Duration) {
+        self.is_given_back = true;
+        self.held.lock().insert(self.id, Hold { until: Some(Instant::now() + pause), is_missed: false });
+    }
+}
+
 impl Drop for Taken {
     fn drop(&mut self) {
         if !self.is_given_back {

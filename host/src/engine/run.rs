@@ -1,9 +1,9 @@
 //! What all parts of one drive share.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OnceCell, Semaphore, watch};
 
 use super::calls::{Calls, Ended};
 use super::events::Event;
@@ -11,11 +11,13 @@ use super::log_lines::LogLines;
 use super::options::DriveOptions;
 use super::patience::Policy;
 use super::recorder::{Recorder, Step};
+use super::scopes::Scopes;
+use super::seats::Needs;
 use super::{Engine, EngineError, FrozenSpec};
 use crate::clock::Clock;
 use crate::ids::{CallId, ExecutionId};
 use crate::journal::{Cursor, EntryBody, Outcome, Payload, Provenance};
-use crate::sandbox::{FlowClock, FlowOptions, Program};
+use crate::sandbox::{FlowClock, FlowOptions, Grants, Program, WeakSeat};
 use crate::store::{Durability, ExecutionRow, Store, StoreError, get_text};
 
 /// What all parts of one drive share.
@@ -27,6 +29,8 @@ pub(super) struct Run {
     pub(super) flow_options: FlowOptions,
     pub(super) row: ExecutionRow,
     pub(super) spec: FrozenSpec,
+    /// What flow and checkpoints have of its grants.
+    pub(super) scopes: Scopes,
     pub(super) recorder: Recorder,
     pub(super) lines: Arc<LogLines>,
     pub(super) cursor: Cursor,
@@ -40,11 +44,24 @@ pub(super) struct Run {
     pub(super) calls: Calls,
     /// Places for bodies of this execution.
     pub(super) places: Arc<Semaphore>,
+    /// What the flow's instance needs to begin with, because it was put off before.
+    pub(super) needs: Needs,
+    /// The flow's place in the memory of all instances, once it has one.
+    pub(super) flow_seat: OnceLock<WeakSeat>,
+    /// How often calls had moved when the flow was put off while it waited for some of them.
+    pub(super) left_at: OnceLock<u64>,
+    /// What the artifacts of the execution take, once somebody asked.
+    pub(super) artifact_bytes: OnceCell<AtomicU64>,
 }
 
 impl Run {
     pub(super) fn id(&self) -> ExecutionId {
         self.row.new.id
+    }
+
+    /// What bodies of a checkpoint have.
+    pub(super) fn grants_of(&self, checkpoint: &str) -> Arc<Grants> {
+        self.scopes.checkpoint(checkpoint, &self.spec.grants, self.program.manifest())
     }
 
     /// Tells whoever watches what happened, as soon as everything that it may depend on is durable.
@@ -99,8 +116,13 @@ impl Run {
 
     /// Records the end of a call, unless somebody cancels it; then this never returns, because its task is about to be stopped. The flow may go
     /// on before it is on the disk.
-    pub(super) async fn finish(&self, index: u32, step: Step, outcome: Outcome) -> Result<Ended, EngineError> {
+    pub(super) async fn finish(&self, index: u32, mut step: Step, outcome: Outcome) -> Result<Ended, EngineError> {
         if !self.calls.begin_recording(index) {
+            // What its body did happened all the same.
+            let accesses = std::mem::take(&mut step.accesses);
+            if !accesses.is_empty() {
+                self.recorder.cork(Step { accesses, ..Step::default() }, Durability::Relaxed)?;
+            }
             std::future::pending::<()>().await;
         }
         let recorded = self.calls.unpark(&self.recorder, index, step, Durability::Full)?;

@@ -4,13 +4,15 @@
 //! so at once; leases see to it that each execution has one runner (E12).
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use super::drive::boxed_drive;
 use super::events::Observer;
+use super::models::{LEFT_TO_OTHERS, Looked};
 use super::options::{DriveOptions, SleepPolicy, WaitPolicy};
 use super::patience::SOON;
 use super::rounds::{Held, LOOK, Rounds};
@@ -36,11 +38,8 @@ impl Engine {
         let mut news = self.store.watch_all().await?;
         // A store that cannot be read when the host starts is somebody's mistake; later it is a bad moment.
         self.store.next_wake(self.clock.now()).await?;
-        // The key that a model call waits for may be in the environment of this process.
-        if self.waits_for_models() {
-            self.models_changed().await?;
-        }
         let (held, mut rounds) = (Held::default(), Rounds::begin());
+        let looked = Arc::new(Mutex::new(Looked::default()));
         let _keeper = self.room.keep(memory::ceiling(self.memory_mib));
         let mut room = self.room.news();
         let (mut drives, mut sweep) = (JoinSet::new(), JoinSet::new());
@@ -56,9 +55,15 @@ impl Engine {
             // As long as some wait for a place, there is no need to know of more.
             let may_sweep = sweep.is_empty() && !held.is_crowded();
             if may_sweep && rounds.is_time_to_sweep() {
-                let (engine, most, searches) = (self.clone(), self.most(&held), rounds.begin_sweep());
+                let (engine, looked, most, searches) = (self.clone(), looked.clone(), self.most(&held), rounds.begin_sweep());
                 // Beside the timers, which do not wait for it.
-                sweep.spawn(async move { engine.ready(most, searches).await });
+                sweep.spawn(async move {
+                    // The key that a model call waits for may be in the environment of this process, and of no other one.
+                    if engine.waits_for_models() {
+                        engine.look_for_models(&mut *looked.lock().await, true).await?;
+                    }
+                    engine.ready(most, searches).await
+                });
             }
             if rounds.is_time_to_fire() {
                 match self.fire(&held, &mut drives, &observer).await {
@@ -132,7 +137,12 @@ impl Engine {
                 if is_late && matches!(engine.is_ready(id).await, Ok(false)) {
                     return taken.give_back();
                 }
-                match boxed_drive(engine, id, options).await {
+                let driven = boxed_drive(engine.clone(), id, options).await;
+                if driven.is_ok() && engine.was_left_for_a_model(id).await {
+                    // Another process may have the model: this one has not, and is not to be quicker.
+                    return taken.leave_for(LEFT_TO_OTHERS);
+                }
+                match driven {
                     Ok(_) | Err(EngineError::Store(StoreError::Owned { .. })) => taken.give_back(),
                     // It was deleted; otherwise something is missing that it needs, and somebody should know.
                     Err(EngineError::Store(StoreError::NotFound { .. }))

@@ -1,9 +1,9 @@
 //! JSON Schema: inputs against a flow's schema, answers against a wait's.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use jsonschema::Validator;
+use kitaru_llm::schema::{Misfit, Schema, UnusableSchema};
 use serde_json::Value;
 
 use crate::ids::ComponentDigest;
@@ -20,42 +20,37 @@ impl std::fmt::Display for SchemaProblem {
     }
 }
 
+impl From<UnusableSchema> for SchemaProblem {
+    fn from(error: UnusableSchema) -> Self {
+        Self(format!("the schema is not usable: {error}"))
+    }
+}
+
+impl From<Misfit> for SchemaProblem {
+    fn from(misfit: Misfit) -> Self {
+        Self(misfit.to_string())
+    }
+}
+
 /// Checks `value` against `schema` (JSON Schema; a schema that is itself unusable is a problem too). `null` as a schema accepts everything.
 ///
 /// # Errors
 /// The first three problems, each with its path.
 pub fn check(schema: &Value, value: &Value) -> Result<(), SchemaProblem> {
-    Schema::new(schema)?.check(value)
+    checked(read(schema)?.as_ref(), value)
 }
 
-/// A schema that values can be checked against again and again.
-struct Schema(Option<Validator>);
+fn read(schema: &Value) -> Result<Option<Schema>, SchemaProblem> {
+    if schema.is_null() { Ok(None) } else { Ok(Some(Schema::new(schema)?)) }
+}
 
-impl Schema {
-    fn new(schema: &Value) -> Result<Self, SchemaProblem> {
-        if schema.is_null() {
-            return Ok(Self(None));
-        }
-        bounded(schema)?;
-        Ok(Self(Some(jsonschema::validator_for(schema).map_err(unusable)?)))
-    }
-
-    fn check(&self, value: &Value) -> Result<(), SchemaProblem> {
-        let Some(validator) = &self.0 else { return Ok(()) };
-        if validator.is_valid(value) {
-            return Ok(());
-        }
-        let errors = validator.iter_errors(value).take(3).map(|error| {
-            let path = error.instance_path().to_string();
-            if path.is_empty() { error.to_string() } else { format!("{error} at `{path}`") }
-        });
-        Err(SchemaProblem(errors.collect::<Vec<_>>().join("; ")))
-    }
+fn checked(schema: Option<&Schema>, value: &Value) -> Result<(), SchemaProblem> {
+    schema.map_or(Ok(()), |schema| schema.check(value)).map_err(SchemaProblem::from)
 }
 
 /// The input schemas of flows, by component and flow: what is submitted again and again is not read again each time.
 #[derive(Default)]
-pub(super) struct InputSchemas(Mutex<HashMap<(ComponentDigest, String), Arc<Schema>>>);
+pub(super) struct InputSchemas(Mutex<HashMap<(ComponentDigest, String), Option<Schema>>>);
 
 impl InputSchemas {
     /// Checks the input of a flow of this component.
@@ -68,49 +63,18 @@ impl InputSchemas {
         let schema = match known {
             Some(schema) => schema,
             None => {
-                let schema = Arc::new(Schema::new(&flow.input)?);
+                let schema = read(&flow.input)?;
                 lock(&self.0).insert(key, schema.clone());
                 schema
             }
         };
-        schema.check(input)
+        checked(schema.as_ref(), input)
     }
-}
-
-/// Schemas come from guests. Each reference in one may cost the validator a stack frame, and each byte memory.
-fn bounded(schema: &Value) -> Result<(), SchemaProblem> {
-    const BYTES: usize = 1024 * 1024;
-    const REFERENCES: usize = 500;
-    fn references(value: &Value) -> usize {
-        match value {
-            Value::Object(map) => map
-                .iter()
-                .map(|(key, value)| {
-                    usize::from(matches!(key.as_str(), "$ref" | "$dynamicRef" | "$recursiveRef")) + references(value)
-                })
-                .sum(),
-            Value::Array(items) => items.iter().map(references).sum(),
-            _ => 0,
-        }
-    }
-    let bytes = schema.to_string().len();
-    if bytes > BYTES {
-        return Err(SchemaProblem(format!("the schema is not usable: it has {bytes} bytes, and {BYTES} are allowed")));
-    }
-    let count = references(schema);
-    if count > REFERENCES {
-        return Err(SchemaProblem(format!("the schema is not usable: it has {count} references, and {REFERENCES} are allowed")));
-    }
-    Ok(())
 }
 
 /// Why no value can be checked against `schema`, if that is so.
 pub(super) fn problem(schema: &Value) -> Option<SchemaProblem> {
-    bounded(schema).err().or_else(|| jsonschema::validator_for(schema).err().map(unusable))
-}
-
-fn unusable(error: jsonschema::ValidationError<'_>) -> SchemaProblem {
-    SchemaProblem(format!("the schema is not usable: {error}"))
+    Schema::new(schema).err().map(SchemaProblem::from)
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ impl Engine {
     pub(super) fn check_grants(&self, grants: &Grants) -> Result<(), EngineError> {
         self.sandbox.check_grants(grants)?;
         // On some systems the case of a name does not matter.
-        if grants.env.iter().any(|name| name.eq_ignore_ascii_case(Keys::VARIABLE)) {
+        if grants.variables().any(|name| name.eq_ignore_ascii_case(Keys::VARIABLE)) {
             return Err(EngineError::KeyGrant);
         }
         Ok(())

@@ -107,7 +107,7 @@ impl Engine {
         self.check_grants(&submission.spec.grants)?;
         let spec = FrozenSpec { flow_defaults: flow.options, ..submission.spec };
         let component = match submission.component {
-            Submitted::Bytes(bytes) => self.store.put_component(&bytes).await?,
+            Submitted::Bytes(bytes) => self.keep_component(&bytes).await?,
             Submitted::Stored(digest) if self.store.keep_component(digest).await? => digest,
             Submitted::Stored(digest) => {
                 return Err(StoreError::NotFound { what: "component", id: digest.to_string() }.into());

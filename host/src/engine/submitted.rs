@@ -102,6 +102,18 @@ pub(super) async fn await_all(run: &Run) -> Result<(), Stop> {
     }
 }
 
+/// Returns when a submitted call has ended or gone on since there were so many `moves`; or the runner leaves. For a flow that is not in memory.
+pub(super) async fn await_move(run: &Run, moves: u64) -> Result<(), Stop> {
+    let (mut news, mut still) = (run.calls.news(), Standstill::new(run));
+    loop {
+        news.mark_unchanged();
+        if run.calls.moves() != moves || run.calls.under_way() == 0 {
+            return Ok(());
+        }
+        pause(run, &mut news, &mut still, &[]).await?;
+    }
+}
+
 /// Returns when fewer than `most` submitted calls are under way; or the runner leaves.
 pub(super) async fn await_place(run: &Run, most: usize) -> Result<(), Stop> {
     let (mut news, mut still) = (run.calls.news(), Standstill::new(run));

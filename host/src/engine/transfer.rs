@@ -1,7 +1,7 @@
 //! Executions on the way to another store: everything about them in one archive, and back.
 //!
-//! The archive is a tar file: `export.json` (the format), and for each execution `executions/<id>.json` (row, questions, artifacts, model calls, logs)
-//! and `journals/<id>.bin` (the records as they are stored); then `components/<digest>.wasm` and `blobs/<hash>`. Whatever is named by its
+//! The archive is a tar file: `export.json` (the format), and for each execution `executions/<id>.json` (row, questions, artifacts, model calls, accesses, logs)
+//! and `journals/<id>.bin` (the records as they are stored); then `components/<digest>.wasm`, their `signatures/`, and `blobs/<hash>`. Whatever is named by its
 //! content is checked against its name, and journals against their hash chain, before anything is written.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,9 +10,9 @@ use std::io::{Read, Write};
 use kitaru_llm::models::FrozenModels;
 
 use super::archive::{
-    ExportedExecution, FORMAT, Header, TransferError, add, check_journal, damaged, exported_artifact, exported_log,
-    exported_model_call, exported_wait, imported_artifact, imported_log, imported_model_call, imported_wait, incomplete, pack,
-    payloads, read_archive, unpack,
+    ExportedExecution, FORMAT, Header, TransferError, add, check_journal, damaged, exported_access, exported_artifact,
+    exported_log, exported_model_call, exported_wait, imported_access, imported_artifact, imported_log, imported_model_call,
+    imported_wait, incomplete, is_signature_of, pack, payloads, read_archive, signature_file, unpack,
 };
 use super::{Engine, EngineError, FrozenSpec};
 use crate::ids::{CallId, ComponentDigest, ExecutionId};
@@ -71,6 +71,9 @@ impl Engine {
         for digest in &components {
             let digest: ComponentDigest = digest.parse().map_err(|error| damaged(format!("component {digest}: {error}")))?;
             add(&mut archive, &format!("components/{digest}.wasm"), &self.store.get_component(digest).await?)?;
+            for text in self.store.signatures(digest).await? {
+                add(&mut archive, &signature_file(digest, &text), text.as_bytes())?;
+            }
         }
         for text in &blobs {
             let hash: PayloadHash = text.parse().map_err(|_| damaged(format!("blob {text}")))?;
@@ -90,6 +93,7 @@ impl Engine {
         let waits = self.store.waits(id).await?.into_iter().map(exported_wait).collect();
         let artifacts = self.store.artifacts(id).await?.into_iter().map(exported_artifact).collect();
         let model_calls = self.store.model_calls(id).await?.into_iter().map(exported_model_call).collect();
+        let accesses = self.store.accesses(id).await?.into_iter().map(exported_access).collect();
         let logs = self.store.logs(id, &LogFilter::default()).await?.into_iter().map(|stored| exported_log(stored.row)).collect();
         let NewExecution { flow, component, input, seed, created_at, flow_epoch, original, parent, depth, tags, .. } =
             row.new.clone();
@@ -116,6 +120,7 @@ impl Engine {
             waits,
             artifacts,
             model_calls,
+            accesses,
             logs,
         })
     }
@@ -150,12 +155,20 @@ impl Engine {
                 Err(error) => return Err(error.into()),
             }
         }
+        for (name, bytes) in &files {
+            if name.starts_with("components/") {
+                let digest = ComponentDigest::of(bytes).to_string();
+                let signatures = files.iter().filter(|(name, _)| is_signature_of(name, &digest));
+                signatures.for_each(|(_, text)| self.offer_signature(bytes, String::from_utf8_lossy(text).into_owned()));
+                self.admit(bytes).await?;
+            }
+        }
         // What rows name is there before them.
         for (name, bytes) in &files {
             if name.starts_with("blobs/") {
                 self.store.put_blob(bytes.clone()).await?;
             } else if name.starts_with("components/") {
-                self.store.put_component(bytes).await?;
+                self.keep_component(bytes).await?;
             }
         }
         self.store.import(bundle).await?;
@@ -208,6 +221,7 @@ impl Engine {
             waits: exported.waits.into_iter().map(|wait| imported_wait(id, wait)).collect::<Result<_, _>>()?,
             artifacts: exported.artifacts.into_iter().map(|artifact| imported_artifact(id, artifact)).collect(),
             model_calls: exported.model_calls.into_iter().map(|row| imported_model_call(id, row)).collect::<Result<_, _>>()?,
+            accesses: exported.accesses.into_iter().map(|row| imported_access(id, row)).collect::<Result<_, _>>()?,
             logs: exported.logs.into_iter().map(|log| imported_log(id, log)).collect::<Result<_, _>>()?,
             journal,
             blobs,

@@ -141,6 +141,7 @@ impl Engine {
             port: Box::new(calls),
             log: Arc::new(Silent),
             limits: spec.limits,
+            seat: self.sandbox.ceiling().exempt(),
         });
         let ran = ran.await;
         // Calls that the journal has and the flow did not make, however it ended. Where it waits, it has yet to make those of its source.
@@ -157,6 +158,7 @@ impl Engine {
             },
             (Ran::Returned(result), None) => self.compare_result(row, &result).await?,
             (Ran::ReturnedFailure(failure) | Ran::Ended(failure), None) => compare_failure(row, failure),
+            (Ran::Stopped(Stop::NoRoom(no_room)), None) => Verdict::Unknown(no_room.to_string()),
             (Ran::Stopped(Stop::Limit(text)), None) => compare_failure(row, Failure::runtime("limit", text)),
         };
         Ok(verdict)
@@ -203,7 +205,7 @@ impl Engine {
         let row = self.check_upgradable(id).await?;
         let verification = self.verify(id, Some(component)).await?;
         if verification.holds() && verification.component != row.new.component {
-            let digest = self.store.put_component(component).await?;
+            let digest = self.keep_component(component).await?;
             let journal = read_journal(self.store.as_ref(), id).await?;
             let recorder = guard.recorder(Observer::silent(), journal.history.next_seq, journal.link);
             let entry = EntryBody::Upgraded { component: *digest.as_bytes() };
@@ -217,7 +219,10 @@ impl Engine {
 /// The flow would go on: that is as it should be, unless the execution had ended there.
 fn at_frontier(row: &ExecutionRow, frontier: &Frontier) -> Verdict {
     match row.status {
-        Status::Completed | Status::Failed if row.failure.as_ref().is_none_or(|failure| failure.kind != "divergence") => {
+        // Where a limit ended it, another run may come further.
+        Status::Completed | Status::Failed
+            if row.failure.as_ref().is_none_or(|failure| !matches!(failure.kind.as_str(), "divergence" | "limit")) =>
+        {
             let message = format!("the flow ended here when it ran, and now goes on with {}", frontier.0);
             Verdict::Diverges(Failure::runtime("divergence", message))
         }

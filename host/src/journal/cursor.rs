@@ -36,8 +36,8 @@ pub enum Decision {
         attempt: u32,
         /// It is recorded already.
         started: bool,
-        /// The input that was given in place of the flow's, as JSON text.
-        input: Option<String>,
+        /// What was given in place of what the flow gives it: an input or a model, never an output.
+        given: Option<Given>,
     },
     /// It is not the recorded call. The execution ends.
     Mismatch {
@@ -70,13 +70,12 @@ impl Cursor {
             return match &record.end {
                 Some(end) => Decision::Recorded { end: end.clone() },
                 None => {
-                    let given = self.replay.as_ref().and_then(|(plan, _)| plan.override_of(call)).map(|given| &given.given);
-                    let input = given.and_then(|given| if let Given::Input(input) = given { Some(input.clone()) } else { None });
-                    Decision::Run { attempt: record.next_attempt(), started: true, input }
+                    let given = self.replay.as_ref().and_then(|(plan, _)| plan.given_to_run(call));
+                    Decision::Run { attempt: record.next_attempt(), started: true, given }
                 }
             };
         }
-        let fresh = Decision::Run { attempt: self.own.first_attempt(index), started: false, input: None };
+        let fresh = Decision::Run { attempt: self.own.first_attempt(index), started: false, given: None };
         let Some((plan, source)) = &self.replay else { return fresh };
         let recorded = (index < plan.live_from_after(&self.own)).then(|| source.call(index)).flatten();
         let may_differ = plan.other_inputs || other_input;
@@ -87,9 +86,9 @@ impl Cursor {
         }
         match plan.override_of(call).map(|given| &given.given) {
             Some(Given::Output(value)) => return Decision::Overridden { value: value.clone() },
-            Some(Given::Input(input)) => {
+            Some(given) => {
                 let attempt = self.own.first_attempt(index);
-                return Decision::Run { attempt, started: false, input: Some(input.clone()) };
+                return Decision::Run { attempt, started: false, given: Some(given.clone()) };
             }
             None => {}
         }

@@ -12,7 +12,7 @@ fn e1_recorded_outcomes_are_served_success_or_failure() {
     let cursor = Cursor::new(book.history(), None);
     assert!(matches!(cursor.decide(0, &checkpoint("a"), false), Decision::Recorded { end } if end.outcome == success("1")));
     assert!(matches!(cursor.decide(1, &checkpoint("b"), false), Decision::Recorded { end } if end.outcome == failed()));
-    assert_eq!(cursor.decide(2, &checkpoint("c"), false), Decision::Run { attempt: 1, started: false, input: None });
+    assert_eq!(cursor.decide(2, &checkpoint("c"), false), Decision::Run { attempt: 1, started: false, given: None });
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn e4_an_interrupted_call_runs_again_as_the_next_attempt() {
     let mut book = Book::default();
     book.start(0, 1, Some(checkpoint("a")));
     let cursor = Cursor::new(book.history(), None);
-    assert_eq!(cursor.decide(0, &checkpoint("a"), false), Decision::Run { attempt: 2, started: true, input: None });
+    assert_eq!(cursor.decide(0, &checkpoint("a"), false), Decision::Run { attempt: 2, started: true, given: None });
     book.start(0, 2, None).end(0, 2, success("1"));
     let history = book.history();
     let record = &history.calls()[0];
@@ -57,9 +57,9 @@ fn e9_reopening_runs_the_culprit_again_and_forgets_what_followed_it() {
     assert_eq!((history.len(), history.finished.clone()), (2, None));
     let cursor = Cursor::new(history, None);
     assert!(matches!(cursor.decide(0, &checkpoint("a"), false), Decision::Recorded { .. }));
-    assert_eq!(cursor.decide(1, &checkpoint("b"), false), Decision::Run { attempt: 2, started: true, input: None });
+    assert_eq!(cursor.decide(1, &checkpoint("b"), false), Decision::Run { attempt: 2, started: true, given: None });
     // Another call stands where the clean-up stood: its attempts go on from there, and its key is another.
-    assert_eq!(cursor.decide(2, &checkpoint("publish"), false), Decision::Run { attempt: 2, started: false, input: None });
+    assert_eq!(cursor.decide(2, &checkpoint("publish"), false), Decision::Run { attempt: 2, started: false, given: None });
     assert_eq!((cursor.own().dropped_at(2), cursor.own().dropped_at(1)), (1, 0));
     assert_eq!((cursor.own().generation(1), cursor.own().generation(2)), (0, 1));
 }
@@ -188,7 +188,7 @@ proptest! {
             prop_assert_eq!(served, expected_served);
             if !expected_served {
                 let attempt = if 2 * index + 1 == cut { 2 } else { 1 };
-                prop_assert_eq!(decision, Decision::Run { attempt, started: attempt == 2, input: None });
+                prop_assert_eq!(decision, Decision::Run { attempt, started: attempt == 2, given: None });
             }
         }
     }

@@ -114,7 +114,7 @@ impl<'a> Life<'a> {
             Decision::Recorded { end } => {
                 self.ended.insert(index, (end.outcome, end.seq));
             }
-            Decision::Run { attempt, started, input: None } => {
+            Decision::Run { attempt, started, given: None } => {
                 let record = self.cursor.own().call(index);
                 assert_eq!(record.is_some(), started);
                 assert!(record.is_none_or(|record| record.end.is_none()), "E1: what ended does not run");

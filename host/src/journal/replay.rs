@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{CallKind, CallRecord, Descriptor, History, Outcome, ReplayError};
 use crate::ids::{CallId, ExecutionId};
@@ -55,6 +56,37 @@ pub enum Given {
     Output(String),
     /// The call's input. It runs with it, and everything after it.
     Input(String),
+    /// The model of a model call. It is made anew with it, and everything after it runs.
+    Model {
+        /// An alias, or `provider/model`.
+        name: String,
+        /// The call's request, where that is given too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<String>,
+    },
+}
+
+impl Given {
+    /// Whether the call runs with it.
+    fn is_run(&self) -> bool {
+        !matches!(self, Self::Output(_))
+    }
+
+    /// The request of a model call that asks for `asked` where nothing is given.
+    pub fn request(self, asked: Value) -> Value {
+        let read = |text: &str| serde_json::from_str::<Value>(text).ok();
+        match self {
+            Self::Output(_) => asked,
+            Self::Input(input) => read(&input).unwrap_or(asked),
+            Self::Model { name, input } => {
+                let mut request = input.and_then(|input| read(&input)).unwrap_or(asked);
+                if let Some(request) = request.as_object_mut() {
+                    request.insert("model".into(), Value::String(name));
+                }
+                request
+            }
+        }
+    }
 }
 
 /// Something given by the person who started the replay, for one call.
@@ -128,7 +160,7 @@ impl ReplayPlan {
         let skip = skipped(&calls, &request.skip, &overrides)?;
         let live = overrides.iter().map(|given| match given.given {
             Given::Output(_) => first_after(history, given.call),
-            Given::Input(_) => given.call,
+            Given::Input(_) | Given::Model { .. } => given.call,
         });
         let live_from = anchor.into_iter().chain(live).min().unwrap_or(0);
         let other_inputs = request.inputs_changed || request.ask_again;
@@ -140,6 +172,11 @@ impl ReplayPlan {
     /// Where the live part of a replay that has made `own` begins: at the anchor, or where a retry of it had dropped a call before that.
     pub fn live_from_after(&self, own: &History) -> u32 {
         own.first_dropped().map_or(self.live_from, |dropped| dropped.min(self.live_from))
+    }
+
+    /// What a call runs with in place of what the flow gives it.
+    pub(super) fn given_to_run(&self, descriptor: &Descriptor) -> Option<Given> {
+        self.override_of(descriptor).map(|given| given.given.clone()).filter(Given::is_run)
     }
 
     /// What is given for a call, if something is.
@@ -188,7 +225,10 @@ fn overrides(calls: &Checkpoints<'_>, requests: &[OverrideRequest]) -> Result<Ve
             OverrideScope::Invocation => vec![calls.exact(selector)?],
         };
         for (call, record) in named {
-            let Descriptor { name, invocation, .. } = &record.descriptor;
+            let Descriptor { kind, name, invocation, .. } = &record.descriptor;
+            if matches!(request.given, Given::Model { .. }) && *kind != CallKind::Llm {
+                return Err(ReplayError::NoModel(invocation.clone()));
+            }
             let known = found.get(&call);
             if known
                 .is_some_and(|known| (known.scope == OverrideScope::Invocation) == (request.scope == OverrideScope::Invocation))

@@ -89,6 +89,12 @@ pub enum ReplayError {
     /// Only model calls have a model.
     #[error("'{0}' is not an LLM checkpoint and cannot honor a model swap.")]
     NoModel(String),
+    /// A call whose output is given asks no model.
+    #[error("Replay override for '{0}' cannot include both output and model: a call whose output is given asks no model.")]
+    OutputAndModel(String),
+    /// A model that is no name.
+    #[error("The model override for '{0}' must be a text: an alias or `provider/model`.")]
+    ModelForm(String),
     /// Code is replaced as a whole component.
     #[error("'{0}' cannot honor a code swap: replay with another version of the component (`--component`).")]
     NoCode(String),
@@ -110,7 +116,7 @@ pub fn parse_override_key(key: &str) -> Result<&str, ReplayError> {
     }
 }
 
-/// What an entry `{input | output}` of `scope` (`Checkpoint` or `Invocation`) gives for `selector`.
+/// What an entry `{input, model | output}` of `scope` (`Checkpoint` or `Invocation`) gives for `selector`.
 ///
 /// # Errors
 /// When it has another form, or asks for what no host can do.
@@ -124,17 +130,24 @@ pub fn parse_override_entry(scope: &'static str, selector: &str, entry: &Value) 
     if !unknown.is_empty() {
         return Err(ReplayError::UnknownFields { selector: target(), fields: unknown.join(", ") });
     }
-    if fields.contains_key("model") {
-        return Err(ReplayError::NoModel(target()));
-    }
     if fields.contains_key("code") {
         return Err(ReplayError::NoCode(target()));
     }
-    match (fields.get("input"), fields.get("output")) {
-        (Some(_), Some(_)) => Err(ReplayError::InputAndOutput(target())),
-        (Some(input), None) if !input.is_object() => Err(ReplayError::InputForm(target())),
-        (Some(input), None) => Ok(Given::Input(input.to_string())),
-        (None, Some(output)) => Ok(Given::Output(output.to_string())),
-        (None, None) => Err(ReplayError::NoFields { scope, selector: target() }),
+    let model = match fields.get("model").map(|model| model.as_str().map(str::trim).filter(|name| !name.is_empty())) {
+        None => None,
+        Some(Some(name)) => Some(name.to_owned()),
+        Some(None) => return Err(ReplayError::ModelForm(target())),
+    };
+    let input = match fields.get("input") {
+        Some(input) if !input.is_object() => return Err(ReplayError::InputForm(target())),
+        input => input.map(Value::to_string),
+    };
+    match (input, fields.get("output"), model) {
+        (Some(_), Some(_), _) => Err(ReplayError::InputAndOutput(target())),
+        (None, Some(_), Some(_)) => Err(ReplayError::OutputAndModel(target())),
+        (None, Some(output), None) => Ok(Given::Output(output.to_string())),
+        (input, None, Some(name)) => Ok(Given::Model { name, input }),
+        (Some(input), None, None) => Ok(Given::Input(input)),
+        (None, None, None) => Err(ReplayError::NoFields { scope, selector: target() }),
     }
 }

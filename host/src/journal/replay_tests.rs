@@ -64,7 +64,13 @@ fn r19_r20_override_entries() {
     );
     assert!(matches!(entry(json!({ "input": {}, "output": 1 })), Err(ReplayError::InputAndOutput(_))));
     assert!(matches!(entry(json!({ "input": 1 })), Err(ReplayError::InputForm(_))));
-    assert!(matches!(entry(json!({ "model": "m" })), Err(ReplayError::NoModel(_))));
+    let model = |input: Option<&str>| Given::Model { name: "m".into(), input: input.map(str::to_owned) };
+    assert_eq!(entry(json!({ "model": " m " })), Ok(model(None)));
+    assert_eq!(entry(json!({ "model": "m", "input": { "prompt": "x" } })), Ok(model(Some("{\"prompt\":\"x\"}"))));
+    assert!(matches!(entry(json!({ "model": "m", "output": 1 })), Err(ReplayError::OutputAndModel(_))));
+    for wrong in [json!(1), json!(" "), json!(null)] {
+        assert!(matches!(entry(json!({ "model": wrong })), Err(ReplayError::ModelForm(_))), "{wrong}");
+    }
     assert!(matches!(entry(json!({ "code": "c" })), Err(ReplayError::NoCode(_))));
 }
 
@@ -109,8 +115,46 @@ fn e10_a_given_input_runs_the_call_with_it() {
     let cursor = Cursor::new(History::default(), Some((planned, book.history())));
     assert!(matches!(cursor.decide(0, &checkpoint("research"), false), Decision::Served { .. }));
     assert!(
-        matches!(cursor.decide(1, &checkpoint("draft"), false), Decision::Run { input: Some(input), .. } if input == "{\"a\":1}")
+        matches!(cursor.decide(1, &checkpoint("draft"), false), Decision::Run { given: Some(Given::Input(input)), .. } if input == "{\"a\":1}")
     );
+}
+
+#[test]
+fn e10_a_model_is_for_model_calls_which_are_made_anew_with_it() {
+    let mut book = Book::default();
+    let asked = call(CallKind::Llm, "story", "story", "{\"prompt\":\"x\"}");
+    book.ran(0, checkpoint("research"), success("1")).ran(1, asked.clone(), success("2")).ran(
+        2,
+        checkpoint("publish"),
+        success("3"),
+    );
+    let given = Given::Model { name: "fast".into(), input: None };
+    let with = |selector: &str| {
+        let request = OverrideRequest { given: given.clone(), ..output(selector) };
+        plan(&book, ReplayRequest { overrides: vec![request], ..ReplayRequest::default() })
+    };
+    assert_eq!(with("publish"), Err(ReplayError::NoModel("publish".into())));
+    let planned = with("story").unwrap();
+    assert_eq!(planned.live_from, 1);
+    let stored = serde_json::to_string(&planned).unwrap();
+    assert_eq!(serde_json::from_str::<ReplayPlan>(&stored).unwrap(), planned, "it goes on after a crash");
+    let cursor = Cursor::new(History::default(), Some((planned.clone(), book.history())));
+    assert_eq!(cursor.decide(1, &asked, false), Decision::Run { attempt: 1, started: false, given: Some(given.clone()) });
+    // The call may stand elsewhere by now, and may have begun before a crash.
+    let mut own = Book::default();
+    own.ran(0, checkpoint("research"), success("1")).add(EntryBody::CallIssued { call: 1, descriptor: asked.clone() });
+    let cursor = Cursor::new(own.history(), Some((planned, book.history())));
+    assert!(matches!(cursor.decide(1, &asked, false), Decision::Run { started: true, given: Some(found), .. } if found == given));
+}
+
+#[test]
+fn e10_what_is_given_changes_the_request() {
+    use serde_json::json;
+    let asked = json!({ "prompt": "x", "model": "slow", "temperature": 0.5 });
+    let model = |input: Option<&str>| Given::Model { name: "fast".into(), input: input.map(str::to_owned) };
+    assert_eq!(model(None).request(asked.clone()), json!({ "prompt": "x", "model": "fast", "temperature": 0.5 }));
+    assert_eq!(model(Some("{\"prompt\":\"y\"}")).request(asked.clone()), json!({ "prompt": "y", "model": "fast" }));
+    assert_eq!(Given::Input("{\"prompt\":\"y\"}".into()).request(asked), json!({ "prompt": "y" }));
 }
 
 #[test]
@@ -161,7 +205,7 @@ fn e10_before_the_live_part_calls_are_served_and_after_it_they_run() {
     let plan = plan(&book, ReplayRequest { from: Some("publish".into()), overrides, ..ReplayRequest::default() }).unwrap();
     let cursor = Cursor::new(History::default(), Some((plan, book.history())));
     assert!(matches!(cursor.decide(0, &checkpoint("research"), false), Decision::Overridden { value } if value == "9"));
-    assert_eq!(cursor.decide(1, &checkpoint("draft"), false), Decision::Run { attempt: 1, started: false, input: None });
+    assert_eq!(cursor.decide(1, &checkpoint("draft"), false), Decision::Run { attempt: 1, started: false, given: None });
 }
 
 #[test]
@@ -216,5 +260,5 @@ fn e10_answered_waits_are_served_unless_asked_again() {
         Cursor::new(History::default(), Some((plan, book.history()))).decide(0, &wait, false)
     };
     assert!(matches!(decide(false), Decision::Served { .. }));
-    assert_eq!(decide(true), Decision::Run { attempt: 1, started: false, input: None });
+    assert_eq!(decide(true), Decision::Run { attempt: 1, started: false, given: None });
 }

@@ -10,6 +10,7 @@ use wasmtime::{Engine, EngineWeak, Store, UpdateDeadline};
 
 use super::limits::LimitReached;
 use super::port::Scope;
+use super::reached::reached;
 use super::state::HostState;
 use crate::mutex::lock;
 
@@ -81,16 +82,22 @@ impl Drop for Ticking {
 /// Makes `store` yield at each tick and end at its deadline.
 pub(super) fn watch(store: &mut Store<HostState>) {
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|context| {
-        let state = context.data();
+    store.epoch_deadline_callback(|mut context| {
+        let state = context.data_mut();
+        // What it waited for memory is no time of its own.
+        state.deadline += state.limiter.take_waited();
+        if let Some(text) = over_cpu_time(state) {
+            return Err(LimitReached(text).into());
+        }
         if Instant::now() < state.deadline {
             return Ok(UpdateDeadline::Yield(1));
         }
         let text = match state.scope() {
-            Scope::Flow => format!(
-                "it computed for more than {} s between two durable calls (limit `flow_seconds`)",
-                state.limits.flow_seconds
-            ),
+            Scope::Flow => {
+                reached("flow_seconds");
+                let seconds = state.limits.flow_seconds;
+                format!("it computed for more than {seconds} s between two durable calls (limit `flow_seconds`)")
+            }
             Scope::Checkpoint => over_time(state.limits.checkpoint_seconds),
             Scope::Middleware => "it computed for longer than its time limit allows (`timeout_ms`)".into(),
             Scope::Describe => "`describe` took too long".into(),
@@ -99,7 +106,27 @@ pub(super) fn watch(store: &mut Store<HostState>) {
     });
 }
 
+/// The sentence for an instance that computed for too long, if this one has: a checkpoint in all, a flow since its last durable call.
+fn over_cpu_time(state: &mut HostState) -> Option<String> {
+    let after = match state.scope() {
+        Scope::Flow => "between two durable calls ",
+        Scope::Checkpoint => "",
+        // Others wait for them, and their own time is short.
+        Scope::Middleware | Scope::Describe => return None,
+    };
+    let used = state.cpu.used_now();
+    if std::mem::take(&mut state.is_new_stretch) {
+        state.cpu_before = used;
+    }
+    if used.saturating_sub(state.cpu_before) <= state.limits.cpu_time() {
+        return None;
+    }
+    reached("cpu_seconds");
+    Some(format!("it used more than {} s of computing time {after}(limit `cpu_seconds`)", state.limits.cpu_seconds))
+}
+
 /// The sentence for a checkpoint that took too long.
 pub(super) fn over_time(seconds: u64) -> String {
+    reached("checkpoint_seconds");
     format!("it took more than {seconds} s (limit `checkpoint_seconds`)")
 }

@@ -46,6 +46,9 @@ pub enum ComponentError {
     /// WebAssembly, but not valid.
     #[error("it is not a valid WebAssembly component")]
     Invalid(#[source] wasmtime::Error),
+    /// Compiling it would take more than a component is worth.
+    #[error("it takes too much to compile: {0}")]
+    TooComplex(String),
     /// It does not export `kitaru:flow/program`.
     #[error("it is a component, but not a flow: it does not export `kitaru:flow/program@{version}`")]
     NotAFlow {
@@ -94,6 +97,7 @@ impl ComponentError {
                 Some("compile for the target wasm32-wasip2, or wrap the module with `wasm-tools component new`".into())
             }
             Self::Invalid(_) => Some("the file may be truncated; build it again".into()),
+            Self::TooComplex(_) => Some("split what is too large; code that compilers make does not come near the limits".into()),
             Self::NotAFlow { .. } => Some("add the `kitaru` crate and a function marked `#[flow]`".into()),
             Self::NotMiddleware { .. } => Some("add the `kitaru-middleware` crate, and `export!` its middleware".into()),
             Self::UnknownImports { hint, .. } => hint.clone(),

@@ -20,7 +20,7 @@ pub(super) struct Package {
 pub(super) const FLOW: Package = Package {
     name: "kitaru:flow",
     version: "0.1.0",
-    imports: &["types", "calls", "checkpoint", "wait", "flows", "artifacts", "log", "llm", "execution"],
+    imports: &["types", "calls", "checkpoint", "wait", "flows", "artifacts", "log", "llm", "execution", "secrets"],
     export: "program",
 };
 
@@ -29,7 +29,7 @@ pub(super) const MIDDLEWARE: Package =
     Package { name: "kitaru:llm-middleware", version: "0.1.0", imports: &["types", "log", "next", "codec"], export: "hooks" };
 
 /// Interfaces of WASI 0.2 that are linked, by package.
-const WASI: [(&str, &[&str]); 6] = [
+const WASI: [(&str, &[&str]); 7] = [
     (
         "wasi:cli/",
         &[
@@ -47,6 +47,7 @@ const WASI: [(&str, &[&str]); 6] = [
     ),
     ("wasi:clocks/", &["monotonic-clock", "wall-clock"]),
     ("wasi:filesystem/", &["types", "preopens"]),
+    ("wasi:http/", &["types", "outgoing-handler"]),
     ("wasi:io/", &["error", "poll", "streams"]),
     ("wasi:random/", &["random", "insecure", "insecure-seed"]),
     ("wasi:sockets/", &["instance-network", "network", "ip-name-lookup", "tcp", "tcp-create-socket", "udp", "udp-create-socket"]),
@@ -97,10 +98,10 @@ fn hint(unknown: &[String], package: &Package) -> Option<String> {
         return Some("flows and middleware are components of their own: neither can use what the other imports".into());
     }
     if has("wasi:http/") {
-        return Some("this host has no wasi:http yet; a checkpoint can use sockets where `--allow-net` grants it".into());
+        return Some("of wasi:http this host has what sends requests (outgoing-handler, types); nothing serves any".into());
     }
     if has("wasi:") {
-        return Some("this host links WASI 0.2 (cli, clocks, filesystem, io, random, sockets)".into());
+        return Some("this host links WASI 0.2 (cli, clocks, filesystem, http, io, random, sockets)".into());
     }
     Some("compose the component with one that exports them (`wac plug`), or remove them".into())
 }

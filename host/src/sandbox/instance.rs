@@ -9,12 +9,19 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::{I32Exit, WasiCtx};
 
+use super::audit::Audit;
 use super::bindings::FlowPre;
 use super::bindings::kitaru::flow::types;
+use super::ceiling::Seat;
 use super::error::ComponentError;
-use super::limits::{InstanceLimiter, LimitReached, Limits};
+use super::fault::{self, Fault};
+use super::folders::Files;
+use super::limiter::InstanceLimiter;
+use super::limits::{LimitReached, Limits};
 use super::port::{FlowClock, LogSink, Stop};
 use super::prepared::Prepared;
+use super::reached::reached;
+use super::requests::HttpState;
 use super::runtime::Sandbox;
 use super::state::{HostState, Port};
 use super::stdio::{LogBudget, LogStream};
@@ -108,22 +115,34 @@ pub(super) fn state(
         model_calls: 0,
         table,
         limits,
-        limiter: InstanceLimiter::new(&limits),
+        limiter: InstanceLimiter::new(&limits, sandbox.ceiling().exempt()),
         log,
         budget: streams.budget.clone(),
         network: Arc::default(),
+        files: Files::none(&limits),
+        http: HttpState::new(None),
+        secrets: Arc::default(),
+        audit: Audit::default(),
         lookups: HashMap::new(),
         deadline,
+        cpu: Arc::default(),
+        cpu_before: Duration::ZERO,
+        is_new_stretch: false,
         _ticking: sandbox.ticker.instance(),
     }
 }
 
+/// The state of an instance that has its place among all instances, and waits in line for more memory than that.
+pub(super) fn seated(state: HostState, seat: Seat) -> HostState {
+    HostState { limiter: InstanceLimiter::new(&state.limits, seat), ..state }
+}
+
 /// The store of a fresh instance.
 pub(super) fn store(engine: &Engine, state: HostState) -> Store<HostState> {
-    let hostcall_bytes = state.limits.hostcall_bytes();
+    let argument_bytes = state.limits.argument_bytes();
     let mut store = Store::new(engine, state);
-    store.set_hostcall_fuel(hostcall_bytes);
-    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(argument_bytes);
+    store.limiter_async(|state| &mut state.limiter);
     deadline::watch(&mut store);
     store
 }
@@ -157,7 +176,11 @@ pub(super) fn classify(who: &str, result: Called, streams: &Streams, limits: &Li
         return Ran::Ended(Failure::user("exit", format!("{who} ended its process {how}, instead of returning")));
     }
     match error.downcast_ref::<Trap>() {
-        Some(Trap::StackOverflow) => Ran::Ended(Failure::runtime("limit", format!("{who} was ended: it recursed too deeply"))),
+        Some(Trap::StackOverflow) => {
+            reached("stack_kib");
+            let message = format!("{who} was ended: it recursed too deeply for the host's stacks (`[host] stack_kib`)");
+            Ran::Ended(Failure::runtime("limit", message))
+        }
         Some(trap) => {
             let tail = streams.stderr.tail();
             let message =
@@ -165,7 +188,22 @@ pub(super) fn classify(who: &str, result: Called, streams: &Streams, limits: &Li
             let details = json!({ "trap": trap.to_string(), "stderr": tail.trim(), "backtrace": format!("{error:?}") });
             Ran::Ended(Failure { origin: Origin::UserCode, ..Failure::user("trap", message).retryable() }.with_details(&details))
         }
-        None => Ran::Ended(Failure::runtime("internal", format!("{who} could not be run: {error:#}"))),
+        None => Ran::Ended(ended_by(who, &error, limits)),
+    }
+}
+
+/// An end that is no trap of WebAssembly's.
+fn ended_by(who: &str, error: &wasmtime::Error, limits: &Limits) -> Failure {
+    match fault::of(error) {
+        Fault::Limit(refused) => Failure::runtime("limit", format!("{who} was ended: {}", refused.reached(limits))),
+        Fault::Host => Failure::runtime("internal", format!("{who} could not be run: {error:#}")),
+        // The same on every run, as far as the host can tell; yet it may come of what a body found in the world, so that another attempt is not
+        // ruled out.
+        Fault::Guest => {
+            let details = json!({ "backtrace": format!("{error:?}") });
+            let failure = Failure::user("trap", format!("{who} trapped: {}", fault::cause(error))).retryable();
+            Failure { origin: Origin::UserCode, ..failure }.with_details(&details)
+        }
     }
 }
 

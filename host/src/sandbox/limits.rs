@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use wasmtime::ResourceLimiter;
 
+use super::reached::reached;
 use crate::journal::Failure;
 
 /// Limits of one instance.
@@ -28,6 +28,28 @@ pub struct Limits {
     pub calls: u32,
     /// Checkpoint bodies of one execution that run at a time.
     pub parallel: u32,
+    /// What one checkpoint attempt writes to granted folders, in MiB.
+    pub written_mib: u64,
+    /// Files and folders that one checkpoint attempt makes.
+    pub written_files: u64,
+    /// Elements of all tables of an instance. A component of an interpreted language has some ten thousand.
+    pub table_elements: u64,
+    /// Core instances of a component, and as many memories and tables. A component of an interpreted language has some dozens.
+    pub instances: u32,
+    /// How long one checkpoint attempt may compute, and a flow between two durable calls, in seconds. What either waits for does not count.
+    pub cpu_seconds: u64,
+    /// Journal of one execution with all values that it names, in MiB.
+    pub history_mib: u64,
+    /// All artifacts of one execution together, in MiB.
+    pub artifacts_mib: u64,
+    /// What the host holds of the arguments of one call, in MiB. None: 16 MiB more than the largest value or artifact.
+    pub argument_mib: Option<u64>,
+    /// HTTP requests and sockets of one instance that are open at a time.
+    pub requests: u32,
+    /// Body of one HTTP response, in MiB.
+    pub response_mib: u64,
+    /// How long an HTTP request may wait for the head of its response, and then for each piece of its body, in seconds.
+    pub request_seconds: u64,
 }
 
 impl Default for Limits {
@@ -41,9 +63,23 @@ impl Default for Limits {
             log_mib: 16,
             calls: 1_000_000,
             parallel: 16,
+            written_mib: 1024,
+            written_files: 10_000,
+            table_elements: POOLED_TABLE_ELEMENTS,
+            instances: 1_000,
+            cpu_seconds: 600,
+            history_mib: 1024,
+            artifacts_mib: 4096,
+            argument_mib: None,
+            requests: 64,
+            response_mib: 256,
+            request_seconds: 60,
         }
     }
 }
+
+/// Elements of a table that instances of the pool have room for. An execution that may have more gets its instances from the system.
+pub(super) const POOLED_TABLE_ELEMENTS: u64 = 100_000;
 
 /// Ten years: further than this no clock of the host needs to reckon.
 const LONGEST_SECONDS: u64 = 315_360_000;
@@ -63,6 +99,17 @@ impl Limits {
             log_mib: self.log_mib.min(other.log_mib),
             calls: self.calls.min(other.calls),
             parallel: self.parallel.min(other.parallel),
+            written_mib: self.written_mib.min(other.written_mib),
+            written_files: self.written_files.min(other.written_files),
+            table_elements: self.table_elements.min(other.table_elements),
+            instances: self.instances.min(other.instances),
+            cpu_seconds: self.cpu_seconds.min(other.cpu_seconds),
+            history_mib: self.history_mib.min(other.history_mib),
+            artifacts_mib: self.artifacts_mib.min(other.artifacts_mib),
+            argument_mib: self.argument_mib.map(|own| own.min(other.argument())),
+            requests: self.requests.min(other.requests),
+            response_mib: self.response_mib.min(other.response_mib),
+            request_seconds: self.request_seconds.min(other.request_seconds),
         }
     }
 
@@ -86,22 +133,62 @@ impl Limits {
         Duration::from_secs(self.flow_seconds.min(LONGEST_SECONDS))
     }
 
-    /// Bytes that one call of the host may make it hold: the largest artifact and its surroundings.
-    pub(super) fn hostcall_bytes(&self) -> usize {
-        let mib = self.artifact_mib.max(self.value_mib).saturating_add(16);
-        usize::try_from(mib.saturating_mul(Self::MIB)).unwrap_or(usize::MAX)
+    /// How long it may compute.
+    pub(super) fn cpu_time(&self) -> Duration {
+        Duration::from_secs(self.cpu_seconds.min(LONGEST_SECONDS))
+    }
+
+    /// What the host may hold of the arguments of one call, in MiB: where nobody said, the largest artifact and its surroundings.
+    pub(super) fn argument(&self) -> u64 {
+        self.argument_mib.unwrap_or_else(|| self.artifact_mib.max(self.value_mib).saturating_add(16))
+    }
+
+    /// The same in bytes.
+    pub(super) fn argument_bytes(&self) -> usize {
+        usize::try_from(self.argument().saturating_mul(Self::MIB)).unwrap_or(usize::MAX)
+    }
+
+    /// The sentence for a call whose arguments take too much.
+    pub(super) fn over_argument(&self) -> String {
+        format!("the arguments of a call make the host hold more than the limit `argument_mib` of {} MiB", self.argument())
+    }
+
+    /// Journal of one execution with its values, in bytes.
+    pub fn history_bytes(&self) -> u64 {
+        self.history_mib.saturating_mul(Self::MIB)
+    }
+
+    /// All artifacts of one execution, in bytes.
+    pub fn artifacts_bytes(&self) -> u64 {
+        self.artifacts_mib.saturating_mul(Self::MIB)
+    }
+
+    /// How long an HTTP request may wait for what comes next.
+    pub(super) fn request_time(&self) -> Duration {
+        Duration::from_secs(self.request_seconds.min(LONGEST_SECONDS))
+    }
+
+    /// Bytes that the body of one HTTP response may have.
+    pub(super) fn response_bytes(&self) -> u64 {
+        self.response_mib.saturating_mul(Self::MIB)
     }
 
     /// Log text allowed, in bytes.
     pub(super) fn log_bytes(&self) -> u64 {
         self.log_mib.saturating_mul(Self::MIB)
     }
+
+    /// What may be written to granted folders, in bytes.
+    pub(super) fn written_bytes(&self) -> u64 {
+        self.written_mib.saturating_mul(Self::MIB)
+    }
 }
 
-fn check(what: &str, bytes: u64, limit_mib: u64, key: &str) -> Result<(), Failure> {
+fn check(what: &str, bytes: u64, limit_mib: u64, key: &'static str) -> Result<(), Failure> {
     if bytes <= limit_mib.saturating_mul(Limits::MIB) {
         return Ok(());
     }
+    reached(key);
     Err(Failure::runtime("limit", format!("{what} has {bytes} bytes, and the limit `{key}` is {limit_mib} MiB")))
 }
 
@@ -124,6 +211,28 @@ pub struct LimitChanges {
     pub calls: Option<u32>,
     /// See [`Limits::parallel`].
     pub parallel: Option<u32>,
+    /// See [`Limits::written_mib`].
+    pub written_mib: Option<u64>,
+    /// See [`Limits::written_files`].
+    pub written_files: Option<u64>,
+    /// See [`Limits::table_elements`].
+    pub table_elements: Option<u64>,
+    /// See [`Limits::instances`].
+    pub instances: Option<u32>,
+    /// See [`Limits::cpu_seconds`].
+    pub cpu_seconds: Option<u64>,
+    /// See [`Limits::history_mib`].
+    pub history_mib: Option<u64>,
+    /// See [`Limits::artifacts_mib`].
+    pub artifacts_mib: Option<u64>,
+    /// See [`Limits::argument_mib`].
+    pub argument_mib: Option<u64>,
+    /// See [`Limits::requests`].
+    pub requests: Option<u32>,
+    /// See [`Limits::response_mib`].
+    pub response_mib: Option<u64>,
+    /// See [`Limits::request_seconds`].
+    pub request_seconds: Option<u64>,
 }
 
 impl LimitChanges {
@@ -138,6 +247,17 @@ impl LimitChanges {
             log_mib: self.log_mib.unwrap_or(limits.log_mib),
             calls: self.calls.unwrap_or(limits.calls),
             parallel: self.parallel.unwrap_or(limits.parallel),
+            written_mib: self.written_mib.unwrap_or(limits.written_mib),
+            written_files: self.written_files.unwrap_or(limits.written_files),
+            table_elements: self.table_elements.unwrap_or(limits.table_elements),
+            instances: self.instances.unwrap_or(limits.instances),
+            cpu_seconds: self.cpu_seconds.unwrap_or(limits.cpu_seconds),
+            history_mib: self.history_mib.unwrap_or(limits.history_mib),
+            artifacts_mib: self.artifacts_mib.unwrap_or(limits.artifacts_mib),
+            argument_mib: self.argument_mib.or(limits.argument_mib),
+            requests: self.requests.unwrap_or(limits.requests),
+            response_mib: self.response_mib.unwrap_or(limits.response_mib),
+            request_seconds: self.request_seconds.unwrap_or(limits.request_seconds),
         }
     }
 }
@@ -147,65 +267,53 @@ impl LimitChanges {
 #[error("{0}")]
 pub(super) struct LimitReached(pub(super) String);
 
-/// Watches an instance's memory and tables: the sums over all that its component has.
-#[derive(Debug)]
-pub(super) struct InstanceLimiter {
-    memory_left: usize,
-    table_left: usize,
-    limit_mib: u64,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Elements of all tables of an instance. A component of an interpreted language has some ten thousand.
-pub(super) const TABLE_ELEMENTS: usize = 100_000;
-/// Core instances, memories and tables that one component may have. A component of an interpreted language has some dozens.
-const PARTS: usize = 1_000;
-
-impl InstanceLimiter {
-    pub(super) fn new(limits: &Limits) -> Self {
-        let bytes = limits.memory_mib.saturating_mul(Limits::MIB);
-        let memory_left = usize::try_from(bytes).unwrap_or(usize::MAX);
-        Self { memory_left, table_left: TABLE_ELEMENTS, limit_mib: limits.memory_mib }
-    }
-}
-
-impl ResourceLimiter for InstanceLimiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        match self.memory_left.checked_sub(desired.saturating_sub(current)) {
-            Some(left) => self.memory_left = left,
-            None => {
-                let text = format!("it needs more memory than the limit `memory_mib` of {} MiB", self.limit_mib);
-                return Err(LimitReached(text).into());
-            }
-        }
-        Ok(true)
+    fn changed(change: impl FnOnce(&mut Limits)) -> Limits {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        limits
     }
 
-    /// The machine refuses: a guest that saw it could act on it, and another run would not see it (E6).
-    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
-        Err(error.context("the machine has no memory for it"))
+    #[test]
+    fn what_was_recorded_before_a_limit_was_known_has_its_default() {
+        let text = r#"{"memory_mib":64,"flow_seconds":1,"checkpoint_seconds":2,"value_mib":3,"artifact_mib":400,"log_mib":5,"calls":6,"parallel":7}"#;
+        let limits: Limits = serde_json::from_str(text).unwrap();
+        assert_eq!((limits.memory_mib, limits.parallel), (64, 7));
+        assert_eq!((limits.cpu_seconds, limits.table_elements), (600, POOLED_TABLE_ELEMENTS));
+        assert_eq!(limits.argument(), 416, "arguments have room for the artifact that was allowed");
+        assert!(serde_json::from_str::<Limits>(r#"{"memory":1}"#).is_err());
+        let again: Limits = serde_json::from_str(&serde_json::to_string(&limits).unwrap()).unwrap();
+        assert_eq!(again, limits);
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        match self.table_left.checked_sub(desired.saturating_sub(current)) {
-            Some(left) => self.table_left = left,
-            None => return Err(LimitReached(format!("it needs tables of more than {TABLE_ELEMENTS} elements")).into()),
-        }
-        Ok(true)
+    #[test]
+    fn nobody_has_more_than_another_allows() {
+        let (small, large) = (changed(|limits| limits.history_mib = 1), changed(|limits| limits.cpu_seconds = 10_000));
+        assert_eq!(large.at_most(small), small);
+        assert_eq!(small.at_most(large), small);
+        let wide = changed(|limits| (limits.artifact_mib, limits.argument_mib) = (9_000, Some(20_000)));
+        let narrowed = wide.at_most(Limits::default());
+        assert_eq!((narrowed.artifact_mib, narrowed.argument_mib), (256, Some(272)));
     }
 
-    fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
-        Err(error.context("the machine has no memory for it"))
+    #[test]
+    fn changes_are_made_over_what_there_is() {
+        let changes = LimitChanges { cpu_seconds: Some(1), argument_mib: Some(2), ..LimitChanges::default() };
+        let limits = changes.over(changed(|limits| limits.instances = 7));
+        assert_eq!((limits.cpu_seconds, limits.argument(), limits.instances), (1, 2, 7));
+        assert_eq!(LimitChanges::default().over(limits), limits);
     }
 
-    fn instances(&self) -> usize {
-        PARTS
-    }
-
-    fn tables(&self) -> usize {
-        PARTS
-    }
-
-    fn memories(&self) -> usize {
-        PARTS
+    #[test]
+    fn a_limit_without_bounds_is_no_overflow() {
+        let limits = changed(|limits| {
+            (limits.cpu_seconds, limits.argument_mib, limits.history_mib) = (u64::MAX, Some(u64::MAX), u64::MAX)
+        });
+        assert!(limits.cpu_time() > Duration::from_secs(1_000_000));
+        assert_eq!((limits.argument_bytes(), limits.history_bytes()), (usize::MAX, u64::MAX));
+        assert!(limits.check_value("x", usize::MAX).is_err());
     }
 }

@@ -1,7 +1,11 @@
 //! What a component says of itself: its flows and checkpoints. The format is described in `docs/manifest.md`.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::grants::{GrantError, Grants, Need, Needs};
 
 /// A manifest, checked. Unknown fields are ignored, because the format only gains fields.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +19,9 @@ pub struct Manifest {
     pub flows: Vec<FlowInfo>,
     /// Units of work.
     pub checkpoints: Vec<CheckpointInfo>,
+    /// What its flows, and checkpoints that declare nothing themselves, need of an operator's grants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Needs>,
     /// What the SDK found wrong, such as a name that two flows share.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
@@ -71,6 +78,9 @@ pub struct CheckpointInfo {
     /// How it is to be run.
     #[serde(default)]
     pub options: CheckpointOptions,
+    /// What it needs of an operator's grants; absent where it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Needs>,
 }
 
 /// How a flow is to be run.
@@ -180,6 +190,15 @@ pub enum ManifestError {
         /// What is wrong with them.
         problem: String,
     },
+    /// A need that is declared is no grant.
+    #[error("what {whose} declares to need cannot be granted")]
+    Needs {
+        /// Whose need.
+        whose: String,
+        /// What is wrong with it.
+        #[source]
+        source: GrantError,
+    },
     /// The SDK reports an error.
     #[error("{0}")]
     Sdk(String),
@@ -210,6 +229,10 @@ impl Manifest {
             check_retries(name, options.retries)?;
             options.check().map_err(|problem| ManifestError::Options { name: name.clone(), problem: problem.to_owned() })?;
         }
+        for (whose, needs) in manifest.declared() {
+            let whose = whose.map_or_else(|| "the component".to_owned(), |name| format!("the checkpoint `{name}`"));
+            needs.check().map_err(|source| ManifestError::Needs { whose, source })?;
+        }
         Ok(manifest)
     }
 
@@ -221,6 +244,43 @@ impl Manifest {
     /// The checkpoint of this name.
     pub fn checkpoint(&self, name: &str) -> Option<&CheckpointInfo> {
         self.checkpoints.iter().find(|checkpoint| checkpoint.name == name)
+    }
+
+    /// What is declared for a checkpoint: its own needs, or else those of the component; none where neither says anything.
+    pub fn needs_of(&self, checkpoint: &str) -> Option<&Needs> {
+        self.checkpoint(checkpoint).and_then(|checkpoint| checkpoint.needs.as_ref()).or(self.needs.as_ref())
+    }
+
+    /// All declared needs: of the component, and of each checkpoint that declares its own, by its name.
+    pub fn declared(&self) -> impl Iterator<Item = (Option<&str>, &Needs)> {
+        let own = self.checkpoints.iter().filter_map(|checkpoint| {
+            let needs = checkpoint.needs.as_ref()?;
+            Some((Some(checkpoint.name.as_str()), needs))
+        });
+        self.needs.iter().map(|needs| (None, needs)).chain(own)
+    }
+
+    /// What is declared and of which `grants` give nothing: whose need it is, as in [`Manifest::declared`], and the need.
+    pub fn unmet(&self, grants: &Grants) -> Vec<(Option<&str>, Need)> {
+        let mut unmet = Vec::new();
+        for (whose, needs) in self.declared() {
+            let granted = whose.map_or_else(|| grants.of_all(), |name| grants.for_checkpoint(name, None));
+            unmet.extend(needs.iter().filter(|need| !need.is_met_by(&granted)).map(|need| (whose, need)));
+        }
+        unmet
+    }
+
+    /// What grants all that is declared, to whom it is declared for. Folders are those of their names below `folder`.
+    pub fn needs_as_grants(&self, folder: &Path) -> Grants {
+        let mut grants = Grants::default();
+        for (whose, needs) in self.declared() {
+            let of_one = needs.as_grants(folder);
+            match whose {
+                None => grants.extend(of_one),
+                Some(name) => grants.checkpoints.entry(name.to_owned()).or_default().extend(of_one),
+            }
+        }
+        grants
     }
 }
 
@@ -281,5 +341,41 @@ mod tests {
         assert!(matches!(Manifest::parse(r#"{"manifest":2,"flows":[],"checkpoints":[]}"#), Err(ManifestError::NewerFormat(2))));
         let twice = r#"{"manifest":1,"flows":[{"name":"a"},{"name":"a"}],"checkpoints":[]}"#;
         assert!(matches!(Manifest::parse(twice), Err(ManifestError::Duplicate(_))));
+    }
+
+    fn declares(component: &Value, checkpoint: &Value) -> Result<Manifest, ManifestError> {
+        let checkpoints = [serde_json::json!({ "name": "own", "needs": checkpoint }), serde_json::json!({ "name": "other" })];
+        Manifest::parse(
+            &serde_json::json!({ "manifest": 1, "flows": [], "checkpoints": checkpoints, "needs": component }).to_string(),
+        )
+    }
+
+    #[test]
+    fn needs_are_a_checkpoints_own_or_the_components() {
+        use serde_json::json;
+        let manifest = declares(&json!({ "env": ["LANG"], "later": ["x"] }), &json!({ "net": ["a:1"] })).unwrap();
+        assert_eq!(manifest.needs_of("own").unwrap().net, ["a:1"]);
+        assert_eq!(manifest.needs_of("other").unwrap().env, ["LANG"]);
+        assert!(declares(&Value::Null, &Value::Null).unwrap().needs_of("own").is_none());
+        assert!(declares(&Value::Null, &json!({})).unwrap().needs_of("own").unwrap().is_empty(), "it says that it needs nothing");
+        let said = |error: ManifestError| {
+            let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            format!("{error}: {source}")
+        };
+        let broken = said(declares(&Value::Null, &json!({ "net": ["a b"] })).unwrap_err());
+        assert!(broken.contains("the checkpoint `own`") && broken.contains("`a b` is not a grant"), "{broken}");
+        assert!(said(declares(&json!({ "read": ["../x"] }), &Value::Null).unwrap_err()).contains("the component"));
+        assert!(matches!(declares(&json!({ "read": "docs" }), &Value::Null), Err(ManifestError::Json(_))));
+    }
+
+    #[test]
+    fn what_is_declared_can_be_granted_to_whom_it_is_for() {
+        use serde_json::json;
+        let manifest = declares(&json!({ "llm": ["fast"] }), &json!({ "net": ["a:1"], "read": ["docs"] })).unwrap();
+        let flags = |grants: &Grants| manifest.unmet(grants).iter().map(|(_, need)| need.flag()).collect::<Vec<_>>();
+        assert_eq!(flags(&Grants::default()), ["--allow-llm=fast", "--allow-read=docs", "--allow-net=a:1"]);
+        let all = manifest.needs_as_grants(Path::new("/p"));
+        assert_eq!(flags(&all), [] as [&str; 0]);
+        assert!(all.net.is_empty() && all.checkpoints["own"].net.len() == 1, "nobody else gets it");
     }
 }

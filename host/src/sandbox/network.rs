@@ -1,34 +1,60 @@
 //! Which network addresses an instance may reach: those that a grant names, and those that a granted name was resolved to in this very
-//! instance. So a name is resolved once, and the address that was checked is the one that is connected to.
+//! instance. So a name is resolved once, and the address that was checked is the one that is connected to. And which requests it may make.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex;
 
-use super::grants::NetGrant;
-use super::port::Denials;
+use super::addresses::is_special;
+use super::audit::{AccessKind, Audit};
+use super::grants::{NetGrant, RequestTarget, allows, allows_at};
 use crate::mutex::lock;
 
 /// The network policy of one instance.
 #[derive(Debug, Default)]
 pub(super) struct NetPolicy {
     grants: Vec<NetGrant>,
+    /// What is declared to be needed; a grant counts only where that is for the same. None where nothing is declared.
+    needs: Option<Vec<NetGrant>>,
     resolved: Mutex<Vec<(IpAddr, NetGrant)>>,
-    denials: Denials,
+    audit: Audit,
 }
 
 impl NetPolicy {
-    pub(super) fn new(grants: &[NetGrant], denials: &Denials) -> Self {
-        Self { grants: grants.to_vec(), resolved: Mutex::default(), denials: denials.clone() }
+    pub(super) fn new(grants: &[NetGrant], audit: &Audit) -> Self {
+        Self { grants: grants.to_vec(), needs: None, resolved: Mutex::default(), audit: audit.clone() }
     }
 
-    /// The grants under which `name` may be looked up. A look-up tells the world a name, so it needs a grant itself.
+    /// The same policy, for a checkpoint that declares what it needs.
+    pub(super) fn narrowed_by(self, needs: Option<&[NetGrant]>) -> Self {
+        Self { needs: needs.map(<[NetGrant]>::to_vec), ..self }
+    }
+
+    /// The grants under which `name` may be looked up for a socket. A look-up tells the world a name, so it needs a grant itself.
     pub(super) fn may_resolve(&self, name: &str) -> Vec<NetGrant> {
-        let found: Vec<NetGrant> = self.grants.iter().filter(|grant| grant.covers_name(name)).cloned().collect();
+        let granted = self.for_sockets().filter(|grant| grant.covers_name(name));
+        let needed =
+            self.needed_for_sockets().map(|needs| needs.filter(|need| need.covers_name(name)).cloned().collect::<Vec<_>>());
+        let found: Vec<NetGrant> = match &needed {
+            None => granted.cloned().collect(),
+            // Both are for this name: what is left are their ports.
+            Some(needed) => granted.flat_map(|grant| needed.iter().filter_map(|need| on_ports_of(grant, need))).collect(),
+        };
         if found.is_empty() && name.parse::<IpAddr>().is_err() {
             let name: String = name.chars().take(253).collect();
-            self.denials.add(format!("network access to {} (grant it with --allow-net={0})", name.escape_debug()));
+            let name = name.escape_debug().to_string();
+            self.deny(&name, needed.is_none_or(|needed| !needed.is_empty()));
         }
         found
+    }
+
+    /// Notes a refusal. `is_needed`: the checkpoint may need it as far as it declares anything, so that a grant would help.
+    fn deny(&self, target: &str, is_needed: bool) {
+        let wanted = format!("network access to {target}");
+        if is_needed {
+            self.audit.denied(AccessKind::Net, target, &wanted, &format!("--allow-net={target}"));
+        } else {
+            self.audit.undeclared(AccessKind::Net, target, &wanted);
+        }
     }
 
     /// Notes what a name that `grants` cover was resolved to.
@@ -49,111 +75,100 @@ impl NetPolicy {
         (address.ip().is_unspecified() && address.port() == 0) || self.may_reach(address)
     }
 
-    /// Whether a socket may connect to, listen on, or exchange data with `address`; a refusal is noted.
+    /// Whether a socket may connect to, listen on, or exchange data with `address`; either is noted.
     pub(super) fn may_reach(&self, address: SocketAddr) -> bool {
         let allowed = self.covers(address);
-        if !allowed {
-            self.denials.add(format!("network access to {address} (grant it with --allow-net={address})"));
+        let target = address.to_string();
+        if allowed {
+            self.audit.used(AccessKind::Net, &target);
+        } else {
+            // A name that is needed may stand for any public address.
+            let is_public = !is_special(address.ip().to_canonical());
+            let may_be = |need: &NetGrant| {
+                let by_name = || is_public && port_fits(need, address) && need.host.parse::<IpAddr>().is_err();
+                names(need, address) || by_name()
+            };
+            let is_needed = self.needed_for_sockets().is_none_or(|mut needs| needs.any(may_be));
+            self.deny(&target, is_needed);
         }
         allowed
+    }
+
+    /// Whether a request may be made, wherever its host leads; a refusal is noted. `shown` names it for people.
+    pub(super) fn may_request(&self, request: &RequestTarget, shown: &str) -> bool {
+        let is_needed = self.needs.as_ref().is_none_or(|needs| allows(needs, request));
+        let allowed = is_needed && allows(&self.grants, request);
+        if !is_needed {
+            self.audit.undeclared(AccessKind::Net, shown, &format!("the request {shown}"));
+        } else if !allowed {
+            let flag = format!("--allow-net={}", request.origin());
+            self.audit.denied(AccessKind::Net, shown, &format!("the request {shown}"), &flag);
+        }
+        allowed
+    }
+
+    /// Those of the `addresses` of its host that a request may go to; that there are none is noted.
+    pub(super) fn may_go_to(&self, request: &RequestTarget, shown: &str, addresses: &[IpAddr]) -> Vec<IpAddr> {
+        let may = |address: &&IpAddr| allows_at(&self.grants, request, **address, is_special(**address));
+        let allowed: Vec<IpAddr> = addresses.iter().filter(may).copied().collect();
+        if let Some(refused) = addresses.first().filter(|_| allowed.is_empty()) {
+            let wanted = format!("the request {shown}, whose host is {refused}, no address of the public Internet");
+            let flag = format!("--allow-net={}", request.origin_at(refused.to_canonical()));
+            self.audit.denied(AccessKind::Net, shown, &wanted, &flag);
+        }
+        allowed
+    }
+
+    /// Those that are not for requests alone.
+    fn for_sockets(&self) -> impl Iterator<Item = &NetGrant> {
+        self.grants.iter().filter(|grant| grant.is_for_sockets())
+    }
+
+    /// Those of what is declared, where anything is.
+    fn needed_for_sockets(&self) -> Option<impl Iterator<Item = &NetGrant>> {
+        self.needs.as_ref().map(|needs| needs.iter().filter(|need| need.is_for_sockets()))
     }
 
     fn covers(&self, address: SocketAddr) -> bool {
         let ip = address.ip().to_canonical();
         let special = is_special(ip);
-        let port_fits = |grant: &NetGrant| grant.port.is_none_or(|port| port == address.port());
-        let named = |grant: &NetGrant| grant.names_address(ip) || (grant.is_any() && !special);
-        if self.grants.iter().any(|grant| port_fits(grant) && named(grant)) {
+        let is_needed = || self.needed_for_sockets().is_none_or(|mut needs| needs.any(|need| names(need, address)));
+        if self.for_sockets().any(|grant| names(grant, address)) && is_needed() {
             return true;
         }
         // A public name that resolves to a private address is an attack, or a mistake; `localhost` says what it means.
         let trusted = |grant: &NetGrant| !special || (grant.host == "localhost" && ip.is_loopback());
         let known = lock(&self.resolved);
-        known.iter().any(|(resolved, grant)| *resolved == ip && port_fits(grant) && trusted(grant))
+        known.iter().any(|(resolved, grant)| *resolved == ip && port_fits(grant, address) && trusted(grant))
     }
 }
 
-/// Addresses that are not of the public Internet: reached only where a grant names them.
-fn is_special(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => is_special_v4(address),
-        IpAddr::V6(address) => is_special_v6(address),
+fn port_fits(grant: &NetGrant, address: SocketAddr) -> bool {
+    grant.port.is_none_or(|port| port == address.port())
+}
+
+/// Whether a grant is for this address as it stands, without a look-up.
+fn names(grant: &NetGrant, address: SocketAddr) -> bool {
+    let ip = address.ip().to_canonical();
+    port_fits(grant, address) && (grant.names_address(ip) || (grant.is_any() && !is_special(ip)))
+}
+
+/// A grant on the ports that a need leaves of it; none where there is no such port.
+fn on_ports_of(grant: &NetGrant, need: &NetGrant) -> Option<NetGrant> {
+    match (grant.port, need.port) {
+        (Some(granted), Some(needed)) if granted != needed => None,
+        (granted, needed) => Some(NetGrant { port: granted.or(needed), ..grant.clone() }),
     }
-}
-
-fn is_special_v4(address: Ipv4Addr) -> bool {
-    let [first, second, third, _] = address.octets();
-    address.is_loopback()
-        || address.is_private()
-        || address.is_link_local()
-        || address.is_unspecified()
-        || address.is_broadcast()
-        || address.is_multicast()
-        || address.is_documentation()
-        || first == 0
-        || (first == 100 && (64..128).contains(&second)) // shared address space, RFC 6598
-        || (first == 192 && second == 0 && third == 0) // protocol assignments, RFC 6890
-        || (first == 198 && (18..20).contains(&second)) // benchmarking, RFC 2544
-        || first >= 240
-}
-
-fn is_special_v6(address: Ipv6Addr) -> bool {
-    let segments = address.segments();
-    // NAT64 (RFC 6052), 6to4 (RFC 3056), Teredo (RFC 4380) and the old compatible form carry a v4 address that could be any of the above.
-    let carries_v4 = segments.starts_with(&[0x64, 0xff9b])
-        || segments.first() == Some(&0x2002)
-        || segments.starts_with(&[0x2001, 0])
-        || segments.starts_with(&[0, 0, 0, 0, 0, 0]);
-    address.is_loopback()
-        || address.is_unspecified()
-        || address.is_multicast()
-        || address.is_unique_local()
-        || address.is_unicast_link_local()
-        || segments.first().is_some_and(|first| first & 0xffc0 == 0xfec0) // site-local, RFC 3879
-        || carries_v4
-        || segments.starts_with(&[0x2001, 0xdb8])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn special_addresses() {
-        for text in [
-            "127.0.0.1",
-            "10.1.2.3",
-            "172.16.0.1",
-            "192.168.1.1",
-            "169.254.169.254",
-            "100.64.0.1",
-            "0.0.0.0",
-            "255.255.255.255",
-            "192.0.0.8",
-            "224.0.0.1",
-            "::1",
-            "::",
-            "fe80::1",
-            "fec0::1",
-            "fd00::1",
-            "ff02::1",
-            "::ffff:127.0.0.1",
-            "::ffff:169.254.169.254",
-            "::127.0.0.1",
-            "64:ff9b::7f00:1",
-            "2002:7f00:1::",
-            "2001::1",
-        ] {
-            assert!(is_special(text.parse().unwrap()), "{text}");
-        }
-        for text in ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111"] {
-            assert!(!is_special(text.parse().unwrap()), "{text}");
-        }
-    }
+    use crate::sandbox::grants::HttpScheme;
 
     fn policy(grants: &[&str]) -> NetPolicy {
         let grants: Vec<NetGrant> = grants.iter().map(|text| text.parse().unwrap()).collect();
-        NetPolicy::new(&grants, &Denials::default())
+        NetPolicy::new(&grants, &Audit::default())
     }
 
     fn reach(grants: &[&str], address: &str) -> bool {
@@ -190,6 +205,73 @@ mod tests {
         for refused in ["example.com", "badexample.com", "api.example.com.evil.org", "other"] {
             assert!(policy.may_resolve(refused).is_empty(), "{refused}");
         }
-        assert!(policy.denials.list().iter().any(|denial| denial.contains("--allow-net=badexample.com")));
+        assert!(policy.audit.denials().iter().any(|denial| denial.contains("--allow-net=badexample.com")));
+    }
+
+    #[test]
+    fn a_grant_counts_only_where_the_need_is_for_the_same() {
+        let needs = |needs: &[&str]| needs.iter().map(|text| text.parse().unwrap()).collect::<Vec<NetGrant>>();
+        let narrowed = |grants: &[&str], declared: &[&str]| policy(grants).narrowed_by(Some(&needs(declared)));
+        let reach = |grants: &[&str], declared: &[&str], address: &str| {
+            let policy = narrowed(grants, declared);
+            (policy.may_reach(address.parse().unwrap()), policy.audit.denials().concat())
+        };
+        assert!(reach(&["127.0.0.1"], &["127.0.0.1:80"], "127.0.0.1:80").0);
+        let (allowed, told) = reach(&["127.0.0.1"], &["127.0.0.1:80"], "127.0.0.1:81");
+        assert!(!allowed && told.contains("does not declare") && !told.contains("--allow-net"), "{told}");
+        let (allowed, told) = reach(&["*"], &[], "1.1.1.1:443");
+        assert!(!allowed && told.contains("does not declare"), "{told}");
+        let (allowed, told) = reach(&[], &["1.1.1.1:443"], "1.1.1.1:443");
+        assert!(!allowed && told.contains("--allow-net=1.1.1.1:443"), "{told}");
+
+        let policy = narrowed(&["*.example.com", "other.org"], &["api.example.com:443"]);
+        let look_up = |name: &str, address: &str| policy.resolved(address.parse().unwrap(), &policy.may_resolve(name));
+        look_up("api.example.com", "1.1.1.1");
+        assert!(policy.may_reach("1.1.1.1:443".parse().unwrap()) && !policy.may_reach("1.1.1.1:80".parse().unwrap()));
+        assert!(policy.may_resolve("www.example.com").is_empty() && policy.may_resolve("other.org").is_empty());
+        let told = policy.audit.denials();
+        assert!(told.iter().any(|denial| denial.contains("other.org") && !denial.contains("--allow-net")), "{told:?}");
+        assert!(narrowed(&["example.com:80"], &["example.com:443"]).may_resolve("example.com").is_empty(), "no port is left");
+    }
+
+    #[test]
+    fn a_grant_for_requests_opens_no_socket() {
+        let policy = policy(&["https://a.example", "GET 127.0.0.1:80", "127.0.0.2:80/x", "http://*"]);
+        for name in ["a.example", "b.example"] {
+            assert!(policy.may_resolve(name).is_empty(), "{name}");
+        }
+        for address in ["127.0.0.1:80", "127.0.0.2:80", "1.1.1.1:80"] {
+            assert!(!policy.may_reach(address.parse().unwrap()), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_made_only_where_it_is_declared_too() {
+        let request = |host: &str, path: &str| RequestTarget {
+            scheme: HttpScheme::Https,
+            host: host.into(),
+            port: 443,
+            method: "GET".into(),
+            path: path.into(),
+            is_overridden: false,
+        };
+        let needs: Vec<NetGrant> = vec!["GET https://a.example/v1/*".parse().unwrap()];
+        let policy = policy(&["*.example:443", "a.example"]).narrowed_by(Some(&needs));
+        assert!(policy.may_request(&request("a.example", "/v1/x"), "one"));
+        assert!(
+            !policy.may_request(&request("a.example", "/v2"), "two")
+                && !policy.may_request(&request("b.example", "/v1/x"), "three")
+        );
+        let told = policy.audit.denials();
+        assert!(told.len() == 2 && told.iter().all(|denial| denial.contains("does not declare")), "{told:?}");
+        assert!(policy.may_resolve("a.example").is_empty(), "a need of requests is none of sockets");
+    }
+
+    #[test]
+    fn what_is_used_is_noted() {
+        let policy = policy(&["127.0.0.1:80"]);
+        let _ = (policy.may_reach("127.0.0.1:80".parse().unwrap()), policy.may_reach("127.0.0.1:81".parse().unwrap()));
+        let noted: Vec<_> = policy.audit.accesses().into_iter().map(|access| (access.target, access.allowed)).collect();
+        assert_eq!(noted, [("127.0.0.1:80".to_owned(), true), ("127.0.0.1:81".to_owned(), false)]);
     }
 }

@@ -1,14 +1,14 @@
 //! The traits through which an instance's calls reach the engine. The sandbox decodes and encodes; whoever implements these decides.
 
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
+use secrecy::SecretString;
 
+use super::ceiling::NoRoom;
 use crate::clock::Timestamp;
 use crate::journal::{Divergence, Failure, LogLevel};
-use crate::mutex::lock;
 
 /// The instance must not go on: its flow is left where it is, and nothing that the guest does can change that.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,9 @@ pub enum Stop {
     /// The flow reached a limit of its execution.
     #[error("{0}")]
     Limit(String),
+    /// The instance cannot have the memory that it wants, now or ever. It can begin again, and nothing of it is lost but its time.
+    #[error("{0}")]
+    NoRoom(NoRoom),
     /// The engine ends it for a reason of its own (the store failed, the lease was lost), which it gets back as it gave it.
     #[error("{0}")]
     Engine(Box<dyn std::error::Error + Send + Sync>),
@@ -126,6 +129,17 @@ pub enum ArtifactValue {
     },
 }
 
+/// A value of a secret, opened.
+#[derive(Clone, Debug)]
+pub struct OpenedSecret {
+    /// The key that it has in its secret.
+    pub key: String,
+    /// The secret's version.
+    pub version: u64,
+    /// The value.
+    pub value: SecretString,
+}
+
 /// Takes log lines and live progress as they come.
 #[async_trait]
 pub trait LogSink: Send + Sync {
@@ -189,6 +203,10 @@ pub trait CheckpointPort: Send {
     fn record(&mut self, entries: Vec<(String, serde_json::Value)>);
     /// Where the checkpoint runs.
     fn current(&mut self) -> Current;
+    /// A secret is opened that was granted: the value of `key`, or its only one.
+    async fn open_secret(&mut self, name: String, _key: Option<String>) -> Result<Result<OpenedSecret, Failure>, Stop> {
+        Ok(Err(Failure::runtime("not-found", format!("there are no secrets here, and no `{name}`"))))
+    }
     /// A model is asked; the result is the answer, a JSON object as text.
     async fn ask_model(&mut self, _request: serde_json::Value) -> Result<Result<String, Failure>, Stop> {
         Ok(Err(no_models()))
@@ -262,25 +280,5 @@ impl FlowClock {
     /// Nanoseconds since it was made.
     pub(super) fn elapsed_nanos(&self) -> u64 {
         u64::try_from(self.now().since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
-    }
-}
-
-/// What an attempt tried without being granted, each with the flag that grants it.
-#[derive(Clone, Debug, Default)]
-pub struct Denials(Arc<Mutex<Vec<String>>>);
-
-impl Denials {
-    /// Notes one; the same one is noted once.
-    pub(super) fn add(&self, denial: String) {
-        let mut known = lock(&self.0);
-        // A guest that tries a thousand addresses must not fill the host's memory.
-        if known.len() < 16 && !known.contains(&denial) {
-            known.push(denial);
-        }
-    }
-
-    /// All of them, in order.
-    pub fn list(&self) -> Vec<String> {
-        lock(&self.0).clone()
     }
 }

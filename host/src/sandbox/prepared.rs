@@ -8,9 +8,10 @@ use wasmtime::{PoolConcurrencyLimitError, Store};
 
 use super::code_cache::Code;
 use super::error::ComponentError;
-use super::instance;
+use super::limits::POOLED_TABLE_ELEMENTS;
 use super::runtime::{Allocator, Sandbox};
 use super::state::HostState;
+use super::{complexity, instance};
 use crate::ids::ComponentDigest;
 
 /// A component as code, in the engine that its instances come from.
@@ -33,6 +34,7 @@ impl<'a> Compiled<'a> {
         let (component, allocator) = match cached {
             Some(loaded) => loaded,
             None => {
+                complexity::check(bytes)?;
                 let code = sandbox.any()?.engine.precompile_component(bytes).map_err(ComponentError::Invalid)?;
                 if let Some(cache) = &sandbox.cache {
                     cache.store(digest, &code);
@@ -65,12 +67,15 @@ pub(super) struct Prepared<W> {
     world: W,
     /// For instances that the pool has no room for.
     overflow: OnceLock<W>,
+    /// Memory and tables that an instance begins with, in bytes.
+    pub(super) initial_bytes: u64,
 }
 
 impl<W: World> Prepared<W> {
     /// Links a component.
     pub(super) fn new(compiled: &Compiled<'_>) -> wasmtime::Result<Self> {
-        Ok(Self { world: link(compiled.allocator, &compiled.component)?, overflow: OnceLock::new() })
+        let world = link(compiled.allocator, &compiled.component)?;
+        Ok(Self { world, overflow: OnceLock::new(), initial_bytes: initial_bytes(&compiled.component) })
     }
 
     /// A fresh instance, with `state`. Where the pool is exhausted it gets its memory from the system, which takes longer.
@@ -79,22 +84,32 @@ impl<W: World> Prepared<W> {
         sandbox: &Sandbox,
         state: HostState,
     ) -> (Store<HostState>, wasmtime::Result<W::Instance>) {
+        // A table of the pool cannot grow to more than it was made for.
+        if state.limits.table_elements > POOLED_TABLE_ELEMENTS {
+            return self.instantiate_outside(sandbox, state).await;
+        }
         let mut store = instance::store(self.world.pre().engine(), state);
         let instance = self.world.instantiate(&mut store).await;
         match instance {
             // Nothing of it has run: the pool counts whole components first.
-            Err(error) if error.is::<PoolConcurrencyLimitError>() => {
-                let state = store.into_data();
-                let overflow = match self.overflow(sandbox) {
-                    Ok(overflow) => overflow,
-                    Err(error) => return (instance::store(self.world.pre().engine(), state), Err(error)),
-                };
-                let mut store = instance::store(overflow.pre().engine(), state);
-                let instance = overflow.instantiate(&mut store).await;
-                (store, instance)
-            }
+            Err(error) if error.is::<PoolConcurrencyLimitError>() => self.instantiate_outside(sandbox, store.into_data()).await,
             instance => (store, instance),
         }
+    }
+
+    /// The same, with memory from the system.
+    async fn instantiate_outside(
+        &self,
+        sandbox: &Sandbox,
+        state: HostState,
+    ) -> (Store<HostState>, wasmtime::Result<W::Instance>) {
+        let overflow = match self.overflow(sandbox) {
+            Ok(overflow) => overflow,
+            Err(error) => return (instance::store(self.world.pre().engine(), state), Err(error)),
+        };
+        let mut store = instance::store(overflow.pre().engine(), state);
+        let instance = overflow.instantiate(&mut store).await;
+        (store, instance)
     }
 
     fn overflow(&self, sandbox: &Sandbox) -> wasmtime::Result<&W> {
@@ -106,6 +121,16 @@ impl<W: World> Prepared<W> {
         let overflow = link(allocator, &code.load(&allocator.engine)?)?;
         Ok(self.overflow.get_or_init(|| overflow))
     }
+}
+
+/// Memory and tables that an instance begins with, in bytes; at least, where its modules are not its own.
+fn initial_bytes(component: &Component) -> u64 {
+    const PAGE: u64 = 64 * 1024;
+    const ELEMENT: u64 = size_of::<usize>() as u64;
+    let Some(needs) = component.resources_required() else { return PAGE };
+    let memories = u64::from(needs.num_memories).saturating_mul(needs.max_initial_memory_size.unwrap_or(0));
+    let tables = u64::from(needs.num_tables).saturating_mul(needs.max_initial_table_size.unwrap_or(0));
+    memories.saturating_mul(PAGE).saturating_add(tables.saturating_mul(ELEMENT))
 }
 
 fn link<W: World>(allocator: &Allocator, component: &Component) -> wasmtime::Result<W> {

@@ -63,6 +63,11 @@ impl Program {
         self.prepared.instantiate(&self.sandbox, state).await
     }
 
+    /// Memory and tables that an instance begins with, in bytes.
+    pub fn initial_bytes(&self) -> u64 {
+        self.prepared.initial_bytes
+    }
+
     /// Its identity.
     pub fn digest(&self) -> ComponentDigest {
         self.digest

@@ -4,15 +4,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use wasmtime::component::Linker;
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails};
 
-use super::code_cache::CodeCache;
+use super::ceiling::Ceiling;
+use super::code_cache::{CodeCache, Kind};
 use super::deadline::Ticker;
 use super::error::{ComponentError, PrivateFolder, SandboxError};
 use super::grants::Grants;
-use super::limits::TABLE_ELEMENTS;
+use super::limits::POOLED_TABLE_ELEMENTS;
+use super::manifest::Manifest;
+use super::stack::Stack;
 use super::state::HostState;
 use super::{host, middleware};
+use crate::ids::ComponentDigest;
+use crate::isolation::Walls;
 
 /// Instances that are kept ready at a time: flows that compute or wait in memory, and bodies that run. More get theirs from the system.
 const POOLED: u32 = 1_000;
@@ -32,9 +37,32 @@ pub(super) struct Allocator {
     middleware: OnceLock<Linker<HostState>>,
 }
 
+/// How an engine makes code. What flows can see of it is the same however it does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tuning {
+    /// Whether Cranelift optimises.
+    pub(super) optimises: bool,
+    /// How much stack instances have.
+    pub(super) stack: Stack,
+    /// Whether an instance that is ended leaves behind what was in its memory.
+    #[cfg(feature = "observe")]
+    pub(super) leaves_memory: bool,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            optimises: true,
+            stack: Stack::default(),
+            #[cfg(feature = "observe")]
+            leaves_memory: false,
+        }
+    }
+}
+
 impl Allocator {
-    fn new(strategy: InstanceAllocationStrategy) -> wasmtime::Result<Self> {
-        let engine = Engine::new(&config(strategy))?;
+    fn new(strategy: InstanceAllocationStrategy, tuning: Tuning) -> wasmtime::Result<Self> {
+        let engine = Engine::new(&config(strategy, tuning))?;
         let mut linker = Linker::new(&engine);
         host::add_to_linker(&mut linker)?;
         Ok(Self { engine, linker, middleware: OnceLock::new() })
@@ -59,6 +87,10 @@ pub struct Sandbox {
     pub(super) cache: Option<CodeCache>,
     pub(super) ticker: Ticker,
     private: Option<PathBuf>,
+    tuning: Tuning,
+    /// What is left to a process that has given its own rights away.
+    pub(super) walls: OnceLock<Walls>,
+    ceiling: Ceiling,
 }
 
 impl std::fmt::Debug for Sandbox {
@@ -77,14 +109,31 @@ impl Sandbox {
     /// # Errors
     /// When this machine cannot run WebAssembly.
     pub fn new(private: Option<&Path>, fresh: [u8; 32]) -> Result<Arc<Self>, SandboxError> {
-        let pooled = Allocator::new(InstanceAllocationStrategy::Pooling(pool()))
-            .inspect_err(|error| tracing::debug!(%error, "no pool of instances"))
-            .ok();
+        Self::tuned(private, fresh, Tuning::default(), true)
+    }
+
+    /// The same with stacks of another size.
+    ///
+    /// # Errors
+    /// When this machine cannot run WebAssembly.
+    pub fn with_stack(private: Option<&Path>, fresh: [u8; 32], stack: Stack) -> Result<Arc<Self>, SandboxError> {
+        Self::tuned(private, fresh, Tuning { stack, ..Tuning::default() }, true)
+    }
+
+    /// The same with engines that make their code in another way, and with instances from the pool or not.
+    pub(super) fn tuned(
+        private: Option<&Path>,
+        fresh: [u8; 32],
+        tuning: Tuning,
+        from_pool: bool,
+    ) -> Result<Arc<Self>, SandboxError> {
+        let pool = from_pool.then(|| Allocator::new(InstanceAllocationStrategy::Pooling(pool()), tuning));
+        let pooled = pool.and_then(|pool| pool.inspect_err(|error| tracing::debug!(%error, "no pool of instances")).ok());
         let on_demand = OnceLock::new();
         let engine = match &pooled {
             Some(pooled) => &pooled.engine,
             None => {
-                let allocator = Allocator::new(InstanceAllocationStrategy::OnDemand).map_err(SandboxError::Engine)?;
+                let allocator = Allocator::new(InstanceAllocationStrategy::OnDemand, tuning).map_err(SandboxError::Engine)?;
                 &on_demand.get_or_init(|| allocator).engine
             }
         };
@@ -95,7 +144,13 @@ impl Sandbox {
         });
         let ticker = Ticker::start(engine).map_err(SandboxError::Ticker)?;
         let private = private.map(|folder| folder.canonicalize().unwrap_or_else(|_| folder.to_owned()));
-        Ok(Arc::new(Self { pooled, on_demand, cache, ticker, private }))
+        let (walls, ceiling) = (OnceLock::new(), Ceiling::default());
+        Ok(Arc::new(Self { pooled, on_demand, cache, ticker, private, tuning, walls, ceiling }))
+    }
+
+    /// The ceiling on the memory of all instances.
+    pub fn ceiling(&self) -> &Ceiling {
+        &self.ceiling
     }
 
     /// Where instances come from as long as there are any.
@@ -116,11 +171,17 @@ impl Sandbox {
         if let Some(allocator) = self.on_demand.get() {
             return Ok(allocator);
         }
-        let allocator = Allocator::new(InstanceAllocationStrategy::OnDemand)?;
+        let allocator = Allocator::new(InstanceAllocationStrategy::OnDemand, self.tuning)?;
         Ok(self.on_demand.get_or_init(|| {
             self.ticker.watch(&allocator.engine);
             allocator
         }))
+    }
+
+    /// What a component said of itself when it was loaded here first, if that was ever.
+    pub fn known_manifest(&self, digest: ComponentDigest) -> Option<Manifest> {
+        let text = self.cache.as_ref()?.manifest(digest, Kind::Manifest)?;
+        Manifest::parse(&text).ok()
     }
 
     /// Checks that no grant reaches the host's own data folder, where compiled code and its key, journals and answers lie.
@@ -129,7 +190,7 @@ impl Sandbox {
     /// With the first grant that does.
     pub fn check_grants(&self, grants: &Grants) -> Result<(), PrivateFolder> {
         let Some(private) = &self.private else { return Ok(()) };
-        for grant in grants.read.iter().chain(&grants.write) {
+        for grant in grants.folders() {
             let granted = grant.host.canonicalize().unwrap_or_else(|_| grant.host.clone());
             if granted.starts_with(private) || private.starts_with(&granted) {
                 return Err(PrivateFolder { granted, private: private.clone() });
@@ -152,7 +213,7 @@ fn pool() -> PoolingAllocationConfig {
         .max_tables_per_component(tables)
         .max_tables_per_module(tables)
         .total_tables(POOLED * tables)
-        .table_elements(TABLE_ELEMENTS)
+        .table_elements(usize::try_from(POOLED_TABLE_ELEMENTS).unwrap_or(usize::MAX))
         // Cleared in place: giving a page of a table back costs more than all that a usual table has on it.
         .table_keep_resident(KEPT_OF_TABLE)
         .total_stacks(POOLED)
@@ -162,9 +223,12 @@ fn pool() -> PoolingAllocationConfig {
     pool
 }
 
-fn config(strategy: InstanceAllocationStrategy) -> Config {
+fn config(strategy: InstanceAllocationStrategy, tuning: Tuning) -> Config {
     let mut config = Config::new();
+    #[cfg(feature = "observe")]
+    config.coredump_on_trap(tuning.leaves_memory);
     config
+        .cranelift_opt_level(if tuning.optimises { OptLevel::Speed } else { OptLevel::None })
         .allocation_strategy(strategy)
         // Memories of more than 4 GiB would end in other ways in the pool and outside.
         .wasm_memory64(false)
@@ -173,9 +237,9 @@ fn config(strategy: InstanceAllocationStrategy) -> Config {
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
         .epoch_interruption(true)
-        // Interpreted guests (QuickJS, CPython) recurse deeply in wasm; a host thread is not touched by it.
-        .max_wasm_stack(2 << 20)
-        .async_stack_size(3 << 20)
+        // A host thread is not touched by it.
+        .max_wasm_stack(tuning.stack.of_guest())
+        .async_stack_size(tuning.stack.in_all())
         .wasm_backtrace_details(WasmBacktraceDetails::Disable);
     config
 }

@@ -2,18 +2,24 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::audit::Audit;
+use super::cpu::CpuTime;
 use super::deadline::Ticking;
 use super::determinism::Entropy;
+use super::folders::Files;
 use super::grants::NetGrant;
-use super::limits::{InstanceLimiter, Limits};
+use super::limiter::InstanceLimiter;
+use super::limits::Limits;
 use super::middleware::MiddlewarePort;
 use super::network::NetPolicy;
 use super::port::{CheckpointPort, FlowPort, LogSink, ModelSpan, ModelStream, Scope};
+use super::requests::HttpState;
+use super::secrets::Secrets;
 use super::stdio::LogBudget;
 
 /// Where the calls of an instance go.
@@ -63,10 +69,23 @@ pub(super) struct HostState {
     pub(super) log: Arc<dyn LogSink>,
     pub(super) budget: LogBudget,
     pub(super) network: Arc<NetPolicy>,
+    /// Granted folders, and what is open in them.
+    pub(super) files: Files,
+    pub(super) http: HttpState,
+    /// What it asked for of those that were granted.
+    pub(super) secrets: Arc<Secrets>,
+    /// What was used and denied.
+    pub(super) audit: Audit,
     /// The grants under which the names were looked up whose addresses are being read.
     pub(super) lookups: HashMap<u32, Vec<NetGrant>>,
     /// When the guest's present stretch of computing is over, whether it likes it or not.
     pub(super) deadline: Instant,
+    /// What it has computed.
+    pub(super) cpu: Arc<CpuTime>,
+    /// The same when the flow's present stretch began.
+    pub(super) cpu_before: Duration,
+    /// A stretch has begun since that was noted. Noted at the next tick, because asking the clock costs more than a served call.
+    pub(super) is_new_stretch: bool,
     pub(super) _ticking: Ticking,
 }
 

@@ -9,6 +9,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use super::limits::LimitReached;
 use super::port::LogSink;
+use super::reached::reached;
 use crate::journal::LogLevel;
 use crate::mutex::lock;
 
@@ -57,12 +58,12 @@ impl LogBudget {
     }
 
     /// Takes `bytes` off.
-    pub(super) fn take(&self, bytes: usize) -> Result<(), LimitReached> {
+    fn take(&self, bytes: usize) -> Result<(), LimitReached> {
         use std::sync::atomic::Ordering::Relaxed;
-        self.left
-            .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes as u64))
-            .map(drop)
-            .map_err(|_| LimitReached(format!("it wrote more log text than the limit `log_mib` of {} MiB", self.limit >> 20)))
+        self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes as u64)).map(drop).map_err(|_| {
+            reached("log_mib");
+            LimitReached(format!("it wrote more log text than the limit `log_mib` of {} MiB", self.limit >> 20))
+        })
     }
 }
 

@@ -1,14 +1,14 @@
-//! The WASI of a checkpoint body: real clocks and random, and of files, environment and network what was granted.
+//! The WASI of a checkpoint body: real clocks and random, and of environment and network what was granted. Files are `folders`' and `host/files`'.
 
 use std::sync::Arc;
 
+use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::sockets::SocketAddrUse;
-use wasmtime_wasi::{FsPerms, WasiCtx};
 
+use super::audit::{AccessKind, Audit};
 use super::grants::Grants;
 use super::network::NetPolicy;
 use super::stdio::LogStream;
-use crate::journal::Failure;
 
 /// The WASI of a checkpoint attempt.
 pub(super) fn checkpoint_wasi(
@@ -16,21 +16,20 @@ pub(super) fn checkpoint_wasi(
     stdout: LogStream,
     stderr: LogStream,
     network: &Arc<NetPolicy>,
-) -> Result<WasiCtx, Failure> {
+    audit: &Audit,
+) -> WasiCtx {
     let mut builder = WasiCtx::builder();
     builder.stdout(stdout).stderr(stderr);
-    let folders = grants.read.iter().map(|folder| (folder, FsPerms::ReadOnly, "--allow-read"));
-    let folders = folders.chain(grants.write.iter().map(|folder| (folder, FsPerms::ReadWrite, "--allow-write")));
-    for (folder, perms, flag) in folders {
-        builder.preopened_dir(&folder.host, &folder.guest, perms).map_err(|error| {
-            let path = folder.host.display();
-            Failure::runtime("capability", format!("the folder `{path}`, granted with {flag}, cannot be opened: {error:#}"))
-        })?;
-    }
     for name in &grants.env {
         if let Ok(value) = std::env::var(name) {
             builder.env(name, &value);
+            audit.used(AccessKind::Env, name);
         }
+    }
+    // Which variables a body looks at cannot be seen, so what it declares counts as asked for.
+    let declared = grants.narrowed.needs().map(|needs| needs.env.as_slice()).unwrap_or_default();
+    for name in declared.iter().filter(|name| !grants.env.contains(name)) {
+        audit.withheld(AccessKind::Env, name);
     }
     // Sockets may be made, and each address that they use is checked, so that a denial can name what was tried.
     builder.allow_tcp(true).allow_udp(true).allow_ip_name_lookup(!grants.net.is_empty());
@@ -42,5 +41,5 @@ pub(super) fn checkpoint_wasi(
         };
         Box::pin(async move { allowed })
     });
-    Ok(builder.build())
+    builder.build()
 }

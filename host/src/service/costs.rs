@@ -84,6 +84,11 @@ impl Used {
         Some(&self.total).filter(|total| total.usage_record_count > 0).cloned()
     }
 
+    /// What a durable call used; nothing where it called no model.
+    pub(super) fn summary_of(&self, index: u32) -> Option<&UsageSummary> {
+        self.by_call.get(&index)
+    }
+
     /// What a durable call used.
     pub(super) fn of_call(&self, index: u32) -> CheckpointUsage {
         self.by_call.get(&index).map(CheckpointUsage::from).unwrap_or_default()

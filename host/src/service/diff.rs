@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use serde_json::Value;
 
+use super::costs::Used;
+use super::deltas::{TokenDelta, UsageDelta};
 use super::{LocalService, Service as _, ServiceError};
 use crate::engine::{ArtifactEntry, artifacts_of, read_journal};
 use crate::ids::{CallId, ExecutionId};
@@ -28,9 +29,9 @@ pub struct ExecutionDiff {
     pub same_outcome: Option<bool>,
     /// In seconds; null while one has not ended.
     pub duration_delta_seconds: Option<f64>,
-    /// Always null: nothing counts tokens yet.
-    pub token_delta: Option<Value>,
-    /// Always null: nothing counts cost yet.
+    /// Of all model calls of all attempts; null where neither called a model.
+    pub token_delta: Option<TokenDelta>,
+    /// Of what was spent, in dollars: what was served or cached cost nothing. Null where neither called a model, or nobody knows what one of the calls cost.
     pub cost_delta_usd: Option<f64>,
     /// Outputs that the second's replay was given; null where the second is no replay of the first.
     pub applied_output_overrides: Option<Vec<AppliedOverride>>,
@@ -70,9 +71,9 @@ pub struct CheckpointDiff {
     pub same_output: Option<bool>,
     /// In seconds; null where one was served and has none of its own.
     pub duration_delta_seconds: Option<f64>,
-    /// Always null: nothing counts tokens yet.
-    pub token_delta: Option<Value>,
-    /// Always null: nothing counts cost yet.
+    /// Of the call's model calls; null where it called none in either, and where only one of them has the call.
+    pub token_delta: Option<TokenDelta>,
+    /// Of what was spent for it, in dollars; null likewise, and where nobody knows what one of the calls cost.
     pub cost_delta_usd: Option<f64>,
     /// By name: `unchanged`, `changed` or `unavailable`. Values are compared by hash and never shown.
     pub artifacts: Vec<ArtifactDiff>,
@@ -92,6 +93,7 @@ struct Side {
     row: ExecutionRow,
     history: History,
     artifacts: Vec<ArtifactEntry>,
+    used: Used,
 }
 
 impl Side {
@@ -99,7 +101,8 @@ impl Side {
         let row = store.execution(id).await?;
         let history = read_journal(store, id).await?.history;
         let artifacts = artifacts_of(store, id, &history).await?;
-        Ok(Self { row, history, artifacts })
+        let used = Used::read(store, id, &history).await?;
+        Ok(Self { row, history, artifacts, used })
     }
 
     fn checkpoints(&self) -> impl Iterator<Item = (u32, &CallRecord)> {
@@ -192,6 +195,8 @@ fn compare(first: &Side, second: &Side) -> ExecutionDiff {
             && first.row.result.as_ref().map(hash) == second.row.result.as_ref().map(hash)
             && failure(&first.row) == failure(&second.row)
     });
+    let (one, other) = (first.used.total(), second.used.total());
+    let delta = UsageDelta::between(one.as_ref(), other.as_ref());
     let same = same_outcome != Some(false) && checkpoints.iter().all(|call| call.result == "match");
     ExecutionDiff {
         original_exec_id: first.row.new.id.to_string(),
@@ -201,8 +206,8 @@ fn compare(first: &Side, second: &Side) -> ExecutionDiff {
         replay_status: second.row.status.as_str(),
         same_outcome,
         duration_delta_seconds: second.seconds().zip(first.seconds()).map(|(second, first)| second - first),
-        token_delta: None,
-        cost_delta_usd: None,
+        token_delta: delta.tokens,
+        cost_delta_usd: delta.cost_usd,
         applied_output_overrides: applied(first, second),
         checkpoints,
     }
@@ -241,6 +246,8 @@ fn compare_call(first: &Side, second: &Side, one: Found<'_>, other: Found<'_>) -
     let same_input = both.map(|(one, other)| one.descriptor.input_hash == other.descriptor.input_hash);
     let same_output = both.map(|(one, other)| outcome_hash(one) == outcome_hash(other));
     let artifacts = one.zip(other).map(|((a, _), (b, _))| compare_artifacts(first, a, second, b)).unwrap_or_default();
+    let delta = one.zip(other).map(|((a, _), (b, _))| UsageDelta::between(first.used.summary_of(a), second.used.summary_of(b)));
+    let delta = delta.unwrap_or_default();
     let result = match (one, other, same_input, same_output) {
         (Some(_), None, ..) => "original only",
         (None, ..) => "replay only",
@@ -256,8 +263,8 @@ fn compare_call(first: &Side, second: &Side, one: Found<'_>, other: Found<'_>) -
         same_input,
         same_output,
         duration_delta_seconds: both.and_then(|(one, other)| Some(seconds(other)? - seconds(one)?)),
-        token_delta: None,
-        cost_delta_usd: None,
+        token_delta: delta.tokens,
+        cost_delta_usd: delta.cost_usd,
         artifacts,
     }
 }

@@ -2,7 +2,7 @@
 
 use kitaru_llm::models::RegistryError;
 
-use crate::config::ModelsError;
+use crate::config::{GrantMemoryError, ModelsError};
 use crate::engine::EngineError;
 use crate::secrets::SecretsError;
 use crate::store::StoreError;
@@ -40,6 +40,9 @@ pub enum ServiceError {
     /// The engine or the store refused.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// What is granted for good cannot be read or changed.
+    #[error(transparent)]
+    Grants(#[from] GrantMemoryError),
     /// Model aliases cannot be read or changed.
     #[error(transparent)]
     Models(#[from] ModelsError),
@@ -70,6 +73,8 @@ impl ServiceError {
             Self::NotFound { .. } => "KitaruRuntimeError",
             Self::Lookup(_) => "LookupError",
             Self::State { .. } => "KitaruStateError",
+            Self::Grants(GrantMemoryError::Parse { .. } | GrantMemoryError::Digest { .. }) => "KitaruUsageError",
+            Self::Grants(_) => "KitaruRuntimeError",
             Self::Models(
                 ModelsError::Read { .. }
                 | ModelsError::Write { .. }
@@ -90,16 +95,21 @@ impl ServiceError {
                 EngineError::Store(_) => "KitaruBackendError",
                 EngineError::WaitInput { .. } => "KitaruWaitValidationError",
                 EngineError::Component(_)
+                | EngineError::Signature(_)
                 | EngineError::Grant(_)
                 | EngineError::KeyGrant
+                | EngineError::Folder(_)
                 | EngineError::Models(_)
                 | EngineError::Middleware(_)
+                | EngineError::Aliases(_)
                 | EngineError::Secrets(SecretsError::NotAKey(_) | SecretsError::Exposed { .. })
                 | EngineError::Tags
                 | EngineError::Transfer(_)
                 | EngineError::UnknownFlow { .. }
                 | EngineError::WhichFlow(_)
                 | EngineError::Input { .. }
+                | EngineError::GivenCall { .. }
+                | EngineError::GivenModel { .. }
                 | EngineError::Replay(_) => "KitaruUsageError",
                 EngineError::Record { .. }
                 | EngineError::History { .. }
@@ -117,6 +127,7 @@ impl ServiceError {
             Self::Lookup(_) => None,
             Self::Engine(error) => error.hint(),
             Self::Models(error) => error.hint(),
+            Self::Grants(error) => error.hint(),
         }
     }
 }

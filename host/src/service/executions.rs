@@ -2,13 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
+use super::accesses::Capabilities;
 use super::costs::Used;
 use super::{
     ArtifactQuery, ArtifactRef, ArtifactValueView, AttemptView, CheckpointView, ExecutionSummary, ExecutionView, FailureView,
-    JournalCall, ListQuery, Listing, ServiceError, StoreView, WaitView, frozen, resolve, waits,
+    JournalCall, ListQuery, Listing, ResourcesView, ServiceError, SignerView, StoreView, WaitView, frozen, resolve, waits,
 };
-use crate::engine::{ArtifactEntry, Engine, EngineError, SaveType, artifacts_of, list_artifacts, read_journal};
-use crate::ids::{CallId, ExecutionId};
+use crate::engine::{
+    ArtifactEntry, Engine, EngineError, JournalRead, SaveType, StoredSignature, artifacts_of, list_artifacts, read_journal,
+};
+use crate::ids::{CallId, ComponentDigest, ExecutionId};
 use crate::journal::{Attempt, AttemptStatus, CallEnd, CallRecord, History, Origin, Outcome, Payload, Provenance};
 use crate::store::{ExecutionFilter, ExecutionRow, Page, Resolution, Status, get_bytes};
 
@@ -112,14 +115,16 @@ fn object(text: Option<&String>) -> Value {
 pub(super) async fn get(engine: &Engine, id: ExecutionId) -> Result<ExecutionView, ServiceError> {
     let row = engine.execution(id).await?;
     let store = engine.store().as_ref();
-    let history = read_journal(store, id).await?.history;
+    let JournalRead { history, bytes: history_bytes, .. } = read_journal(store, id).await?;
     let entries = artifacts_of(store, id, &history).await?;
     let summary = summary_of(engine, &row, &history, entries.len()).await?;
     let used = Used::read(store, id, &history).await?;
+    let capabilities = Capabilities::read(engine, store, &row).await?;
+    let with = Known { execution: row.status, entries: &entries, used: &used, capabilities: &capabilities };
     let checkpoints = (0_u32..)
         .zip(history.calls())
         .filter(|(_, record)| record.descriptor.kind.is_checkpoint())
-        .map(|(index, record)| checkpoint(CallId { execution: id, index }, record, row.status, &entries, &used))
+        .map(|(index, record)| checkpoint(CallId { execution: id, index }, record, &with))
         .collect();
     let mut wait_views = Vec::new();
     for wait in store.waits(id).await? {
@@ -143,7 +148,9 @@ pub(super) async fn get(engine: &Engine, id: ExecutionId) -> Result<ExecutionVie
         result,
         runner: row.runner.clone(),
         frozen_execution_spec: frozen::view(object(Some(&row.new.frozen_spec))),
+        component_signatures: signers(engine, row.new.component).await?,
         replay: row.new.replay_plan.as_ref().and_then(|plan| serde_json::from_str(plan).ok()),
+        resources: ResourcesView { calls: history.len(), history_bytes },
         llm_usage_summary_v1: used.total(),
         checkpoints,
         waits: wait_views,
@@ -151,12 +158,31 @@ pub(super) async fn get(engine: &Engine, id: ExecutionId) -> Result<ExecutionVie
     })
 }
 
+/// Whoever signed a component that the store keeps. Shown as it was found when it came in: only what is to run is verified anew.
+async fn signers(engine: &Engine, component: ComponentDigest) -> Result<Vec<SignerView>, ServiceError> {
+    let view = |stored: StoredSignature| SignerView {
+        key_id: stored.key.to_string(),
+        trusted_comment: stored.trusted_comment,
+        trusted: stored.trusted,
+    };
+    Ok(engine.stored_signatures(component).await?.into_iter().map(view).collect())
+}
+
 async fn value(engine: &Engine, payload: &Payload) -> Result<Value, ServiceError> {
     let text = engine.text(payload).await?;
     Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
-fn checkpoint(id: CallId, record: &CallRecord, execution: Status, entries: &[ArtifactEntry], used: &Used) -> CheckpointView {
+/// What is known of all calls of an execution together.
+struct Known<'a> {
+    execution: Status,
+    entries: &'a [ArtifactEntry],
+    used: &'a Used,
+    capabilities: &'a Capabilities,
+}
+
+fn checkpoint(id: CallId, record: &CallRecord, with: &Known<'_>) -> CheckpointView {
+    let Known { execution, entries, used, capabilities } = *with;
     let end = record.end.as_ref();
     let mut metadata = object(end.and_then(|end| end.metadata.as_ref()));
     let kind = record.descriptor.checkpoint_type.as_deref();
@@ -181,6 +207,7 @@ fn checkpoint(id: CallId, record: &CallRecord, execution: Status, entries: &[Art
         parent_call_ids: Vec::new(),
         failure: failure_of(record),
         usage: used.of_call(id.index),
+        capabilities: capabilities.of_call(id.index, record),
         attempts: record.attempts.iter().map(|attempt| attempt_view(id, attempt, execution)).collect(),
         artifacts: of_call(entries, id.index).iter().map(artifact_ref).collect(),
     }

@@ -8,15 +8,17 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::{
-    ArtifactQuery, ArtifactRef, ArtifactValueView, ComponentView, ExecutionSummary, ExecutionView, Follow, JournalCall,
-    ListQuery, Listing, LogEntry, LogQuery, ModelChange, ModelChangedView, ModelDetailView, ModelTestView, ModelUsageQuery,
-    ModelUsageReport, ModelView, ModelsView, PendingWaitView, ReplayCommand, SecretChangedView, SecretDetailView, SecretView,
-    Service, ServiceError, StoreView, components, executions, logs, models, replays, resolve, secrets, waits,
+    AccessQuery, AccessView, ArtifactQuery, ArtifactRef, ArtifactValueView, ComponentView, ExecutionSummary, ExecutionView,
+    Follow, ForgottenGrants, JournalCall, ListQuery, Listing, LogEntry, LogQuery, ModelChange, ModelChangedView, ModelDetailView,
+    ModelTestView, ModelUsageQuery, ModelUsageReport, ModelView, ModelsView, PendingWaitView, RememberedGrantsView,
+    ReplayCommand, SecretChangedView, SecretDetailView, SecretView, Service, ServiceError, StoreView, accesses, components,
+    executions, grants, logs, models, replays, resolve, secrets, waits,
 };
-use crate::config::ModelSources;
-use crate::engine::{Begun, DriveOptions, Driven, Engine, SecretChange, Submission};
-use crate::ids::ExecutionId;
+use crate::config::{GrantMemory, ModelSources};
+use crate::engine::{Begun, DriveOptions, Driven, Engine, Measures, SecretChange, Submission};
+use crate::ids::{ComponentDigest, ExecutionId};
 use crate::mutex::lock;
+use crate::sandbox::Grants;
 use crate::store::Store;
 
 /// The service of this process.
@@ -26,12 +28,16 @@ pub struct LocalService {
     /// Created here, and yet to be driven.
     begun: Arc<Mutex<HashMap<ExecutionId, Begun>>>,
     models: ModelSources,
+    /// Components of the store that stand in the way of model calls, and that no execution names.
+    pub(super) middleware: Arc<[ComponentDigest]>,
+    grants: GrantMemory,
 }
 
 impl LocalService {
     /// The service over an engine. It knows no model aliases.
     pub fn new(engine: Engine) -> Self {
-        Self { engine, begun: Arc::default(), models: ModelSources::default() }
+        let (models, middleware, grants) = Default::default();
+        Self { engine, begun: Arc::default(), models, middleware, grants }
     }
 
     /// The same service, which learns there which models there are.
@@ -39,12 +45,53 @@ impl LocalService {
     pub fn with_models(self, models: ModelSources) -> Self {
         Self { models, ..self }
     }
+
+    /// The same service, which keeps these components when it removes what nobody needs.
+    #[must_use]
+    pub fn keeping(self, middleware: impl IntoIterator<Item = ComponentDigest>) -> Self {
+        Self { middleware: middleware.into_iter().collect(), ..self }
+    }
+
+    /// The same service, which remembers there what components are granted for good.
+    #[must_use]
+    pub fn with_grants(self, grants: GrantMemory) -> Self {
+        Self { grants, ..self }
+    }
 }
 
 impl LocalService {
+    /// Calls may wait for what has just become known. It is known, whatever becomes of them now: whoever looks after them finds them too.
+    async fn tell_models_changed(&self) {
+        if let Err(error) = self.engine.models_changed().await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "calls that wait for a model were not looked at");
+        }
+    }
+
+    /// Notes the signature that came with a component, and checks that it may run here. What is to be said of it, if anything, is returned.
+    ///
+    /// # Errors
+    /// When nobody whom this host trusts has signed it, and somebody must have.
+    pub async fn admit(&self, component: &[u8], signature: Option<String>) -> Result<Option<String>, ServiceError> {
+        self.note_signature(component, signature);
+        Ok(self.engine.admit(component).await?)
+    }
+
+    /// Notes the signature that came with a component.
+    pub fn note_signature(&self, component: &[u8], signature: Option<String>) {
+        if let Some(text) = signature {
+            self.engine.offer_signature(component, text);
+        }
+    }
+
     /// The store behind it.
     pub(super) fn store(&self) -> &Arc<dyn Store> {
         self.engine.store()
+    }
+
+    /// What this process does now: memory of its instances, flows, limits that were reached.
+    pub fn measures(&self) -> Measures {
+        self.engine.measures()
     }
 
     /// The engine behind it.
@@ -114,6 +161,10 @@ impl Service for LocalService {
         executions::journal(&self.engine, id).await
     }
 
+    async fn accesses(&self, id: ExecutionId, query: &AccessQuery) -> Result<Vec<AccessView>, ServiceError> {
+        accesses::list(&self.engine, id, query).await
+    }
+
     async fn logs(&self, id: ExecutionId, query: &LogQuery) -> Result<Vec<LogEntry>, ServiceError> {
         logs::read(&self.engine, id, query).await
     }
@@ -165,10 +216,25 @@ impl Service for LocalService {
         executions::summary(&self.engine).await
     }
 
+    async fn remembered_grants(&self) -> Result<Vec<RememberedGrantsView>, ServiceError> {
+        grants::list(&self.grants).await
+    }
+
+    async fn granted_for_good(&self, component: ComponentDigest) -> Result<Grants, ServiceError> {
+        grants::of(&self.grants, component).await
+    }
+
+    async fn remember_grants(&self, component: ComponentDigest, flows: Vec<String>, granted: Grants) -> Result<(), ServiceError> {
+        grants::remember(&self.grants, component, flows, granted).await
+    }
+
+    async fn forget_grants(&self, which: ForgottenGrants) -> Result<Vec<RememberedGrantsView>, ServiceError> {
+        grants::forget(&self.grants, which).await
+    }
+
     async fn set_secret(&self, change: SecretChange) -> Result<SecretChangedView, ServiceError> {
         let set = secrets::set(&self.engine, &change).await?;
-        // It may have the key that a model call waits for.
-        self.engine.models_changed().await?;
+        self.tell_models_changed().await;
         Ok(set)
     }
 
@@ -186,7 +252,7 @@ impl Service for LocalService {
 
     async fn register_model(&self, change: ModelChange) -> Result<ModelChangedView, ServiceError> {
         let registered = models::register(&self.engine, &self.models, change).await?;
-        self.engine.models_changed().await?;
+        self.tell_models_changed().await;
         Ok(registered)
     }
 

@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::config::{MiddlewareConfig, MiddlewareSource};
+use crate::ids::ComponentDigest;
 use crate::sandbox::middleware::MiddlewareComponent;
 use crate::sandbox::{ComponentError, Sandbox};
+use crate::signing::{LONGEST, Trust, Untrusted, path_beside};
 use crate::store::{Components, StoreError};
 
 /// Middleware could not be loaded, so none was.
@@ -33,6 +35,9 @@ pub enum MiddlewareLoadProblem {
     /// It cannot be run.
     #[error(transparent)]
     Component(#[from] ComponentError),
+    /// Nobody whom this host trusts has signed it.
+    #[error(transparent)]
+    Signature(#[from] Untrusted),
     /// Another one has its name, by which records tell them apart.
     #[error("another one is called `{0}`: give one of them a `name` of its own")]
     Duplicate(String),
@@ -47,6 +52,7 @@ impl MiddlewareLoadError {
                 Some("build it with: cargo build --release --target wasm32-wasip2".into())
             }
             MiddlewareLoadProblem::Component(error) => error.hint(),
+            MiddlewareLoadProblem::Signature(error) => Some(error.hint()),
             MiddlewareLoadProblem::Stored(_) | MiddlewareLoadProblem::Duplicate(_) => None,
         }
     }
@@ -60,11 +66,12 @@ pub async fn load_middleware(
     sandbox: &Arc<Sandbox>,
     store: &(impl Components + Sync + ?Sized),
     configured: &[MiddlewareConfig],
+    trust: &Trust,
 ) -> Result<Vec<MiddlewareComponent>, MiddlewareLoadError> {
     let mut loaded = Vec::with_capacity(configured.len());
     let mut names = HashSet::new();
     for (at, config) in configured.iter().enumerate() {
-        let one = load(sandbox, store, config).await.and_then(|component| {
+        let one = load(sandbox, store, config, trust).await.and_then(|component| {
             let name = component.name().to_owned();
             if names.insert(name.clone()) { Ok(component) } else { Err(MiddlewareLoadProblem::Duplicate(name)) }
         });
@@ -78,10 +85,32 @@ async fn load(
     sandbox: &Arc<Sandbox>,
     store: &(impl Components + Sync + ?Sized),
     config: &MiddlewareConfig,
+    trust: &Trust,
 ) -> Result<MiddlewareComponent, MiddlewareLoadProblem> {
     let bytes = match &config.component {
         MiddlewareSource::File(path) => std::fs::read(path).map_err(MiddlewareLoadProblem::Read)?,
         MiddlewareSource::Stored(digest) => store.get_component(*digest).await.map_err(MiddlewareLoadProblem::Stored)?,
     };
+    let digest = ComponentDigest::of(&bytes);
+    let mut signatures = store.signatures(digest).await.map_err(MiddlewareLoadProblem::Stored)?;
+    if let MiddlewareSource::File(path) = &config.component {
+        signatures.extend(signature_beside(path));
+    }
+    let verdict = trust.judge(&bytes, signatures.iter().map(String::as_str));
+    trust.admit(digest, &verdict)?;
+    if let Some(warning) = trust.warning(digest, &verdict) {
+        tracing::warn!(middleware = %config.component, "{warning}");
+    }
     Ok(MiddlewareComponent::load(sandbox, &bytes, config.settings()).await?)
+}
+
+/// The text of the signature that lies beside a component file, whatever it is worth.
+pub fn signature_beside(component: &std::path::Path) -> Option<String> {
+    use std::io::Read as _;
+
+    let file = std::fs::File::open(path_beside(component)).ok()?;
+    let mut text = Vec::new();
+    // One byte more than is looked at: what is too long is told to be that.
+    file.take(LONGEST as u64 + 1).read_to_end(&mut text).ok()?;
+    Some(String::from_utf8_lossy(&text).into_owned())
 }

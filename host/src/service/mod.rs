@@ -2,15 +2,19 @@
 //!
 //! [`Service`] is what a surface sees. [`LocalService`] implements it in process, over the engine and its store.
 
+mod accesses;
 mod batch;
 mod cohort;
 mod components;
 mod costs;
+mod deltas;
 mod diff;
 mod error;
 mod events;
 mod executions;
 mod frozen;
+mod governed;
+mod grants;
 mod local;
 mod logs;
 mod middleware;
@@ -22,19 +26,26 @@ mod statistics;
 mod upkeep;
 mod views;
 mod waits;
+mod walls;
+
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
+pub use accesses::{AccessQuery, AccessSum, AccessView, CapabilitiesView};
 pub use batch::{ReplayLeft, ReplayResult, ReplaySubmission};
 pub use cohort::CohortQuery;
 pub use costs::CheckpointUsage;
+pub use deltas::TokenDelta;
 pub use diff::{AppliedOverride, ArtifactDiff, CheckpointDiff, ExecutionDiff};
 pub use error::ServiceError;
 pub use events::EventFollow;
+pub use governed::GovernedCallView;
+pub use grants::{ForgottenGrants, RememberedGrantsView};
 pub use local::LocalService;
 pub use logs::{Follow, FollowEvent, LogQuery};
-pub use middleware::{MiddlewareLoadError, MiddlewareLoadProblem, load_middleware};
+pub use middleware::{MiddlewareLoadError, MiddlewareLoadProblem, load_middleware, signature_beside};
 pub use models::{
     BudgetView, ModelChange, ModelChangedView, ModelCheck, ModelDetailView, ModelTestView, ModelUsageQuery, ModelUsageReport,
     ModelUsageView, ModelView, ModelsView, RouteView, UsageGroup,
@@ -44,12 +55,14 @@ pub use statistics::{GroupBy, Metric, Statistics, StatisticsGroup};
 pub use upkeep::{DeletedView, VerificationView};
 pub use views::{
     ArtifactRef, ArtifactValueView, AttemptView, CheckpointView, ComponentView, ExecutionSummary, ExecutionView, FailureView,
-    JournalCall, LogEntry, PendingWaitView, StoreView, WaitView,
+    JournalCall, LogEntry, PendingWaitView, ResourcesView, SignatureView, SignerView, StoreView, WaitView,
 };
+
+pub use walls::granted;
 
 use crate::clock::Timestamp;
 use crate::engine::{DriveOptions, Driven, SecretChange, Submission};
-use crate::ids::ExecutionId;
+use crate::ids::{ComponentDigest, ExecutionId};
 use crate::sandbox::{Grants, LimitChanges};
 use crate::store::Status;
 
@@ -138,6 +151,8 @@ pub struct ReplayCommand {
     pub component: Option<Vec<u8>>,
     /// Grants beside those that the source had.
     pub grants: Grants,
+    /// All that the component declares is granted too, with folders below this one.
+    pub needs_in: Option<PathBuf>,
     /// Limits other than those that the source had.
     pub limits: LimitChanges,
 }
@@ -167,6 +182,8 @@ pub trait Service: Send + Sync {
     async fn latest(&self, query: &ListQuery) -> Result<ExecutionView, ServiceError>;
     /// The durable calls of an execution, with inputs and outputs.
     async fn journal(&self, id: ExecutionId) -> Result<Vec<JournalCall>, ServiceError>;
+    /// What its checkpoints used and were denied.
+    async fn accesses(&self, id: ExecutionId, query: &AccessQuery) -> Result<Vec<AccessView>, ServiceError>;
     /// Log lines.
     async fn logs(&self, id: ExecutionId, query: &LogQuery) -> Result<Vec<LogEntry>, ServiceError>;
     /// Log lines as they come, until the execution ends.
@@ -191,6 +208,14 @@ pub trait Service: Send + Sync {
     async fn artifact(&self, artifact_id: &str) -> Result<ArtifactValueView, ServiceError>;
     /// What the store holds.
     async fn store_summary(&self) -> Result<StoreView, ServiceError>;
+    /// What components were granted for good, by digest.
+    async fn remembered_grants(&self) -> Result<Vec<RememberedGrantsView>, ServiceError>;
+    /// What one component was granted for good.
+    async fn granted_for_good(&self, component: ComponentDigest) -> Result<Grants, ServiceError>;
+    /// Grants a component with these flows something for good, beside what it was granted before.
+    async fn remember_grants(&self, component: ComponentDigest, flows: Vec<String>, grants: Grants) -> Result<(), ServiceError>;
+    /// Takes back what was granted for good. What was taken back.
+    async fn forget_grants(&self, which: ForgottenGrants) -> Result<Vec<RememberedGrantsView>, ServiceError>;
     /// Makes a secret, or its next version.
     async fn set_secret(&self, change: SecretChange) -> Result<SecretChangedView, ServiceError>;
     /// One secret, by its name or ID; with its values only where `reveal` says so.

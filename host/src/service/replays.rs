@@ -29,6 +29,7 @@ pub(super) fn order(source: ExecutionId, command: ReplayCommand, models: FrozenM
         inputs: command.inputs,
         component: command.component,
         grants: command.grants,
+        needs_in: command.needs_in,
         limits: command.limits,
         models,
         tags: command.tags,

@@ -1,12 +1,15 @@
 //! Executions counted and measured, in groups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use kitaru_llm::usage::UsageSummary;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::costs::records_of;
 use super::executions::filter;
 use super::{ListQuery, LocalService, ServiceError};
+use crate::ids::ExecutionId;
 use crate::store::{ExecutionRow, Page, Status};
 
 /// What executions are grouped by.
@@ -65,11 +68,15 @@ pub enum Metric {
     FailureRate,
     /// How many of each status.
     Statuses,
+    /// Tokens of model calls that reached a provider: read, written, both.
+    Tokens,
+    /// What model calls cost, in dollars: altogether, and for each execution that called any.
+    Cost,
 }
 
 impl Metric {
     /// All of them, in the order in which messages list them.
-    pub const ALL: [Self; 3] = [Self::Duration, Self::FailureRate, Self::Statuses];
+    pub const ALL: [Self; 5] = [Self::Duration, Self::FailureRate, Self::Statuses, Self::Tokens, Self::Cost];
 
     /// The word used on surfaces.
     pub fn as_str(self) -> &'static str {
@@ -77,7 +84,14 @@ impl Metric {
             Self::Duration => "duration",
             Self::FailureRate => "failure-rate",
             Self::Statuses => "statuses",
+            Self::Tokens => "tokens",
+            Self::Cost => "cost",
         }
+    }
+
+    /// Whether it is measured by the records of model calls.
+    fn is_of_models(self) -> bool {
+        matches!(self, Self::Tokens | Self::Cost)
     }
 
     /// The metric that `word` names.
@@ -113,6 +127,9 @@ struct Measured {
     count: usize,
     seconds: Vec<f64>,
     statuses: BTreeMap<&'static str, usize>,
+    used: UsageSummary,
+    /// Executions that called models.
+    callers: usize,
 }
 
 /// Executions are read in portions of this size.
@@ -134,9 +151,11 @@ impl LocalService {
         let mut filter = filter(query);
         loop {
             let rows = self.store().list(&filter, Page { offset: 0, limit: PORTION }).await?;
+            let used =
+                if metrics.iter().any(|metric| metric.is_of_models()) { self.used_by(&rows).await? } else { HashMap::new() };
             for row in &rows {
                 for keys in combinations(row, group_by) {
-                    groups.entry(keys).or_default().add(row);
+                    groups.entry(keys).or_default().add(row, used.get(&row.new.id));
                 }
             }
             match rows.last() {
@@ -154,6 +173,18 @@ impl LocalService {
         });
         Ok(Statistics { groups: groups.collect(), truncated: group_count > most, group_count })
     }
+
+    /// What the model calls of these executions used, of those that made any.
+    async fn used_by(&self, rows: &[ExecutionRow]) -> Result<HashMap<ExecutionId, UsageSummary>, ServiceError> {
+        let ids: Vec<ExecutionId> = rows.iter().map(|row| row.new.id).collect();
+        let mut used: HashMap<ExecutionId, UsageSummary> = HashMap::new();
+        for row in self.store().model_usage_in(&ids).await? {
+            for record in records_of(&row) {
+                used.entry(row.execution).or_default().count(&record);
+            }
+        }
+        Ok(used)
+    }
 }
 
 /// The groups that an execution belongs to: one for each combination of its values.
@@ -165,15 +196,30 @@ fn combinations(row: &ExecutionRow, group_by: &[GroupBy]) -> Vec<Vec<String>> {
 }
 
 impl Measured {
-    fn add(&mut self, row: &ExecutionRow) {
+    fn add(&mut self, row: &ExecutionRow, used: Option<&UsageSummary>) {
         self.count += 1;
         *self.statuses.entry(row.status.as_str()).or_default() += 1;
+        if let Some(used) = used {
+            self.callers += 1;
+            self.used.add(used);
+        }
         self.seconds.extend(row.ended_at.map(|end| end.since(row.new.created_at).as_secs_f64()));
     }
 
     fn of(&self, metric: Metric) -> Value {
         match metric {
             Metric::Statuses => json!(self.statuses),
+            Metric::Tokens | Metric::Cost if self.callers == 0 => Value::Null,
+            Metric::Tokens => json!({
+                "input": self.used.incurred_input_tokens,
+                "output": self.used.incurred_output_tokens,
+                "total": self.used.incurred_total_tokens,
+            }),
+            Metric::Cost => {
+                let known = self.used.known_cost();
+                let mean = known.map(|known| known.as_dollars() / self.callers as f64);
+                json!({ "total_usd": known, "mean_usd": mean, "unknown_count": self.used.records_without_cost_count })
+            }
             Metric::FailureRate => {
                 let of = |status: Status| self.statuses.get(status.as_str()).copied().unwrap_or_default();
                 let ended = of(Status::Completed) + of(Status::Failed) + of(Status::Cancelled);

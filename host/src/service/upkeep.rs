@@ -210,6 +210,10 @@ impl LocalService {
         let deleted = failures.is_empty();
         self.store().forget_answers(SystemClock.now()).await?;
         self.store().close_reservations().await?;
+        for digest in self.middleware.iter() {
+            // It is as young as a component that is about to be named.
+            let _ = self.store().keep_component(*digest).await?;
+        }
         Ok(DeletedView { exec_id, deleted, executions, failures, freed_bytes: self.store().sweep(GRACE).await? })
     }
 

@@ -4,7 +4,7 @@ use kitaru_llm::usage::UsageSummary;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::CheckpointUsage;
+use super::{CapabilitiesView, CheckpointUsage};
 use crate::journal::Failure;
 use crate::sandbox::Manifest;
 
@@ -209,10 +209,21 @@ pub struct CheckpointView {
     /// What its model calls used.
     #[serde(flatten)]
     pub usage: CheckpointUsage,
+    /// What it could touch, and what it did touch.
+    pub capabilities: CapabilitiesView,
     /// Its attempts.
     pub attempts: Vec<AttemptView>,
     /// Its artifacts.
     pub artifacts: Vec<ArtifactRef>,
+}
+
+/// What an execution has of what is limited, as far as its record says.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ResourcesView {
+    /// Durable calls, of all kinds.
+    pub calls: u32,
+    /// Its journal with all values that it names, in bytes.
+    pub history_bytes: u64,
 }
 
 /// An execution, whole.
@@ -231,8 +242,12 @@ pub struct ExecutionView {
     pub runner: Option<String>,
     /// The configuration that it keeps for life.
     pub frozen_execution_spec: Value,
+    /// The signatures of its component that were good when it came in.
+    pub component_signatures: Vec<SignerView>,
     /// The plan, for a replay.
     pub replay: Option<Value>,
+    /// What it has of what is limited.
+    pub resources: ResourcesView,
     /// What its model calls used, by all attempts; null where it called none.
     pub llm_usage_summary_v1: Option<UsageSummary>,
     /// Its checkpoint calls.
@@ -311,6 +326,32 @@ pub struct ComponentView {
     pub imports: Vec<String>,
     /// What it says of itself.
     pub manifest: Manifest,
+    /// Who has signed it.
+    pub signature: SignatureView,
+}
+
+/// Who has signed a component, as far as that can be told here.
+#[derive(Clone, Debug, Serialize)]
+pub struct SignatureView {
+    /// `signed`, `unsigned`, `unknown_key` or `bad`.
+    pub status: &'static str,
+    /// Trusted keys with which it was signed.
+    pub signed_by: Vec<SignerView>,
+    /// Keys of signatures that are not trusted here, and so are not looked at.
+    pub unknown_keys: Vec<String>,
+    /// What is wrong with signatures that are bad.
+    pub problems: Vec<String>,
+}
+
+/// Somebody who has signed a component.
+#[derive(Clone, Debug, Serialize)]
+pub struct SignerView {
+    /// The key's identifier, as minisign shows it.
+    pub key_id: String,
+    /// What was signed with it.
+    pub trusted_comment: String,
+    /// Whether the key is trusted now.
+    pub trusted: bool,
 }
 
 /// What the store holds.

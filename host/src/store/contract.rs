@@ -1,5 +1,6 @@
 //! What every backend promises, as tests. A backend says how to make a [`Place`] and names it in [`contract_tests!`].
 
+mod accesses;
 mod blobs;
 mod cache;
 mod children;
@@ -21,8 +22,8 @@ mod waits;
 mod wakeups;
 
 pub(crate) use {
-    blobs::*, cache::*, children::*, executions::*, journal::*, leases::*, model_answers::*, model_calls::*, outputs::*,
-    removal::*, schedule::*, secrets::*, spending::*, sweep::*, tags::*, transfer::*, waits::*, wakeups::*,
+    accesses::*, blobs::*, cache::*, children::*, executions::*, journal::*, leases::*, model_answers::*, model_calls::*,
+    outputs::*, removal::*, schedule::*, secrets::*, spending::*, sweep::*, tags::*, transfer::*, waits::*, wakeups::*,
 };
 
 use super::Store;
@@ -52,10 +53,11 @@ macro_rules! contract_tests {
             a_lost_lease_is_given_back_without_complaint, an_abandoned_claim_does_not_block,
             e3_concurrent_appends_are_all_there, e3_a_refused_append_leaves_its_neighbours_alone, e3_reopening_keeps_everything,
             e3_a_full_append_without_changes_is_accepted, interleaved_journals_keep_their_order,
-            a_wait_is_settled_once, a_wait_can_be_aborted, concurrent_answers_have_one_winner, e9_a_reopened_execution_asks_anew, e9_questions_of_calls_that_run_again_are_gone,
+            a_wait_is_settled_once, a_wait_can_be_aborted, questions_for_models_are_found_among_all, concurrent_answers_have_one_winner, e9_a_reopened_execution_asks_anew, e9_questions_of_calls_that_run_again_are_gone,
             artifacts_read_back_in_order, e12_artifacts_are_fenced, an_attempt_that_runs_again_replaces_its_artifacts,
             e11_a_line_is_kept_once, log_filters_and_limits, logs_can_be_followed,
             blobs_are_kept_by_content, components_are_kept_by_digest, large_values_leave_the_row,
+            signatures_are_kept_with_their_component,
             a_wakeup_reaches_the_tasks_of_this_process, a_wakeup_reaches_other_processes, no_wakeup_after_a_watch_is_lost,
             answers_and_cancels_wake, whoever_watches_all_is_told_of_everything,
             executions_are_found_by_their_labels, labels_hold_together_with_other_filters, labels_stay_as_they_were_given,
@@ -87,6 +89,7 @@ macro_rules! contract_tests {
             model_calls_read_back_in_order, a_refused_append_records_no_model_call, usage_is_found_by_flow_and_day,
             what_was_spent_is_summed_by_execution_flow_and_day, a_deleted_execution_leaves_what_it_spent,
             an_imported_execution_spends_nothing_here,
+            accesses_read_back_in_order, a_refused_append_records_no_access,
             a8_an_amount_is_set_aside_in_all_accounts_or_in_none, a8_the_last_cent_is_given_once,
             a_record_takes_the_place_of_what_was_set_aside, what_no_record_tells_stays_spent, a_call_of_no_execution_has_no_record,
             what_a_dead_runner_had_set_aside_counts_for_good, a_record_leaves_alone_what_another_runner_set_aside,

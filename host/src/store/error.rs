@@ -95,6 +95,11 @@ impl StoreError {
         Self::NotFound { what, id: id.to_string() }
     }
 
+    /// Whether the same may succeed a while later, with nothing done about it here.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Locked | Self::DiskFull | Self::DiskError { .. } | Self::Io { .. } | Self::Backend(_))
+    }
+
     /// A hint that tells a person what to do, where there is one.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -1,6 +1,6 @@
 //! Reads an execution from the store as events, as far as it has come.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use kitaru_llm::event::Event;
@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::identity::{self, trace_id};
 use super::project::{Projection, Values};
+use crate::clock::Timestamp;
 use crate::engine::EngineError;
 use crate::ids::ExecutionId;
 use crate::journal::{Descriptor, Entry, EntryBody, Outcome, Payload, Provenance, decode};
@@ -47,14 +48,20 @@ pub struct Feed {
     projection: Option<Projection>,
     next_seq: u64,
     concluded: bool,
-    /// Model calls of executions from which calls were served.
-    origins: HashMap<ExecutionId, Vec<ModelCallRow>>,
+    /// What was read by a look that failed further on: the next one tells it.
+    untold: Vec<(u64, Event)>,
+    /// Which attempts ended the calls of executions from which calls were served.
+    origins: HashMap<ExecutionId, Deciders>,
 }
+
+/// By call, when it ended and by which attempt, in the order of the journal.
+type Deciders = HashMap<u32, Vec<(Timestamp, u32)>>;
 
 impl Feed {
     /// Follows an execution from its beginning. With `content` its events show inputs, outputs and messages of failures.
     pub fn new(store: Arc<dyn Store>, execution: ExecutionId, content: bool) -> Self {
-        Self { store, execution, content, projection: None, next_seq: 0, concluded: false, origins: HashMap::new() }
+        let (projection, untold, origins) = Default::default();
+        Self { store, execution, content, projection, next_seq: 0, concluded: false, untold, origins }
     }
 
     /// Whether the execution has ended and all of it was told.
@@ -62,25 +69,24 @@ impl Feed {
         self.concluded
     }
 
-    /// What happened since the last look.
+    /// What happened since the last look that did not fail: another one may follow a failure, and nothing is lost.
     ///
     /// # Errors
     /// When the execution does not exist, or its journal cannot be read.
     pub async fn look(&mut self) -> Result<Look, EngineError> {
-        let mut events = Vec::new();
         let mut row = self.store.execution(self.execution).await?;
         let mut projection = match self.projection.take() {
             Some(projection) => projection,
             None => {
                 let mut projection = Projection::new(&row.new, self.content);
                 let input = self.value(&row.new.input, self.content).await?;
-                events.extend(projection.begin(input).into_iter().map(|event| (0, event)));
+                self.untold.extend(projection.begin(input).into_iter().map(|event| (0, event)));
                 projection
             }
         };
         // It is over when nothing was recorded before it was seen to have ended.
         let looked = loop {
-            match self.read(&mut projection, &mut events).await {
+            match self.read(&mut projection).await {
                 Ok(0) => break Ok(()),
                 Ok(_) => {}
                 Err(error) => break Err(error),
@@ -90,33 +96,41 @@ impl Feed {
                 Err(error) => break Err(error.into()),
             };
         };
-        if looked.is_ok() && row.status.is_terminal() && !self.concluded {
-            let result = match &row.result {
-                Some(result) => self.value(result, self.content).await?,
-                None => Value::Null,
-            };
-            events.extend(projection.conclude(&row, result).into_iter().map(|event| (self.next_seq, event)));
-            self.concluded = true;
-        }
+        let looked = match looked {
+            Ok(()) if row.status.is_terminal() && !self.concluded => self.conclude(&mut projection, &row).await,
+            looked => looked,
+        };
         self.projection = Some(projection);
-        looked.map(|()| Look { events, status: row.status })
+        looked.map(|()| Look { events: std::mem::take(&mut self.untold), status: row.status })
+    }
+
+    async fn conclude(&mut self, projection: &mut Projection, row: &ExecutionRow) -> Result<(), EngineError> {
+        let result = match &row.result {
+            Some(result) => self.value(result, self.content).await?,
+            None => Value::Null,
+        };
+        self.untold.extend(projection.conclude(row, result).into_iter().map(|event| (self.next_seq, event)));
+        self.concluded = true;
+        Ok(())
     }
 
     /// Reads a page of records; tells how many there were.
-    async fn read(&mut self, projection: &mut Projection, events: &mut Vec<(u64, Event)>) -> Result<usize, EngineError> {
+    async fn read(&mut self, projection: &mut Projection) -> Result<usize, EngineError> {
         let page = self.store.entries(self.execution, self.next_seq, PAGE).await?;
         let decoded = page.iter().map(|record| {
             let seq = record.seq;
             decode(&record.bytes).map_err(|source| EngineError::Record { execution: self.execution, seq, source })
         });
         let entries = decoded.collect::<Result<Vec<Entry>, _>>()?;
-        let ends = |entry: &Entry| matches!(entry.body, EntryBody::CallEnded { .. } | EntryBody::AttemptFailed { .. });
-        if entries.iter().any(ends) {
-            projection.note_model_calls(self.store.model_calls(self.execution).await?);
+        // Only those that are shown with these records: all of an execution's, at each look, would be read again and again.
+        let ended: BTreeSet<u32> = entries.iter().filter_map(|entry| ended_here(&entry.body)).collect();
+        if !ended.is_empty() {
+            let ended: Vec<u32> = ended.into_iter().collect();
+            projection.note_model_calls(self.store.model_calls_of(self.execution, &ended).await?);
         }
         for entry in &entries {
             let values = self.values(projection, &entry.body).await?;
-            events.extend(projection.apply(entry, values).into_iter().map(|event| (entry.seq, event)));
+            self.untold.extend(projection.apply(entry, values).into_iter().map(|event| (entry.seq, event)));
             self.next_seq = entry.seq.saturating_add(1);
         }
         Ok(entries.len())
@@ -137,12 +151,17 @@ impl Feed {
         if let Some(Outcome::Success(output)) = outcome {
             values.output = self.value(output, self.content || projection.needs_output(body)).await?;
         }
-        if let EntryBody::CallEnded {
-            provenance: Provenance::Served { source, call, .. } | Provenance::Cached { source, call },
-            ..
-        } = body
+        if let EntryBody::CallEnded { provenance, metadata: Some(metadata), .. } = body
+            // A call that asked no model has none of theirs, and its origin need not be read.
+            && metadata.contains("\"llm_")
         {
-            values.served = self.of_origin(*source, *call).await?;
+            values.served = match provenance {
+                Provenance::Served { source, call, recorded_at, .. } => {
+                    self.of_origin(*source, *call, Some(*recorded_at)).await?
+                }
+                Provenance::Cached { source, call } => self.of_origin(*source, *call, None).await?,
+                _ => Vec::new(),
+            };
         }
         Ok(values)
     }
@@ -156,19 +175,51 @@ impl Feed {
         Ok(serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned())))
     }
 
-    /// Model calls of a call of another execution; none where that was deleted.
-    async fn of_origin(&mut self, source: ExecutionId, call: u32) -> Result<Vec<ModelCallRow>, EngineError> {
-        if !self.origins.contains_key(&source) {
-            let rows = match self.store.model_calls(source).await {
-                Err(StoreError::NotFound { .. }) => Vec::new(),
-                rows => rows?,
-            };
-            self.origins.insert(source, rows);
+    /// Model calls of the attempt that ended a call of another execution, no later than at this moment where one is known; none where that was deleted. What other attempts
+    /// did is no part of what was served.
+    async fn of_origin(
+        &mut self,
+        source: ExecutionId,
+        call: u32,
+        at: Option<Timestamp>,
+    ) -> Result<Vec<ModelCallRow>, EngineError> {
+        let rows = match self.store.model_calls_of(source, &[call]).await {
+            Err(StoreError::NotFound { .. }) => return Ok(Vec::new()),
+            rows => rows?,
+        };
+        if rows.is_empty() {
+            return Ok(rows);
         }
-        let rows = self.origins.get(&source).map(Vec::as_slice).unwrap_or_default();
-        // What attempts did before the one that decided it is no part of what was served.
-        let decided = rows.iter().filter(|row| row.call == call).map(|row| row.attempt).max();
-        Ok(rows.iter().filter(|row| row.call == call && Some(row.attempt) == decided).cloned().collect())
+        if !self.origins.contains_key(&source) {
+            let deciders = self.deciders(source).await?;
+            self.origins.insert(source, deciders);
+        }
+        let ends = self.origins.get(&source).and_then(|deciders| deciders.get(&call)).map(Vec::as_slice).unwrap_or_default();
+        // A reopened execution may have ended the call again since.
+        let decided = ends.iter().rev().find(|(ended, _)| at.is_none_or(|at| *ended <= at));
+        let Some((_, decided)) = decided else { return Ok(Vec::new()) };
+        Ok(rows.into_iter().filter(|row| row.attempt == *decided).collect())
+    }
+
+    /// Which attempts ended the calls of an execution.
+    async fn deciders(&self, source: ExecutionId) -> Result<Deciders, EngineError> {
+        let (mut deciders, mut next) = (Deciders::new(), 0);
+        loop {
+            let page = self.store.entries(source, next, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(deciders) };
+            next = last.seq.saturating_add(1);
+            for record in &page {
+                let seq = record.seq;
+                let entry = decode(&record.bytes).map_err(|source_of| EngineError::Record {
+                    execution: source,
+                    seq,
+                    source: source_of,
+                })?;
+                if let EntryBody::CallEnded { call, attempt, .. } = entry.body {
+                    deciders.entry(call).or_default().push((entry.at, attempt));
+                }
+            }
+        }
     }
 
     /// The trace that its spans belong to.
@@ -190,3 +241,16 @@ impl Feed {
         Ok(Lineage { trace: trace_id(top.new.id), parent, original })
     }
 }
+
+/// The call whose attempt ended with this record, if one can have run here.
+fn ended_here(body: &EntryBody) -> Option<u32> {
+    match body {
+        EntryBody::CallEnded { provenance: Provenance::Served { .. } | Provenance::Overridden, .. } => None,
+        EntryBody::CallEnded { call, .. } | EntryBody::AttemptFailed { call, .. } => Some(*call),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "feed_tests.rs"]
+mod tests;

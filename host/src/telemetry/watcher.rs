@@ -12,14 +12,14 @@ use std::time::Duration;
 
 use kitaru_llm::event::otel::Options;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::atof_file::AtofFile;
 use super::feed::{Feed, Lineage};
 use super::otlp::{Exporter, OpenSpans, OtlpReport};
 use super::settings::TelemetrySettings;
 use crate::clock::Clock;
-use crate::engine::{EngineError, Monitor};
+use crate::engine::{EngineError, Measures, Monitor};
 use crate::ids::ExecutionId;
 use crate::store::{Store, StoreError};
 
@@ -27,6 +27,10 @@ use crate::store::{Store, StoreError};
 const LOOK: Duration = Duration::from_secs(1);
 /// Beginnings and ends of drives that wait to be noticed.
 const QUEUE: usize = 16 * 1024;
+/// Failed reads of one execution in a row before it is given up; the pauses between them grow from [`LOOK`] to [`LONGEST_PAUSE`].
+const MOST_FAILURES: u32 = 12;
+/// The longest pause after a failed read.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long the end of the process waits, for the store and for the collector.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -91,6 +95,7 @@ pub struct Watcher {
 struct NewsDesk {
     news: mpsc::Sender<News>,
     unfollowed: Arc<AtomicU64>,
+    otlp: Option<Arc<Exporter>>,
 }
 
 impl Monitor for NewsDesk {
@@ -103,6 +108,12 @@ impl Monitor for NewsDesk {
     fn stopped(&self, execution: ExecutionId) {
         // If this is lost, it is noticed at the next look that it has ended, or at the end of the process.
         let _ = self.news.try_send(News::Stopped(execution));
+    }
+
+    fn measured_by(&self, measure: Box<dyn Fn() -> Measures + Send + Sync>) {
+        if let Some(otlp) = &self.otlp {
+            otlp.measured_by(measure);
+        }
     }
 }
 
@@ -130,7 +141,7 @@ impl Watcher {
 
     /// What an engine tells of its drives.
     pub fn monitor(&self) -> Arc<dyn Monitor> {
-        Arc::new(NewsDesk { news: self.news.clone(), unfollowed: self.unfollowed.clone() })
+        Arc::new(NewsDesk { news: self.news.clone(), unfollowed: self.unfollowed.clone(), otlp: self.otlp.clone() })
     }
 
     /// Tells what is left to tell, which takes ten seconds at most.
@@ -167,8 +178,14 @@ struct Followed {
     unwritten: Vec<kitaru_llm::event::Event>,
     spans: OpenSpans,
     lineage: Option<Lineage>,
-    /// It is not driven here any more, and only its file is not whole yet.
+    /// It is not driven here any more, and only what was not read or written yet is left to tell.
     stopped: bool,
+    /// It is not driven here any more, and what was recorded until then could not be read yet.
+    leaving: bool,
+    /// Reads that failed since the last one that did not.
+    failures: u32,
+    /// No look before this, after a failed read.
+    not_before: Option<Instant>,
 }
 
 struct Desk {
@@ -191,14 +208,17 @@ impl Desk {
                     None => return,
                     Some(News::Begun(id, records)) => self.begin(id, records),
                     Some(News::Stopped(id)) => {
-                        self.look(id).await;
+                        self.look(id, false).await;
                         if let Some(followed) = self.followed.get_mut(&id) {
-                            followed.stopped = true;
+                            (followed.stopped, followed.leaving) = (followed.failures == 0, followed.failures > 0);
                         }
                         self.forget(id);
                     }
                     Some(News::Finish(done)) => {
-                        self.look_at_all().await;
+                        self.look_at_all(false).await;
+                        if self.followed.values().any(|followed| followed.failures > 0) {
+                            self.failures.reading.get_or_insert_with(|| "the store could not be read in time".to_owned());
+                        }
                         if self.followed.values().any(|followed| !followed.unwritten.is_empty()) {
                             let why = || "another process has the file of an execution open".to_owned();
                             self.failures.file.get_or_insert_with(why);
@@ -207,16 +227,17 @@ impl Desk {
                         let _ = done.send(self.failures.clone());
                     }
                 },
-                _ = tick.tick() => self.look_at_all().await,
+                _ = tick.tick() => self.look_at_all(true).await,
             }
         }
     }
 
     fn begin(&mut self, id: ExecutionId, from: u64) {
         let store = &self.store;
-        let again = self.followed.get_mut(&id).filter(|followed| followed.stopped);
-        if let Some(followed) = again {
-            (followed.stopped, followed.from) = (false, from);
+        match self.followed.get_mut(&id) {
+            Some(followed) if followed.stopped => (followed.stopped, followed.from) = (false, from),
+            Some(followed) => followed.leaving = false,
+            None => {}
         }
         self.followed.entry(id).or_insert_with(|| Followed {
             // What the journal has was not sanitised for anybody: only an export that somebody asks for shows it.
@@ -227,31 +248,55 @@ impl Desk {
             spans: OpenSpans::default(),
             lineage: None,
             stopped: false,
+            leaving: false,
+            failures: 0,
+            not_before: None,
         });
     }
 
-    async fn look_at_all(&mut self) {
+    /// Looks at all; with `patient` not at those whose last read failed a short while ago.
+    async fn look_at_all(&mut self, patient: bool) {
         for id in self.followed.keys().copied().collect::<Vec<_>>() {
-            self.look(id).await;
+            self.look(id, patient).await;
             self.forget(id);
         }
     }
 
     /// Forgets an execution of which nothing is left to tell.
     fn forget(&mut self, id: ExecutionId) {
-        let is_done = |followed: &Followed| (followed.stopped || followed.feed.is_over()) && followed.unwritten.is_empty();
+        let is_done = |followed: &Followed| {
+            let read = followed.feed.is_over() || followed.stopped;
+            read && followed.unwritten.is_empty()
+        };
         if self.followed.get(&id).is_some_and(is_done) {
             self.followed.remove(&id);
         }
     }
 
-    async fn look(&mut self, id: ExecutionId) {
+    async fn look(&mut self, id: ExecutionId, patient: bool) {
         let Some(followed) = self.followed.get_mut(&id) else { return };
+        if patient && followed.not_before.is_some_and(|moment| Instant::now() < moment) {
+            return;
+        }
         let looked = match followed.feed.look().await {
-            Ok(look) => look,
+            Ok(look) => {
+                (followed.failures, followed.not_before) = (0, None);
+                look
+            }
             // It is about to be created, or was deleted since.
-            Err(EngineError::Store(StoreError::NotFound { .. })) => return,
-            // One that was deleted, or cannot be read, keeps nobody else from being told.
+            Err(EngineError::Store(StoreError::NotFound { .. })) => {
+                followed.failures = 0;
+                return;
+            }
+            // A store that is busy or out of reach comes back, and the feed goes on where it was.
+            Err(error) if error.may_pass() && followed.failures < MOST_FAILURES => {
+                let pause = pause_after(followed.failures);
+                followed.failures = followed.failures.saturating_add(1);
+                followed.not_before = Some(Instant::now() + pause);
+                tracing::debug!(execution = %id, error = &error as &dyn std::error::Error, "an execution is read again later");
+                return;
+            }
+            // One that cannot be read keeps nobody else from being told.
             Err(error) => {
                 tracing::warn!(execution = %id, error = &error as &dyn std::error::Error, "an execution could not be followed");
                 self.failures.reading.get_or_insert_with(|| error.to_string());
@@ -278,7 +323,13 @@ impl Desk {
                 self.failures.file = Some(error);
             }
         }
+        followed.stopped |= std::mem::take(&mut followed.leaving);
     }
+}
+
+/// How long after so many failed reads in a row, and one more, the next look waits.
+fn pause_after(failures: u32) -> Duration {
+    LOOK.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_PAUSE)
 }
 
 fn write(folder: &std::path::Path, id: ExecutionId, followed: &mut Followed) -> Result<(), String> {
@@ -294,4 +345,16 @@ fn write(folder: &std::path::Path, id: ExecutionId, followed: &mut Followed) -> 
     let mut events = std::mem::take(&mut followed.unwritten);
     super::sort(&mut events);
     events.iter().try_for_each(|event| file.write(event).map_err(|error| failed(&error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_minute() {
+        let seconds: Vec<u64> = (0..9).map(|failures| pause_after(failures).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(pause_after(u32::MAX), LONGEST_PAUSE);
+    }
 }

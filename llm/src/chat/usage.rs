@@ -21,6 +21,9 @@ pub struct Usage {
     /// Tokens that were put into the provider's prompt cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write_tokens: Option<u64>,
+    /// Of those, the tokens that the provider keeps for longer than usual (an hour, at Anthropic) and charges more for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long_cache_write_tokens: Option<u64>,
     /// Tokens of thinking, among the written ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_tokens: Option<u64>,

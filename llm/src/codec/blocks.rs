@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::CodecError;
-use crate::chat::{Content, ImagePart, Message, Part, ToolCall};
+use crate::chat::{Content, ImagePart, Message, Part, Role, ToolCall};
 
 /// The data of a `data:` URL in base64: its media type and its text.
 pub(super) fn data_url(url: &str) -> Option<(&str, &str)> {
@@ -52,6 +52,22 @@ pub(super) fn parts(content: Option<&Content>) -> Vec<Part> {
         Some(Content::Text(text)) => vec![Part::from_text(text)],
         Some(Content::Parts(parts)) => parts.clone(),
     }
+}
+
+/// Refuses what a protocol has no word for in any message: who of several speaks, and, unless it has `detail`, how closely to look at a picture. (A
+/// result of a tool may name its tool, which every protocol knows by the call.)
+pub(super) fn refuse_unsaid(api: &'static str, messages: &[Message], detail: bool) -> Result<(), CodecError> {
+    let unsupported = |feature| Err(CodecError::Unsupported { api, feature });
+    for message in messages {
+        if message.name.is_some() && message.role != Role::Tool {
+            return unsupported("the name of a speaker");
+        }
+        let looks = |part: &Part| matches!(part, Part::Image(ImagePart { detail: Some(detail), .. }) if detail != "auto");
+        if !detail && matches!(&message.content, Some(Content::Parts(parts)) if parts.iter().any(looks)) {
+            return unsupported("how closely to look at a picture");
+        }
+    }
+    Ok(())
 }
 
 /// The call that `message` answers.

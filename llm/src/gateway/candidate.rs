@@ -1,6 +1,8 @@
 //! A model that may answer a call: who serves it, where, and in which protocol.
 
-use crate::chat::{ChatRequest, Message, RawRequest, ResponseFormat};
+use std::borrow::Cow;
+
+use crate::chat::{ChatRequest, Content, Message, Part, RawRequest, ResponseFormat};
 use crate::codec::{Api, CodecError};
 use crate::models::{
     ANTHROPIC_DEFAULT_MAX_TOKENS, Environment, ModelRef, ModelRegistry, Provider, SelectedModel, completion_tokens_parameter,
@@ -106,7 +108,10 @@ impl Candidate {
     /// When the protocol cannot say what is asked.
     pub(super) fn encode(&self, chat: &ChatRequest, headers: Map<String, Value>) -> Result<RawRequest, CodecError> {
         let empty = RawRequest { headers, content: json!({}) };
-        let mut encoded = self.api.protocol().encode(chat, &empty)?;
+        let mut encoded = match self.api {
+            Api::AnthropicMessages => self.api.protocol().encode(chat, &empty)?,
+            _ => self.api.protocol().encode(&without_thinking(chat), &empty)?,
+        };
         if let (Api::OpenAiChat, Some(provider), Some(body)) = (self.api, self.provider, encoded.content.as_object_mut()) {
             name_limit(body, completion_tokens_parameter(provider, &self.model));
         }
@@ -134,6 +139,25 @@ impl Candidate {
         }
         self.encode(&chat, request.headers.clone())
     }
+}
+
+/// A conversation without the thinking that Anthropic signed: nobody else can read it, and a fallback must not fail for it.
+fn without_thinking(chat: &ChatRequest) -> Cow<'_, ChatRequest> {
+    let thinks =
+        |message: &Message| matches!(&message.content, Some(Content::Parts(parts)) if parts.iter().any(Part::is_thinking));
+    if !chat.messages.iter().any(thinks) {
+        return Cow::Borrowed(chat);
+    }
+    let mut chat = chat.clone();
+    for message in &mut chat.messages {
+        if let Some(Content::Parts(parts)) = &mut message.content {
+            parts.retain(|part| !part.is_thinking());
+            if parts.is_empty() {
+                message.content = None;
+            }
+        }
+    }
+    Cow::Owned(chat)
 }
 
 /// Calls the limit of the answer's tokens by the name that the provider knows.

@@ -114,6 +114,7 @@ impl Session {
             total_tokens: tokens.total,
             cache_read_tokens: tokens.cached_input,
             cache_write_tokens: tokens.cache_write,
+            long_cache_write_tokens: tokens.long_cache_write,
             reasoning_tokens: tokens.reasoning,
             reported_cost_nanodollars: reported.map(NanoUsd::as_nanos).or(said),
         };

@@ -135,10 +135,12 @@ pub(super) fn register(config: &GatewayConfig, core: &Arc<Core>, pipeline: &Pipe
     }
     hooks.request_sanitizers.register(plain("kitaru.credentials", 100), Arc::new(WithoutKeys)).map_err(taken)?;
     hooks.response_sanitizers.register(plain("kitaru.credentials", 100), Arc::new(WithoutKeys)).map_err(taken)?;
+    hooks.reason_sanitizers.register(plain("kitaru.credentials", 100), Arc::new(WithoutKeys)).map_err(taken)?;
     let redacted = Arc::new(RedactedRecords { redactor: core.redactor.clone() });
     let registration = || named("kitaru.redact", 200, &config.redact);
     hooks.request_sanitizers.register(registration(), Arc::clone(&redacted) as _).map_err(taken)?;
-    hooks.response_sanitizers.register(registration(), redacted).map_err(taken)?;
+    hooks.response_sanitizers.register(registration(), Arc::clone(&redacted) as _).map_err(taken)?;
+    hooks.reason_sanitizers.register(registration(), redacted).map_err(taken)?;
 
     let both = |registration: Registration, item: Arc<dyn Both>| wrap(pipeline, registration, item).map_err(taken);
     hooks.execution_intercepts.register(plain("kitaru.schema", 50), Arc::new(Mended)).map_err(taken)?;
@@ -229,6 +231,16 @@ impl Sanitizer<RawRequest> for WithoutKeys {
         let redactor = state.redactor();
         let headers = request.headers.into_iter().map(|(name, value)| (name, redactor.json(value))).collect();
         Ok(Some(RawRequest { headers, content: redactor.json(request.content) }))
+    }
+}
+
+#[async_trait]
+impl Sanitizer<String> for WithoutKeys {
+    async fn sanitize(&self, call: &Arc<CallInfo>, reason: String) -> Result<Option<String>, Cause> {
+        Ok(Some(match CallState::of(call) {
+            Some(state) => state.redactor().text(&reason).into_owned(),
+            None => reason,
+        }))
     }
 }
 

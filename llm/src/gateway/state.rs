@@ -247,6 +247,7 @@ impl CallState {
             total: add(|tokens| tokens.total),
             cached_input: add(|tokens| tokens.cached_input),
             cache_write: add(|tokens| tokens.cache_write),
+            long_cache_write: add(|tokens| tokens.long_cache_write),
             reasoning: add(|tokens| tokens.reasoning),
         };
         let amount: Option<NanoUsd> = answers.iter().map(|(_, cost, _)| cost.amount).sum::<Option<NanoUsd>>();

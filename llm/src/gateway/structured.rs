@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jsonschema::{PatternOptions, Validator};
 use serde_json::{Value, json};
 
 use super::failure::{CallFailure, FailureOrigin};
@@ -12,16 +11,9 @@ use crate::chat::{JsonSchemaFormat, Message, RawRequest};
 use crate::codec::ResponseCodec as _;
 use crate::pipeline::{CallInfo, ExecutionIntercept, Failure, Next};
 
-/// Bytes of a schema.
-const LARGEST: usize = 1024 * 1024;
-/// References in a schema: each may cost the validator a stack frame.
-const MOST_REFERENCES: usize = 500;
-/// So many complaints are shown.
-const COMPLAINTS: usize = 3;
-
 /// A schema that answers are checked against.
 #[derive(Clone, Debug)]
-pub(super) struct Schema(Arc<Validator>);
+pub(super) struct Schema(crate::schema::Schema);
 
 impl Schema {
     /// Reads a schema. It reaches no file and no network, and its patterns take time in proportion to the text.
@@ -29,17 +21,8 @@ impl Schema {
     /// # Errors
     /// When it cannot be used.
     pub(super) fn of(format: &JsonSchemaFormat) -> Result<Self, CallFailure> {
-        let refuse = |reason: String| CallFailure::usage(format!("the schema `{}` cannot be used: {reason}", format.name));
-        let bytes = format.schema.to_string().len();
-        if bytes > LARGEST {
-            return Err(refuse(format!("it has {bytes} bytes, and {LARGEST} are the most")));
-        }
-        let count = references(&format.schema);
-        if count > MOST_REFERENCES {
-            return Err(refuse(format!("it has {count} references, and {MOST_REFERENCES} are the most")));
-        }
-        let options = jsonschema::options().with_pattern_options(PatternOptions::regex());
-        options.build(&format.schema).map(|validator| Self(Arc::new(validator))).map_err(|error| refuse(error.to_string()))
+        let refuse = |reason| CallFailure::usage(format!("the schema `{}` cannot be used: {reason}", format.name));
+        crate::schema::Schema::new(&format.schema).map(Self).map_err(refuse)
     }
 
     /// The value that `text` is.
@@ -48,16 +31,8 @@ impl Schema {
     /// What is wrong with it, for the model to mend.
     pub(super) fn read(&self, text: &str) -> Result<Value, String> {
         let value: Value = serde_json::from_str(unfenced(text)).map_err(|error| format!("the answer is not JSON: {error}"))?;
-        let complaints: Vec<String> = self
-            .0
-            .iter_errors(&value)
-            .take(COMPLAINTS)
-            .map(|error| {
-                let path = error.instance_path().to_string();
-                if path.is_empty() { error.to_string() } else { format!("{error} at `{path}`") }
-            })
-            .collect();
-        if complaints.is_empty() { Ok(value) } else { Err(complaints.join("; ")) }
+        self.0.check(&value).map_err(|misfit| misfit.to_string())?;
+        Ok(value)
     }
 
     /// The failure of a call whose answer does not fit.
@@ -83,17 +58,6 @@ pub(super) fn unfenced(text: &str) -> &str {
     let text = text.trim();
     let inner = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
     inner.and_then(|inner| inner.split_once('\n')).map_or(text, |(_, inner)| inner.trim())
-}
-
-fn references(value: &Value) -> usize {
-    match value {
-        Value::Object(map) => {
-            let is_reference = |key: &str| matches!(key, "$ref" | "$dynamicRef" | "$recursiveRef");
-            map.iter().map(|(key, value)| usize::from(is_reference(key)) + references(value)).sum()
-        }
-        Value::Array(items) => items.iter().map(references).sum(),
-        _ => 0,
-    }
 }
 
 /// Checks answers, and sends those that do not fit back. Outermost: every repair goes through all other intercepts.

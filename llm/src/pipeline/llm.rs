@@ -144,7 +144,7 @@ impl LlmCall {
     /// [`CallError::Rejected`], [`CallError::Middleware`], [`CallError::TimedOut`].
     pub async fn check(&self, stack: &ScopeStack) -> Result<(), CallError> {
         let Begun { call, chains, .. } = self.begin(stack);
-        preflight::check(&call, &chains.guardrails, &self.request, &described()).await
+        Ok(preflight::check(&call, &chains, &self.request, &described()).await?)
     }
 
     /// Only sends the request through the request intercepts: what would be sent. Nothing is recorded.
@@ -180,8 +180,8 @@ impl LlmCall {
     /// Everything up to the start event: the request that is to be sent, and the span that is open.
     async fn before(&self, begun: &Begun<RawRequest>) -> Result<(RawRequest, Span), CallError> {
         let Begun { call, chains, .. } = begun;
-        let checked = preflight::check(call, &chains.guardrails, &self.request, &described()).await;
-        checked.inspect_err(|error| preflight::mark_rejection(call, error))?;
+        let checked = preflight::check(call, chains, &self.request, &described()).await;
+        checked.inspect_err(|refused| preflight::mark_rejection(call, refused))?;
         let (request, annotated) =
             rewrite::run_llm(call, &chains.request_intercepts, self.codec.as_ref(), self.request.clone()).await?;
         let span = self.record(begun, &request, annotated).await;

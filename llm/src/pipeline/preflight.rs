@@ -7,37 +7,53 @@ use uuid::Uuid;
 
 use super::call::CallInfo;
 use super::error::{CallError, Stage};
-use super::middleware::{Guardrail, Payload, Verdict};
-use super::registry::Chain;
+use super::middleware::{Payload, Verdict};
+use super::registrations::Chains;
 use super::runtime::end_time;
+use super::span::sanitize;
 use super::time_limit;
 use crate::clock::Timestamp;
 use crate::event::{Attributes, Category, Event, Kind, Phase};
 
+/// Why a call may not happen, and what is recorded of the reason.
+pub(super) struct Refused {
+    error: CallError,
+    recorded: Option<String>,
+}
+
+impl From<Refused> for CallError {
+    fn from(refused: Refused) -> Self {
+        refused.error
+    }
+}
+
 /// Asks the guardrails in order; the first that rejects, fails or takes too long ends it. `described` is what the start events say of the
-/// call; the request is not among it.
+/// call; the request is not among it. A reason may quote the request, so it is recorded as the sanitisers of reasons leave it, and the caller gets it
+/// whole.
 pub(super) async fn check<R: Payload>(
     call: &Arc<CallInfo>,
-    guardrails: &Chain<dyn Guardrail<R>>,
+    chains: &Chains<R>,
     request: &R,
     described: &Value,
-) -> Result<(), CallError> {
-    for entry in guardrails.iter() {
+) -> Result<(), Refused> {
+    for entry in chains.guardrails.iter() {
         let scope = GuardrailScope::begin(call, &entry.name, described.clone());
         let name = entry.name.clone();
         match time_limit::run(Stage::Guardrail, entry, entry.item.check(call, request)).await {
             Ok(Ok(Verdict::Allow)) => scope.end(json!({ "allowed": true, "rejected": false })),
             Ok(Ok(Verdict::Reject { reason })) => {
-                scope.end(json!({ "allowed": false, "rejected": true, "rejection_reason": reason }));
-                return Err(CallError::Rejected { guardrail: name, reason });
+                let recorded = sanitize(call, &chains.reason_sanitizers, reason.clone(), true).await.payload;
+                scope.end(json!({ "allowed": false, "rejected": true, "rejection_reason": recorded }));
+                return Err(Refused { error: CallError::Rejected { guardrail: name, reason }, recorded });
             }
             Ok(Err(cause)) => {
-                scope.end(json!({ "allowed": false, "error": cause.to_string() }));
-                return Err(CallError::Middleware { stage: Stage::Guardrail, name, cause });
+                let recorded = sanitize(call, &chains.reason_sanitizers, cause.to_string(), true).await.payload;
+                scope.end(json!({ "allowed": false, "error": recorded }));
+                return Err(Refused { error: CallError::Middleware { stage: Stage::Guardrail, name, cause }, recorded });
             }
             Err(timed_out) => {
                 scope.end(json!({ "allowed": false, "error": timed_out.to_string() }));
-                return Err(CallError::TimedOut(timed_out));
+                return Err(Refused { error: CallError::TimedOut(timed_out), recorded: None });
             }
         }
     }
@@ -45,9 +61,9 @@ pub(super) async fn check<R: Payload>(
 }
 
 /// Records that a guardrail stopped the call, which has no events of its own then.
-pub(super) fn mark_rejection(call: &CallInfo, error: &CallError) {
-    if let CallError::Rejected { reason, .. } = error {
-        let data = json!({ "rejected": true, "rejection_reason": reason });
+pub(super) fn mark_rejection(call: &CallInfo, refused: &Refused) {
+    if let Refused { error: CallError::Rejected { .. }, recorded } = refused {
+        let data = json!({ "rejected": true, "rejection_reason": recorded });
         call.emit_mark(call.name.clone(), call.parent, data, call.metadata.clone());
     }
 }

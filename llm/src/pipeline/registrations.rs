@@ -20,6 +20,8 @@ pub struct Hooks<R: Payload> {
     pub request_sanitizers: Registry<dyn Sanitizer<R>>,
     /// Change what is recorded of responses.
     pub response_sanitizers: Registry<dyn Sanitizer<Value>>,
+    /// Change what is recorded of the reasons that guardrails give, which may quote what they object to.
+    pub reason_sanitizers: Registry<dyn Sanitizer<String>>,
     /// Wrap executions.
     pub execution_intercepts: Registry<dyn ExecutionIntercept<R>>,
 }
@@ -31,6 +33,7 @@ impl<R: Payload> Default for Hooks<R> {
             request_intercepts: Registry::default(),
             request_sanitizers: Registry::default(),
             response_sanitizers: Registry::default(),
+            reason_sanitizers: Registry::default(),
             execution_intercepts: Registry::default(),
         }
     }
@@ -42,6 +45,7 @@ impl<R: Payload> Hooks<R> {
         self.request_intercepts.end(scope);
         self.request_sanitizers.end(scope);
         self.response_sanitizers.end(scope);
+        self.reason_sanitizers.end(scope);
         self.execution_intercepts.end(scope);
     }
 }
@@ -74,6 +78,7 @@ pub(super) struct Chains<R: Payload> {
     pub(super) request_intercepts: Chain<dyn RequestIntercept<R>>,
     pub(super) request_sanitizers: Chain<dyn Sanitizer<R>>,
     pub(super) response_sanitizers: Chain<dyn Sanitizer<Value>>,
+    pub(super) reason_sanitizers: Chain<dyn Sanitizer<String>>,
     pub(super) execution_intercepts: Chain<dyn ExecutionIntercept<R>>,
 }
 
@@ -86,6 +91,7 @@ impl<R: Payload> Chains<R> {
             request_intercepts: merge(hooks().map(|hooks| &hooks.request_intercepts)),
             request_sanitizers: merge(hooks().map(|hooks| &hooks.request_sanitizers)),
             response_sanitizers: merge(hooks().map(|hooks| &hooks.response_sanitizers)),
+            reason_sanitizers: merge(hooks().map(|hooks| &hooks.reason_sanitizers)),
             execution_intercepts: merge(hooks().map(|hooks| &hooks.execution_intercepts)),
         }
     }

@@ -16,6 +16,7 @@ use super::{
 use crate::chat::{ChatRequest, Message, RawRequest};
 use crate::event::{Category, DeliveryError, Event, Phase, Subscriber};
 
+mod reasons;
 mod scopes;
 mod streams;
 

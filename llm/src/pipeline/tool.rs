@@ -43,8 +43,8 @@ impl ToolCall {
     pub async fn run(self, stack: &ScopeStack, tool: Arc<dyn Execute<Value>>) -> Result<Value, CallError> {
         let begun = self.begin(stack);
         let Begun { call, chains, .. } = &begun;
-        let checked = preflight::check(call, &chains.guardrails, &self.arguments, &self.described()).await;
-        checked.inspect_err(|error| preflight::mark_rejection(call, error))?;
+        let checked = preflight::check(call, chains, &self.arguments, &self.described()).await;
+        checked.inspect_err(|refused| preflight::mark_rejection(call, refused))?;
         let draft = Draft { request: self.arguments.clone(), annotated: None };
         let arguments = rewrite::run(call, &chains.request_intercepts, draft).await?.request;
         let span = self.record(&begun, arguments.clone()).await;
@@ -75,7 +75,7 @@ impl ToolCall {
     /// [`CallError::Rejected`], [`CallError::Middleware`], [`CallError::TimedOut`].
     pub async fn check(&self, stack: &ScopeStack) -> Result<(), CallError> {
         let Begun { call, chains, .. } = self.begin(stack);
-        preflight::check(&call, &chains.guardrails, &self.arguments, &self.described()).await
+        Ok(preflight::check(&call, &chains, &self.arguments, &self.described()).await?)
     }
 
     /// Only sends the arguments through the request intercepts: what the tool would get. Nothing is recorded.

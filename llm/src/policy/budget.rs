@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::estimate::{TokenEstimate, estimate_input_tokens, unseen_input};
+use super::estimate::{TokenEstimate, estimate_input_tokens, keeps_for_long, unseen_input};
 use super::ledger::{Account, LedgerError, ReservationId, SpendLedger};
 use crate::chat::ChatRequest;
 use crate::models::ModelRef;
@@ -217,7 +217,8 @@ impl Budget {
         {
             return Err(BudgetError::UnknownInput { key });
         }
-        let tokens = TokenCounts::of(estimate_input_tokens(call.request, self.estimate), output);
+        let estimated = TokenCounts::of(estimate_input_tokens(call.request, self.estimate), output);
+        let tokens = TokenCounts { long_cache_write: keeps_for_long(call.request).then_some(1), ..estimated };
         let known = ModelRef::parse(call.resolved_model).ok().and_then(|parts| {
             let of = |service_tier| {
                 let ModelRef { provider, model } = &parts;

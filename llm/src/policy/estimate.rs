@@ -4,14 +4,27 @@ use std::num::NonZeroU32;
 
 use serde_json::Value;
 
-use crate::chat::{ChatRequest, Content, Extra, Message, Part};
+use crate::chat::{ChatRequest, Content, Extra, ImagePart, Message, Part};
 
 /// Tokens that a provider puts around each message.
 const PER_MESSAGE: u64 = 16;
 /// Tokens that a provider puts before the tools, where there are any.
 const FOR_TOOLS: u64 = 1024;
-/// Tokens of a picture: about the most that providers count for one.
-const PER_PICTURE: u64 = 2048;
+/// The most tokens that a model may count for a picture, by the beginning of its name: at low detail, and otherwise. The first that fits counts.
+///
+/// OpenAI divides a picture into tiles, and `gpt-4o-mini` counts each as 33 of another model's; newer models count patches, as Anthropic and Gemini count areas.
+const PICTURES: [(&str, u64, u64); 3] = [("gpt-4o-mini", 2_833, 48_169), ("gpt-4o", 85, 1_445), ("gemini", 4_128, 4_128)];
+/// The same for all other models.
+const PER_PICTURE: (u64, u64) = (5_120, 5_120);
+
+/// The most tokens that `model` may count for a picture.
+fn picture_tokens(model: Option<&str>, picture: &ImagePart) -> u64 {
+    // Gateways put their own prefix before a model's name.
+    let name = model.map(|model| model.rsplit('/').next().unwrap_or(model)).unwrap_or_default();
+    let known = PICTURES.iter().find(|(beginning, ..)| name.starts_with(beginning));
+    let (low, high) = known.map_or(PER_PICTURE, |(_, low, high)| (*low, *high));
+    if picture.detail.as_deref() == Some("low") { low } else { high }
+}
 
 /// How a request's tokens are estimated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +64,8 @@ fn extra_length(extra: &Extra) -> u64 {
     if extra.is_empty() { 0 } else { json_length(extra) }
 }
 
-/// Bytes of text and pictures of one message.
-fn message_size(message: &Message) -> (u64, u64) {
+/// Bytes of text of one message, and tokens of its pictures.
+fn message_size(message: &Message, model: Option<&str>) -> (u64, u64) {
     let (text, pictures) = match &message.content {
         None => (0, 0),
         Some(Content::Text(text)) => (length(text.len()), 0),
@@ -60,7 +73,9 @@ fn message_size(message: &Message) -> (u64, u64) {
             Part::Text(part) => {
                 (text.saturating_add(length(part.text.len())).saturating_add(extra_length(&part.extra)), pictures)
             }
-            Part::Image(part) => (text.saturating_add(extra_length(&part.extra)), pictures.saturating_add(1)),
+            Part::Image(part) => {
+                (text.saturating_add(extra_length(&part.extra)), pictures.saturating_add(picture_tokens(model, part)))
+            }
             Part::Native(native) => (text.saturating_add(json_length(native)), pictures),
         }),
     };
@@ -100,6 +115,21 @@ pub(super) fn unseen_input(request: &ChatRequest) -> Option<&'static str> {
     KEPT.into_iter().find(is_kept).or_else(|| FILES.into_iter().find(is_file))
 }
 
+/// Whether a request asks its provider to keep a part of it for longer than usual, which costs more: `cache_control` with a `ttl` of an hour, anywhere.
+pub(super) fn keeps_for_long(request: &ChatRequest) -> bool {
+    fn asks(value: &Value) -> bool {
+        match value {
+            Value::Object(map) => {
+                map.get("cache_control").and_then(|control| control.get("ttl")).is_some_and(|ttl| ttl == "1h")
+                    || map.values().any(asks)
+            }
+            Value::Array(items) => items.iter().any(asks),
+            _ => false,
+        }
+    }
+    serde_json::to_value(request).is_ok_and(|request| asks(&request))
+}
+
 /// The tokens that a request may have: its text, its pictures, its tools, and what providers put around them.
 pub fn estimate_input_tokens(request: &ChatRequest, by: TokenEstimate) -> u64 {
     let tools = if request.tools.is_empty() { 0 } else { json_length(&request.tools) };
@@ -107,9 +137,9 @@ pub fn estimate_input_tokens(request: &ChatRequest, by: TokenEstimate) -> u64 {
     let mut bytes = tools.saturating_add(format).saturating_add(extra_length(&request.extra));
     let mut around = if request.tools.is_empty() { 0 } else { FOR_TOOLS };
     for message in &request.messages {
-        let (text, pictures) = message_size(message);
+        let (text, pictures) = message_size(message, request.model.as_deref());
         bytes = bytes.saturating_add(text);
-        around = around.saturating_add(PER_MESSAGE).saturating_add(pictures.saturating_mul(PER_PICTURE));
+        around = around.saturating_add(PER_MESSAGE).saturating_add(pictures);
     }
     bytes.div_ceil(u64::from(by.bytes_per_token.get())).saturating_add(around)
 }
@@ -130,7 +160,29 @@ mod tests {
         assert!(estimate_input_tokens(&request, TokenEstimate::SURE) > 416 + 1024);
         let parts = json!({ "role": "user", "content": [{ "type": "text", "text": "ab" }, { "type": "image_url", "image_url": { "url": "data:x" } }] });
         let picture = ChatRequest::new("m", vec![serde_json::from_value(parts).unwrap()]);
-        assert_eq!(estimate_input_tokens(&picture, TokenEstimate::SURE), 2 + 16 + 2048);
+        assert_eq!(estimate_input_tokens(&picture, TokenEstimate::SURE), 2 + 16 + 5_120);
+    }
+
+    #[test]
+    fn a_picture_counts_as_its_model_counts_it() {
+        let of = |model: &str, detail: Option<&str>| {
+            picture_tokens(Some(model), &ImagePart { detail: detail.map(str::to_owned), ..ImagePart::default() })
+        };
+        assert_eq!((of("gpt-4o-mini", None), of("gpt-4o-mini-2024-07-18", Some("low"))), (48_169, 2_833));
+        assert_eq!((of("gpt-4o", Some("high")), of("openai/gpt-4o", Some("low"))), (1_445, 85));
+        assert_eq!(
+            (of("gemini-2.5-flash", None), of("claude-haiku-4-5", None), picture_tokens(None, &ImagePart::default())),
+            (4_128, 5_120, 5_120)
+        );
+    }
+
+    #[test]
+    fn what_is_kept_for_an_hour_is_seen_wherever_it_stands() {
+        let block = |ttl: &str| json!({ "type": "text", "text": "x", "cache_control": { "type": "ephemeral", "ttl": ttl } });
+        let request = |ttl: &str| {
+            decoded(Api::AnthropicMessages, json!({ "model": "m", "max_tokens": 1, "system": [block(ttl)], "messages": [] }))
+        };
+        assert!(keeps_for_long(&request("1h")) && !keeps_for_long(&request("5m")));
     }
 
     fn decoded(api: Api, body: Value) -> ChatRequest {

@@ -46,6 +46,7 @@ pub enum WhenExhausted {
 
 /// One scripted answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "WrittenReply")]
 pub struct MockReply {
     /// What is answered.
     #[serde(flatten)]
@@ -62,6 +63,47 @@ pub struct MockReply {
     /// The cost that is reported, in dollars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<NanoUsd>,
+}
+
+/// A reply as it is written. Spelt out, because what is flattened cannot refuse what it does not know, and a misspelt delay must not be none.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenReply {
+    text: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    json: Option<Value>,
+    tool_calls: Option<Vec<MockToolCall>>,
+    error: Option<MockFailure>,
+    #[serde(default)]
+    delay_ms: u64,
+    tokens_input: Option<u64>,
+    tokens_output: Option<u64>,
+    cost_usd: Option<NanoUsd>,
+}
+
+/// A value that is there, also where it is null: that is an answer too.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+impl TryFrom<WrittenReply> for MockReply {
+    type Error = String;
+
+    fn try_from(written: WrittenReply) -> Result<Self, String> {
+        let WrittenReply { text, json, tool_calls, error, delay_ms, tokens_input, tokens_output, cost_usd } = written;
+        let mut answers = [
+            text.map(MockAnswer::Text),
+            json.map(MockAnswer::Json),
+            tool_calls.map(MockAnswer::ToolCalls),
+            error.map(MockAnswer::Error),
+        ]
+        .into_iter()
+        .flatten();
+        match (answers.next(), answers.next()) {
+            (Some(answer), None) => Ok(Self { answer, delay_ms, tokens_input, tokens_output, cost_usd }),
+            _ => Err("a reply has one of `text`, `json`, `tool_calls` and `error`".to_owned()),
+        }
+    }
 }
 
 /// What is answered.

@@ -45,13 +45,8 @@ impl PersonalData {
             Self::Email => r"[\p{L}\p{N}._%+'\-]+@[\p{L}\p{N}\-]+(?:\.[\p{L}\p{N}\-]+)+",
             Self::Iban => r"[A-Za-z]{2}[0-9]{2}(?:[ \-\x{a0}\x{202f}]?[A-Za-z0-9]){11,30}",
             Self::Card => r"[0-9](?:[ .\-\x{a0}\x{2009}\x{202f}]?[0-9]){12,18}",
-            Self::Ssn => r"[0-9]{3}-[0-9]{2}-[0-9]{4}",
-            Self::Phone => concat!(
-                r"\+[0-9][0-9 ().\-\x{a0}/]{6,20}[0-9]",
-                r"|\([0-9]{3}\) ?[0-9]{3}[-. ][0-9]{4}",
-                r"|[0-9]{3}[-. ][0-9]{3}[-. ][0-9]{4}",
-                r"|0[0-9]{2,4}[ /\-][0-9]{5,9}",
-            ),
+            Self::Ssn => SSNS,
+            Self::Phone => PHONES,
         }
     }
 
@@ -62,12 +57,20 @@ impl PersonalData {
             Self::Iban => prefixes(candidate).find(|(_, compact)| is_iban(compact)).map(|(length, _)| length),
             Self::Card => prefixes(candidate).find(|(_, compact)| is_card(compact)).map(|(length, _)| length),
             Self::Ssn => {
-                let area = candidate.get(..3)?;
-                (area != "000" && area != "666" && !area.starts_with('9')).then_some(candidate.len())
+                let digits: String = candidate.chars().filter(char::is_ascii_digit).collect();
+                let (area, group, serial) = (digits.get(..3)?, digits.get(3..5)?, digits.get(5..)?);
+                let is_given = area != "000" && area != "666" && !area.starts_with('9') && group != "00" && serial != "0000";
+                (is_given && has_one_separator(candidate)).then_some(candidate.len())
             }
             Self::Phone => {
-                let digits = candidate.chars().filter(char::is_ascii_digit).count();
-                (7..=15).contains(&digits).then_some(candidate.len())
+                // No number has more than 15 digits; what is beside one may look like more of it.
+                let is_number = |compact: &String| (7..=15).contains(&compact.chars().filter(char::is_ascii_digit).count());
+                let ends = |length: usize| {
+                    let mut rest = candidate.get(length..).unwrap_or_default().chars();
+                    !(matches!(rest.next(), Some('.' | '-')) && rest.next().is_some_and(|next| next.is_ascii_digit()))
+                };
+                let mut prefixes = prefixes(candidate).filter(|(_, compact)| is_number(compact));
+                prefixes.find(|(length, _)| ends(*length)).map(|(length, _)| length)
             }
         }
     }
@@ -88,6 +91,32 @@ const KEYS: &str = concat!(
     r"|(?i:bearer) +[A-Za-z0-9._~+/\-]{16,}=*",
     r")",
 );
+
+/// Three, two and four digits with separators; or nine digits after the number's name, since nine digits alone are many things.
+const SSNS: &str = concat!(
+    r"([0-9]{3}[-. \x{a0}\x{2010}-\x{2013}][0-9]{2}[-. \x{a0}\x{2010}-\x{2013}][0-9]{4})",
+    r"|(?i:\bssn|\bsocial security(?: number| no\.?)?)(?i:[ :=#]| is){0,4}([0-9]{9})",
+);
+
+/// With a country: `+` or `00`. Without one: the groups of North America, with its own country code too; area codes that begin with 0, in
+/// brackets or not; the pairs of France; and whatever stands in a `tel:` address.
+const PHONES: &str = concat!(
+    r"\+[0-9][0-9 ().\-\x{a0}\x{2009}-\x{2013}\x{202f}/]{6,20}[0-9]",
+    r"|00[1-9][0-9]{0,2}[ .\-/\x{a0}][0-9 ().\-\x{a0}\x{2009}-\x{2013}\x{202f}/]{5,18}[0-9]",
+    r"|(?:1[-. \x{a0}])?\([0-9]{3}\)[ \x{a0}]?[0-9]{3}[-. \x{a0}\x{2010}-\x{2013}][0-9]{4}",
+    r"|(?:1[-. \x{a0}])?[0-9]{3}[-. \x{a0}\x{2010}-\x{2013}][0-9]{3}[-. \x{a0}\x{2010}-\x{2013}][0-9]{4}",
+    r"|\(0[0-9]{1,4}\)[ \-\x{a0}]?[0-9]{3,4}[ \-\x{a0}]?[0-9]{3,5}",
+    r"|0[1-9](?:[ .\-\x{a0}][0-9]{2}){4}",
+    r"|0[0-9]{2,4}[ \-][0-9]{3,4}[ \-][0-9]{3,5}",
+    r"|0[0-9]{2,4}[ /\-][0-9]{5,9}",
+    r"|(?i:tel:)[0-9().\-]{7,20}",
+);
+
+/// Whether what stands between its digits is the same everywhere: other numbers that happen to have three groups mix it.
+fn has_one_separator(candidate: &str) -> bool {
+    let mut separators = candidate.chars().filter(|c| !c.is_ascii_digit());
+    separators.next().is_none_or(|first| separators.all(|other| other == first))
+}
 
 /// The beginnings of a candidate that end where no letter or digit follows, the longest first, each with its letters and digits alone.
 fn prefixes(candidate: &str) -> impl Iterator<Item = (usize, String)> {
@@ -169,7 +198,8 @@ impl Finder {
         let mut clean = String::new();
         let (mut copied, mut from) = (0, 0);
         while let Some((start, found)) = self.candidate(text, from) {
-            let before = text.get(..start).unwrap_or_default();
+            // What was taken out goes on into nothing.
+            let before = text.get(copied..start).unwrap_or_default();
             let length = if self.goes_on(found, before.chars().rev()) { None } else { self.kind.length(found) };
             let end = length.map(|length| start.saturating_add(length));
             match end {
@@ -243,6 +273,28 @@ mod tests {
             (PersonalData::Iban, "to DE89 3704 0044 0532 0130 00 by Friday", "to [iban] by Friday"),
             (PersonalData::Iban, "gb82WEST12345698765432, de88370400440532013000", "[iban], de88370400440532013000"),
             (PersonalData::Ssn, "123-45-6789 but not 000-12-3456 or 1123-45-6789", "[ssn] but not 000-12-3456 or 1123-45-6789"),
+            (
+                PersonalData::Ssn,
+                "123 45 6789, 123.45.6789, 123\u{2011}45\u{2011}6789, SSN: 123456789 and social security number is 123456789",
+                "[ssn], [ssn], [ssn], SSN: [ssn] and social security number is [ssn]",
+            ),
+            (
+                PersonalData::Ssn,
+                "123456789, 123-45.6789, 123-00-6789, 123-45-0000",
+                "123456789, 123-45.6789, 123-00-6789, 123-45-0000",
+            ),
+            (PersonalData::Phone, "0049 30 123456, 1-555-123-4567, 1 (555) 123-4567", "[phone], [phone], [phone]"),
+            (
+                PersonalData::Phone,
+                "01 23 45 67 89; (030) 1234 5678; 020 7946 0958; tel:5551234567",
+                "[phone]; [phone]; [phone]; [phone]",
+            ),
+            (PersonalData::Phone, "555\u{2011}123\u{2011}4567 and +1\u{a0}555\u{a0}1234567", "[phone] and [phone]"),
+            (
+                PersonalData::Phone,
+                "version 0.12.34, 10:20:30, 01/02/2026, 1234567",
+                "version 0.12.34, 10:20:30, 01/02/2026, 1234567",
+            ),
             (PersonalData::Key, "AKIAIOSFODNN7EXAMPLE and Bearer abcdefghijklmnop==", "[key] and [key]"),
             (PersonalData::Key, "the task-force of risk_free_rates", "the task-force of risk_free_rates"),
             (PersonalData::Key, "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n", "[key]"),
@@ -276,6 +328,27 @@ mod tests {
             let card = format!("{body}{check}");
             let cleaned = clean(PersonalData::Card, &format!("{before}{card}{after}"));
             prop_assert_eq!(cleaned, format!("{before}[card]{after}"));
+        }
+
+        #[test]
+        fn numbers_of_people_are_found_in_all_their_forms(
+            area in 201_u32..900, middle in 200_u32..1000, last in 1_u32..10_000, group in 1_u32..100, form in 0_usize..9,
+            before in "[a-z,:]{0,8} ", after in "[,;]{0,1} [a-z]{0,8}",
+        ) {
+            prop_assume!(area != 666);
+            let (kind, number) = match form {
+                0 => (PersonalData::Phone, format!("+1 {area} {middle} {last:04}")),
+                1 => (PersonalData::Phone, format!("({area}) {middle}-{last:04}")),
+                2 => (PersonalData::Phone, format!("{area}.{middle}.{last:04}")),
+                3 => (PersonalData::Phone, format!("1-{area}-{middle}-{last:04}")),
+                4 => (PersonalData::Phone, format!("0044 {area} {middle} {last:04}")),
+                5 => (PersonalData::Phone, format!("0{area} {middle}{last:04}")),
+                6 => (PersonalData::Ssn, format!("{area}-{group:02}-{last:04}")),
+                7 => (PersonalData::Ssn, format!("{area} {group:02} {last:04}")),
+                _ => (PersonalData::Ssn, format!("{area}.{group:02}.{last:04}")),
+            };
+            let cleaned = clean(kind, &format!("{before}{number}{after}"));
+            prop_assert_eq!(cleaned, format!("{}{}{}", before, kind.marker(), after), "{}", number);
         }
 
         #[test]

@@ -143,7 +143,7 @@ impl Pricing {
         };
         for source in &self.sources {
             let source = source.as_ref();
-            match source.price(query) {
+            match price_with_long_writes(source, query) {
                 Priced::Known { total, warnings } => return computed(source, Some(total), CostSource::Calculator, warnings),
                 Priced::Partly(reason) => return computed(source, None, CostSource::None, vec![reason]),
                 Priced::Failed(reason) => return computed(source, None, CostSource::CalculatorError, vec![reason]),
@@ -161,12 +161,33 @@ impl Pricing {
         Cost::unknown(format!("no price of `{}/{}` is known", query.provider, query.model))
     }
 
-    /// The most that a call can cost with at most so many tokens: all of the input at the dearest of its classes. Nothing when there is no price.
+    /// The most that a call can cost with at most so many tokens: all of the input at the dearest of its classes, those among them that are kept for long only
+    /// where `query` has some. Nothing when there is no price.
     pub fn ceiling(&self, query: &PriceQuery<'_>) -> Option<NanoUsd> {
         let plain = self.computed(query).amount?;
-        let tokens = TokenCounts { cache_write: query.tokens.input, ..query.tokens.clone() };
+        let long_cache_write = query.tokens.long_cache_write.and(query.tokens.input);
+        let tokens = TokenCounts { cache_write: query.tokens.input, long_cache_write, ..query.tokens.clone() };
         let written = self.computed(&PriceQuery { tokens: &tokens, ..*query }).amount;
         Some(plain.max(written.unwrap_or_default()))
+    }
+}
+
+/// What a source says of a call, with what it put into the provider's cache for long at its price: twice that of input, which is what
+/// Anthropic charges. Tables have a rate of ordinary writes alone.
+fn price_with_long_writes(source: &dyn PriceSource, query: &PriceQuery<'_>) -> Priced {
+    let long = query.tokens.long_cache_write.unwrap_or(0);
+    if long == 0 {
+        return source.price(query);
+    }
+    // Once as input that is not written anywhere, and once more for the writing.
+    let written = query.tokens.cache_write.map(|written| written.saturating_sub(long));
+    let tokens = TokenCounts { cache_write: written, long_cache_write: None, ..query.tokens.clone() };
+    let again = TokenCounts::of(long, 0);
+    match (source.price(&PriceQuery { tokens: &tokens, ..*query }), source.price(&PriceQuery { tokens: &again, ..*query })) {
+        (Priced::Known { total, warnings }, Priced::Known { total: more, .. }) => {
+            Priced::Known { total: total.plus(more), warnings }
+        }
+        (Priced::Known { .. }, other) | (other, _) => other,
     }
 }
 
@@ -219,6 +240,20 @@ mod tests {
     fn ones_own_servers_cost_nothing_unless_a_catalog_says_otherwise() {
         let cost = Pricing::default().cost(&query("ollama", "llama3", &TokenCounts::of(5, 5)), None);
         assert_eq!((cost.amount, cost.source_label.as_deref()), (Some(NanoUsd::ZERO), Some("local")));
+    }
+
+    /// $1 a million tokens of input: 1.25 for a write of five minutes, 2 for one of an hour.
+    #[test]
+    fn what_is_written_for_an_hour_costs_twice_the_input() {
+        let priced = |tokens: &TokenCounts| Pricing::default().cost(&query("anthropic", "claude-haiku-4-5", tokens), None).amount;
+        let written =
+            |long: Option<u64>| TokenCounts { cache_write: Some(1000), long_cache_write: long, ..TokenCounts::of(1000, 0) };
+        assert_eq!(priced(&written(None)), Some(NanoUsd::from_nanos(1_250_000)));
+        assert_eq!(priced(&written(Some(1000))), Some(NanoUsd::from_nanos(2_000_000)));
+        assert_eq!(priced(&written(Some(400))), Some(NanoUsd::from_nanos(600 * 1_250 + 400 * 2_000)));
+        let asked = TokenCounts { long_cache_write: Some(1), ..TokenCounts::of(1000, 0) };
+        let ceiling = Pricing::default().ceiling(&query("anthropic", "claude-haiku-4-5", &asked));
+        assert_eq!(ceiling, Some(NanoUsd::from_nanos(2_000_000)));
     }
 
     #[test]

@@ -26,6 +26,7 @@
 
 mod address;
 mod answer;
+mod choices;
 mod endpoint;
 mod error;
 mod failure;
@@ -50,5 +51,6 @@ pub use prepared::PreparedRequest;
 pub use secret::Secret;
 pub use stream::EventStream;
 pub use timeouts::{SizeLimits, Timeouts};
+pub use tls::tls_config;
 pub use transport::{Reply, Transport, TransportConfig, TransportSetupError, plain_client};
 pub use wire::Delivery;

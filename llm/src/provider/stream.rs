@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::codec::{Api, SseDecoder, SseError};
 
 use super::answer::Answer;
+use super::choices::Choices;
 use super::error::TransportError;
 use super::failure;
 use super::wire::Progress;
@@ -19,6 +20,7 @@ pub struct EventStream {
     decoder: SseDecoder,
     finished: bool,
     progress: Progress,
+    choices: Choices,
     ended: bool,
 }
 
@@ -31,9 +33,9 @@ impl fmt::Debug for EventStream {
 }
 
 impl EventStream {
-    pub(super) fn new(answer: Answer, api: Api, event_bytes: usize) -> Self {
+    pub(super) fn new(answer: Answer, api: Api, choices: Choices, event_bytes: usize) -> Self {
         let decoder = SseDecoder::new(event_bytes);
-        Self { answer, api, decoder, finished: false, progress: Progress::Open, ended: false }
+        Self { answer, api, decoder, finished: false, progress: Progress::Open, choices, ended: false }
     }
 
     /// The next event; `None` after the last. After an error nothing more comes. Nothing is lost if the future is dropped.
@@ -76,7 +78,13 @@ impl EventStream {
             return Err(Box::new(error).into());
         }
         self.answer.redaction.document(&mut event);
-        self.progress = self.progress.max(self.api.progress(&event));
+        let all = self.choices.note(self.api, &event);
+        // What blocks a prompt blocks all of its answers.
+        let progress = match self.api.progress(&event) {
+            Progress::Complete if !all && event.pointer("/promptFeedback/blockReason").is_none() => Progress::Open,
+            progress => progress,
+        };
+        self.progress = self.progress.max(progress);
         self.ended = self.progress == Progress::Last;
         Ok(event)
     }

@@ -6,6 +6,17 @@ use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
+use super::transport::TransportSetupError;
+
+/// TLS as model calls have it, for requests that are none: one set of algorithms, and the certificates that the system trusts.
+///
+/// # Errors
+///
+/// [`TransportSetupError`] if TLS cannot be used.
+pub fn tls_config() -> Result<ClientConfig, TransportSetupError> {
+    config(&[]).map_err(|reason| TransportSetupError { reason })
+}
+
 /// The client's side of TLS. `extra` are certificates as DER.
 pub(super) fn config(extra: &[Vec<u8>]) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::address::{AddressPolicy, GuardedNames, NameService, Refusal};
 use super::answer::{Answer, innermost};
+use super::choices::Choices;
 use super::endpoint::is_this_machine;
 use super::error::{Phase, TransportError};
 use super::failure;
@@ -53,7 +54,7 @@ impl Default for TransportConfig {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no HTTP client: {reason}")]
 pub struct TransportSetupError {
-    reason: String,
+    pub(super) reason: String,
 }
 
 /// Sends prepared requests. One serves all endpoints: connections are kept and shared. Cheap to clone.
@@ -174,7 +175,8 @@ impl Transport {
                 |error| Box::new(error).into(),
             ));
         }
-        Ok(EventStream::new(answer, request.api, self.limits.event_bytes))
+        let choices = Choices::of(request.api, request.body());
+        Ok(EventStream::new(answer, request.api, choices, self.limits.event_bytes))
     }
 
     /// Sends `request` and waits for the headers of an answer with success.

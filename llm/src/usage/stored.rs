@@ -37,6 +37,7 @@ impl UsageRecord {
                 total: read(usage, "total_tokens"),
                 cached_input: read(usage, "cached_input_tokens"),
                 cache_write: None,
+                long_cache_write: None,
                 reasoning: read(usage, "reasoning_tokens"),
             },
             raw_usage: usage.get("raw").filter(|raw| !raw.is_null()).cloned(),

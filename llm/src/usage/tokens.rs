@@ -17,6 +17,9 @@ pub struct TokenCounts {
     pub cached_input: Option<u64>,
     /// Of the tokens read, those that were put into the provider's prompt cache.
     pub cache_write: Option<u64>,
+    /// Of those, the ones that it keeps for longer than usual and charges more for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long_cache_write: Option<u64>,
     /// Of the tokens written, those of thinking.
     pub reasoning: Option<u64>,
 }
@@ -38,6 +41,7 @@ impl TokenCounts {
             total: input.zip(output).map(|(read, written)| read.saturating_add(written)).or(usage.total_tokens),
             cached_input: usage.cache_read_tokens,
             cache_write: usage.cache_write_tokens,
+            long_cache_write: usage.long_cache_write_tokens,
             reasoning: usage.reasoning_tokens,
         }
     }

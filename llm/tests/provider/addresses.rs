@@ -162,3 +162,69 @@ async fn in_a_process_with_a_proxy() {
         "named by no_proxy, and no such name"
     );
 }
+
+/// Set in the process that the test below starts.
+const BEHIND_SOCKS: &str = "KITARU_TEST_BEHIND_SOCKS";
+
+/// A proxy that speaks SOCKS 5, as far as it must: it is told a name, and connects to `to` whatever that is. The names that it was told.
+async fn socks(to: std::net::SocketAddr) -> (std::net::SocketAddr, Arc<Mutex<Vec<String>>>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, told) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
+    let heard = told.clone();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut greeting = [0; 2];
+            client.read_exact(&mut greeting).await.unwrap();
+            let mut methods = vec![0; usize::from(greeting[1])];
+            client.read_exact(&mut methods).await.unwrap();
+            client.write_all(&[5, 0]).await.unwrap();
+            let mut wanted = [0; 5];
+            client.read_exact(&mut wanted).await.unwrap();
+            assert_eq!((wanted[0], wanted[1], wanted[3]), (5, 1, 3), "a connection, by name");
+            let mut name = vec![0; usize::from(wanted[4]) + 2];
+            client.read_exact(&mut name).await.unwrap();
+            heard.lock().unwrap().push(String::from_utf8_lossy(&name[..name.len() - 2]).into_owned());
+            client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
+            let mut peer = tokio::net::TcpStream::connect(to).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut peer).await });
+        }
+    });
+    (address, told)
+}
+
+#[tokio::test]
+async fn a_proxy_may_speak_socks() {
+    if std::env::var_os(BEHIND_SOCKS).is_some() {
+        return in_a_process_with_a_proxy_that_speaks_socks().await;
+    }
+    let peer = Peer::start(|_, _| Some(json_answer(&json!({})))).await;
+    let to = peer.url().trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
+    let (proxy, told) = socks(to).await;
+    let child = tokio::task::spawn_blocking(move || {
+        std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "addresses::a_proxy_may_speak_socks"])
+            .env(BEHIND_SOCKS, "1")
+            .env("all_proxy", format!("socks5h://{proxy}"))
+            .env_remove("REQUEST_METHOD")
+            .output()
+            .unwrap()
+    });
+    let output = child.await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(*told.lock().unwrap(), ["proxied.example"]);
+    let [seen] = peer.seen().try_into().unwrap();
+    assert_eq!(seen.header("authorization"), Some("Bearer planted-key"));
+}
+
+async fn in_a_process_with_a_proxy_that_speaks_socks() {
+    let policy = Arc::new(Only(vec![], Mutex::default()));
+    let transport = Transport::new(&TransportConfig::default(), Arc::new(SystemNames), policy).unwrap();
+    let ask = async |host: &str| {
+        let key = kitaru_llm::provider::Secret::new("planted-key");
+        let endpoint = Endpoint::of_provider("openai", Some(&format!("http://{host}")), Some(key)).unwrap().allow_plain_http();
+        transport.send(&endpoint.prepare(&request(), "m-1", Delivery::Whole).unwrap()).await
+    };
+    ask("proxied.example").await.unwrap();
+    assert!(matches!(ask("other.example").await, Err(TransportError::Refused { .. })), "the policy counts here too");
+}

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::cli::context::{Context, current_folder};
 use crate::cli::error::CliError;
+use crate::config::Isolation;
 use crate::registry::{Route, Toolchain};
 
 /// The script that makes sure of the wasm target, where rustup cannot as well.
@@ -36,7 +37,8 @@ impl DoctorCommand {
         if self.fix && !Toolchain::find().is_ok_and(|found| found.route == Route::Active) {
             mend_target()?;
         }
-        let checks = [toolchain(), linker(), data_folder(context), durability(context), sandbox(), models(context)];
+        let checks =
+            [toolchain(), linker(), data_folder(context), durability(context), sandbox(), isolation(context), models(context)];
         let ill = checks.iter().filter(|check| !check.ok).count();
         let text = || {
             let line = |check: &Check| {
@@ -112,6 +114,20 @@ fn sandbox() -> Check {
     match crate::sandbox::Sandbox::new(None, [0; 32]) {
         Ok(_) => Check { name, ok: true, detail: "works on this machine".into(), fix: None },
         Err(error) => Check { name, ok: false, detail: error.to_string(), fix: None },
+    }
+}
+
+/// A kernel that cannot isolate is an illness only where that is wanted.
+fn isolation(context: &Context) -> Check {
+    let name = "isolation";
+    let kernel = crate::isolation::kernel();
+    match context.isolation() {
+        Ok(wanted) => {
+            let ok = kernel.is_enough || wanted != Isolation::On;
+            let fix = (!ok).then(|| "use Linux 6.2 or newer with Landlock and seccomp, or: isolate = \"best-effort\"".to_owned());
+            Check { name, ok, detail: format!("{} (`isolate` is {wanted})", kernel.said), fix }
+        }
+        Err(error) => Check { name, ok: false, detail: error.chain(), fix: error.hint.clone() },
     }
 }
 

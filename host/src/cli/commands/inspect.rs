@@ -8,10 +8,13 @@ use serde_json::Value;
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
+use crate::cli::granted::granted;
+use crate::cli::isolate::Guests;
 use crate::cli::table;
 use crate::cli::terminal::one_line;
 use crate::registry::Target;
-use crate::service::{ComponentView, Service as _};
+use crate::sandbox::Needs;
+use crate::service::{ComponentView, Service as _, SignatureView, signature_beside};
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectCommand {
@@ -20,10 +23,16 @@ pub(crate) struct InspectCommand {
 }
 
 impl InspectCommand {
+    pub(super) fn guests(&self) -> Guests {
+        Guests { target: Some(self.target.clone()), ..Guests::default() }
+    }
+
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
         let (component, _) = super::run::locate(context, &self.target)?;
         let bytes = Target::read(&component)?;
-        let view = context.service()?.inspect(&bytes).await.map_err(|error| super::run::in_file(error.into(), &component))?;
+        let service = context.service()?;
+        service.note_signature(&bytes, signature_beside(&component));
+        let view = service.inspect(&bytes).await.map_err(|error| super::run::in_file(error.into(), &component))?;
         context.output.item(&view, || text(&view))
     }
 }
@@ -34,6 +43,7 @@ fn text(view: &ComponentView) -> String {
         ("Digest", format!("sha256:{}", view.digest)),
         ("Size", format!("{} bytes", view.size_bytes)),
         ("SDK", sdk),
+        ("Signature", signature(&view.signature)),
     ]);
     text.push_str("\n\nFlows:");
     for flow in &view.manifest.flows {
@@ -51,6 +61,11 @@ fn text(view: &ComponentView) -> String {
             text.push_str(&format!("   type {}", one_line(kind)));
         }
         push_doc(&mut text, checkpoint.doc.as_deref());
+        push_needs(&mut text, checkpoint.needs.as_ref());
+    }
+    if view.manifest.needs.is_some() {
+        text.push_str("\n\nNeeds of flows, and of checkpoints that declare none:");
+        push_needs(&mut text, view.manifest.needs.as_ref());
     }
     text.push_str("\n\nImports:");
     for import in &view.imports {
@@ -59,9 +74,29 @@ fn text(view: &ComponentView) -> String {
     text
 }
 
+fn signature(view: &SignatureView) -> String {
+    if !view.signed_by.is_empty() {
+        let signers = view.signed_by.iter().map(|signer| format!("{} ({})", signer.key_id, signer.trusted_comment));
+        return format!("signed by {}", signers.collect::<Vec<_>>().join(", "));
+    }
+    match (view.problems.first(), view.unknown_keys.as_slice()) {
+        (Some(problem), _) => format!("bad: {problem}"),
+        (None, []) => "none".into(),
+        (None, keys) => format!("of keys that are not trusted here: {}", keys.join(", ")),
+    }
+}
+
 fn push_doc(text: &mut String, doc: Option<&str>) {
     if let Some(line) = doc.and_then(|doc| doc.trim().lines().next()) {
         text.push_str(&format!("\n      {}", one_line(line)));
+    }
+}
+
+fn push_needs(text: &mut String, needs: Option<&Needs>) {
+    if let Some(needs) = needs {
+        let listed = granted(needs);
+        let listed = if listed.is_empty() { "nothing".to_owned() } else { listed };
+        text.push_str(&format!("\n      needs {}", one_line(&listed)));
     }
 }
 

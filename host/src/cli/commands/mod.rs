@@ -6,14 +6,17 @@ mod completions;
 mod doctor;
 mod drive;
 mod executions;
+mod grants;
 mod info;
 mod init;
 mod inspect;
+mod keys;
 mod models;
 mod new;
 mod run;
 mod secrets;
 mod serve;
+mod sign;
 mod status;
 
 use std::process::ExitCode;
@@ -22,6 +25,26 @@ use clap::Subcommand;
 
 use super::context::Context;
 use super::error::CliError;
+use super::isolate::Guests;
+
+pub(super) use run::{detach, in_file, locate};
+
+/// Commands in which guests may run.
+const WITH_GUESTS: [&str; 12] = [
+    "inspect",
+    "run",
+    "serve",
+    "drive",
+    "executions.input",
+    "executions.abort-wait",
+    "executions.resume",
+    "executions.retry",
+    "executions.replay",
+    "executions.verify",
+    "executions.upgrade",
+    // It may load middleware.
+    "model.test",
+];
 
 /// All commands.
 #[derive(Debug, Subcommand)]
@@ -34,8 +57,13 @@ pub(super) enum Command {
     Build(build::BuildCommand),
     /// Say what a component is: flows, checkpoints, imports, digest, size
     Inspect(inspect::InspectCommand),
+    /// Sign a component, so that hosts run it which require that
+    Sign(sign::SignCommand),
+    /// Make keys to sign components with
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Run a flow
-    Run(run::RunCommand),
+    Run(Box<run::RunCommand>),
     /// Look after all executions: drive on whatever was submitted, answered or is due, until stopped
     ///
     /// Flows that only wait stay in memory for a while, and leave when others need the room. How much there is, `flows` and `memory_mib` of
@@ -48,6 +76,9 @@ pub(super) enum Command {
     /// Look at artifacts
     #[command(subcommand)]
     Artifacts(artifacts::ArtifactsCommand),
+    /// See and take back what components were granted for good
+    #[command(subcommand)]
+    Grants(grants::GrantsCommand),
     /// Keep keys and passwords, encrypted, for the requests that the host makes
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
@@ -75,10 +106,13 @@ impl Command {
             Self::New(_) => "new",
             Self::Build(_) => "build",
             Self::Inspect(_) => "inspect",
+            Self::Sign(_) => "sign",
+            Self::Keys(command) => command.name(),
             Self::Run(_) => "run",
             Self::Serve(_) => "serve",
             Self::Executions(command) => command.name(),
             Self::Artifacts(command) => command.name(),
+            Self::Grants(command) => command.name(),
             Self::Secrets(command) => command.name(),
             Self::Model(command) => command.name(),
             Self::Status(_) => "status",
@@ -89,16 +123,37 @@ impl Command {
         }
     }
 
+    /// Whether guests may run in the command. Not in `build`: it starts compilers.
+    pub(super) fn runs_guests(&self) -> bool {
+        WITH_GUESTS.contains(&self.name())
+    }
+
+    /// What the command needs, if guests run in it. Reads the files that it names.
+    pub(super) fn guests(&self) -> Result<Option<Guests>, CliError> {
+        Ok(match self {
+            Self::Inspect(command) => Some(command.guests()),
+            Self::Run(command) => Some(command.guests()?),
+            Self::Serve(_) => Some(Guests { all: true, with_project: true, ..Guests::default() }),
+            Self::Drive(command) => Some(command.guests()),
+            Self::Executions(command) => command.guests()?,
+            Self::Model(_) => Some(Guests { network: true, ..Guests::default() }),
+            _ => None,
+        })
+    }
+
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
         match self {
             Self::Init(command) => command.run(context),
             Self::New(command) => command.run(context),
             Self::Build(command) => command.run(context).await,
             Self::Inspect(command) => command.run(context).await,
+            Self::Sign(command) => command.run(context).await,
+            Self::Keys(command) => command.run(context).await,
             Self::Run(command) => command.run(context).await,
             Self::Serve(command) => command.run(context).await,
             Self::Executions(command) => command.run(context).await,
             Self::Artifacts(command) => command.run(context).await,
+            Self::Grants(command) => command.run(context).await,
             Self::Secrets(command) => command.run(context).await,
             Self::Model(command) => command.run(context).await,
             Self::Status(command) => command.run(context).await,

@@ -6,10 +6,13 @@ use std::process::{Command, ExitCode, Stdio};
 use clap::Args;
 use serde_json::{Map, Value};
 
-use crate::cli::args::{GrantArgs, KeyValue, LimitArgs, argument_value, make_absolute, parse_object};
+use crate::cli::args::{GrantArgs, HostLimitArgs, KeyValue, LimitArgs, argument_value, parse_object};
+use crate::cli::component::admitted;
 use crate::cli::context::Context;
 use crate::cli::drive::{Attach, drive, report};
 use crate::cli::error::CliError;
+use crate::cli::isolate::Guests;
+use crate::cli::needs::settle;
 use crate::engine::{FrozenSpec, Submission, Submitted};
 use crate::ids::ExecutionId;
 use crate::registry::{Target, build_project};
@@ -50,28 +53,38 @@ pub(crate) struct RunCommand {
     grants: GrantArgs,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    host: HostLimitArgs,
 }
 
 impl RunCommand {
+    pub(super) fn guests(&self) -> Result<Guests, CliError> {
+        let input = self.input.as_deref().and_then(|input| input.strip_prefix('@')).map(PathBuf::from);
+        Ok(Guests {
+            target: Some(Target::parse(&self.target)?.path),
+            with_project: true,
+            files: input.into_iter().collect(),
+            grants: self.grants.grants()?,
+            detaches: self.detach,
+            host: self.host,
+            ..Guests::default()
+        })
+    }
+
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
         let target = Target::parse(&self.target)?;
         let (component, folder) = locate(context, &target.path)?;
         let config = context.project(&folder)?;
         let models = context.models(&config)?.known()?.frozen;
         let mut grants = config.grants;
-        make_absolute(&mut grants)?;
+        grants.make_absolute()?;
         grants.extend(self.grants.grants()?);
-        let mut spec = FrozenSpec::new(grants, self.limits.changes().over(config.limits));
-        spec.cache = self.cache.then_some(true).or(self.no_cache.then_some(false));
-        spec.retries = self.retries;
-        spec.models = models;
-
-        let bytes = Target::read(&component)?;
         let arguments = match &self.input {
             Some(input) => parse_object("--input", &read_input(input)?)?,
             None => Map::new(),
         };
-        let service = context.service()?;
+        let service = context.service_for_models(self.host)?;
+        let bytes = admitted(context, &service, &component).await?;
         let view = service.inspect(&bytes).await.map_err(|error| in_file(error.into(), &component))?;
         let flows = &view.manifest.flows;
         let flow = match &target.flow {
@@ -80,12 +93,18 @@ impl RunCommand {
         };
         let schema = flow.map_or(Value::Null, |flow| flow.input.clone());
         let input = with_arguments(arguments, &self.arguments, &schema)?;
+        let settled = settle(context, &service, &view, &folder, self.grants.all_needs(), grants).await?;
+        let mut spec = FrozenSpec::new(settled.grants.clone(), self.limits.changes().over(config.limits));
+        spec.cache = self.cache.then_some(true).or(self.no_cache.then_some(false));
+        spec.retries = self.retries;
+        spec.models = models;
         let (component, input) = (Submitted::Bytes(bytes), Value::Object(input));
         let submission = Submission { component, flow: target.flow, input, spec, tags: self.tags };
         let id = if self.detach { service.submit(submission).await? } else { service.begin(submission).await? };
         context.output.say(&format!("Execution {id}"));
+        settled.remember(context, &service).await?;
         if self.detach {
-            detach(context, &[id])?;
+            detach(context, &[id], self.host)?;
             let view = service.get(id).await?;
             return context.output.item(&view, || id.to_string());
         }
@@ -103,8 +122,12 @@ fn parse_retries(text: &str) -> Result<u32, String> {
 }
 
 /// The component file of a target, and the folder whose configuration counts.
-pub(super) fn locate(context: &Context, path: &Path) -> Result<(PathBuf, PathBuf), CliError> {
+pub(in crate::cli) fn locate(context: &Context, path: &Path) -> Result<(PathBuf, PathBuf), CliError> {
     if path.is_dir() {
+        // Behind the walls nothing can be built; it was before.
+        if let Some(component) = context.plan.as_ref().and_then(|plan| plan.component.clone()) {
+            return Ok((component, path.to_owned()));
+        }
         let built = build_project(path, context.output.is_quiet() || context.output.is_json() || context.global.verbose == 0)?;
         return Ok((built.component, path.to_owned()));
     }
@@ -112,7 +135,7 @@ pub(super) fn locate(context: &Context, path: &Path) -> Result<(PathBuf, PathBuf
 }
 
 /// Names the file in an error about its contents.
-pub(super) fn in_file(mut error: CliError, file: &Path) -> CliError {
+pub(in crate::cli) fn in_file(mut error: CliError, file: &Path) -> CliError {
     let message = std::mem::replace(&mut error.message, format!("cannot use `{}`", file.display()));
     error.causes.insert(0, message);
     error
@@ -142,12 +165,24 @@ pub(super) fn with_arguments(
 }
 
 /// Starts a process of its own that drives executions.
-pub(super) fn detach(context: &Context, ids: &[ExecutionId]) -> Result<(), CliError> {
+pub(in crate::cli) fn detach(context: &Context, ids: &[ExecutionId], limits: HostLimitArgs) -> Result<(), CliError> {
+    if let Some(note) = context.plan.as_ref().and_then(|plan| plan.submitted.as_ref()) {
+        // Whoever waits in front of the walls starts it.
+        let text = ids.iter().map(|id| format!("{id}\n")).collect::<String>();
+        return std::fs::write(note, text).map_err(|error| CliError::new(format!("cannot note what was submitted: {error}")));
+    }
     let program = std::env::current_exe().map_err(|error| CliError::new(format!("this program cannot find itself: {error}")))?;
     let mut command = Command::new(program);
     command.arg("drive").args(ids.iter().map(ToString::to_string)).arg("--home").arg(context.home()?.folder);
     // It may have been this command's flag.
     command.arg("--durability").arg(context.durability()?.mode.as_str());
+    command.arg(format!("--isolate={}", context.isolation()?));
+    if let Some(policy) = context.global.signatures {
+        command.arg("--signatures").arg(policy.as_str());
+    }
+    if let Some(mib) = limits.instances_mib {
+        command.arg("--max-instances-memory").arg(mib.to_string());
+    }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // Ctrl-C in this terminal is not meant for it.
     #[cfg(unix)]

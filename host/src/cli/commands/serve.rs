@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
+use crate::cli::args::HostLimitArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::signals::Asked;
@@ -17,11 +18,13 @@ pub(crate) struct ServeCommand {
     /// How long running checkpoints may take to their end when the host is stopped, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     grace: u64,
+    #[command(flatten)]
+    limits: HostLimitArgs,
 }
 
 impl ServeCommand {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
-        let service = context.service()?;
+        let service = context.service_within(self.limits)?;
         let home = context.home()?.folder;
         context.output.say(&format!("Looking after the executions in {}; Ctrl-C ends it", home.display()));
         if context.output.is_json() {

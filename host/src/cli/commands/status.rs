@@ -28,11 +28,15 @@ pub(super) async fn snapshot(context: &Context) -> Result<Value, CliError> {
     let marker = (home.source == HomeSource::Project).then_some(&home.folder);
     // Where it cannot be told, the warning says why.
     let durability = context.durability().ok();
-    let (mut held, mut models, mut warning) = (Value::Null, Value::Null, None);
-    match context.service() {
+    let (mut held, mut models, mut limits, mut warning) = (Value::Null, Value::Null, Value::Null, None);
+    match context.model_service() {
         Ok(service) => {
             held = told(service.store_summary().await, &mut warning);
             models = told(service.models_summary().await, &mut warning);
+            limits = json!({
+                "instances_mib": service.measures().memory.ceiling.map(|bytes| bytes >> 20),
+                "stack_kib": context.stack()?.kib(),
+            });
         }
         Err(error) => warning = Some(error.chain()),
     }
@@ -52,6 +56,7 @@ pub(super) async fn snapshot(context: &Context) -> Result<Value, CliError> {
         "uses_repo_local_config": marker.is_some(),
         "store": held,
         "models": models,
+        "limits": limits,
         "warning": warning,
     }))
 }

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::kept::{self, UnderWay, Which};
 use super::missing::is_missing;
+use super::places::AttemptPlaces;
 use super::stream::{LiveSpan, LiveStream};
 use super::{failure, place, read, unusable};
 use crate::engine::EngineError;
@@ -21,7 +22,7 @@ use crate::engine::run::Run;
 use crate::ids::CallId;
 use crate::journal::Failure;
 use crate::mutex::lock;
-use crate::sandbox::{ModelSpan, ModelStream, Stop};
+use crate::sandbox::{Grants, ModelSpan, ModelStream, Stop};
 use crate::store::Durability;
 
 /// The model calls of one attempt.
@@ -31,12 +32,15 @@ pub(in crate::engine) struct BodyCalls {
     pub(super) attempt: u32,
     /// The checkpoint's name.
     pub(super) checkpoint: String,
+    /// What it may call.
+    grants: Arc<Grants>,
     /// Artifacts that the attempt saved.
     pub(super) saved: Arc<AtomicU32>,
     pub(super) metadata: Arc<Mutex<Metadata>>,
     pub(super) lines: Arc<LogLines>,
     names: Mutex<CallNames>,
     made: AtomicU32,
+    places: AttemptPlaces,
     missing: Mutex<Option<PlannedCall>>,
     /// Calls that the body let go of, and that are being recorded.
     ending: Mutex<Vec<JoinHandle<()>>>,
@@ -60,8 +64,9 @@ impl BodyCalls {
         metadata: Arc<Mutex<Metadata>>,
         lines: Arc<LogLines>,
     ) -> Self {
-        let (names, made, missing, ending) = Default::default();
-        Self { run, call, attempt, checkpoint, saved, metadata, lines, names, made, missing, ending }
+        let (names, made, places, missing, ending) = Default::default();
+        let grants = run.grants_of(&checkpoint);
+        Self { run, call, attempt, checkpoint, grants, saved, metadata, lines, names, made, places, missing, ending }
     }
 
     /// Records a call whose body let go of it.
@@ -93,7 +98,7 @@ impl BodyCalls {
 
     /// Refuses a call that nobody can answer yet, and that is to wait: the whole attempt waits then.
     async fn is_answerable(&self, gateway: &Gateway, planned: &PlannedCall) -> Result<(), Failure> {
-        if !self.run.waits_for(planned) {
+        if !self.run.waits_for(planned, &self.grants) {
             return Ok(());
         }
         match gateway.is_ready(planned).await {
@@ -106,12 +111,17 @@ impl BodyCalls {
         }
     }
 
+    /// What a call comes to that the code does not declare.
+    fn undeclared(&self, prepared: &Prepared) -> Option<Failure> {
+        prepared.planned.selected().and_then(|model| place::undeclared(&self.grants, model))
+    }
+
     /// Names and plans a call that is made. It leaves two artifacts at most.
     async fn prepare(&self, request: &Value) -> Result<Prepared, Failure> {
         artifacts::check_count(self.saved.load(Ordering::Relaxed))?;
         let mut prepared = self.planned(request, true).await?;
         prepared.which.ordinal = self.made.fetch_add(1, Ordering::Relaxed);
-        prepared.place = place::of(&self.run, prepared.which, &self.checkpoint);
+        prepared.place = place::of(&self.run, prepared.which, &self.checkpoint, &self.grants);
         Ok(prepared)
     }
 
@@ -129,7 +139,7 @@ impl BodyCalls {
         let planned = self.run.plan_model(&gateway, request, name)?;
         let ordinal = self.made.load(Ordering::Relaxed);
         let which = Which { call: self.call, attempt: self.attempt, ordinal };
-        let place = place::of(&self.run, which, &self.checkpoint);
+        let place = place::of(&self.run, which, &self.checkpoint, &self.grants);
         Ok(Prepared { gateway, planned, place, which })
     }
 
@@ -145,6 +155,9 @@ impl BodyCalls {
             Ok(prepared) => prepared,
             Err(failure) => return Ok(Err(failure)),
         };
+        if let Some(failure) = self.undeclared(&prepared) {
+            return Ok(Err(failure));
+        }
         if let Err(failure) = self.is_answerable(&prepared.gateway, &prepared.planned).await {
             return Ok(Err(failure));
         }
@@ -159,7 +172,7 @@ impl BodyCalls {
         kept::artifacts(&self.run, which, first, &record).await?;
         let entries = kept::metadata(&record).into_iter().collect();
         lock(&self.metadata).record(entries);
-        let step = Step { model_calls: vec![kept::row(&self.run, which, &record)], ..Step::default() };
+        let step = Step { model_calls: vec![kept::row(&self.run, which, &record, &self.grants)], ..Step::default() };
         self.run.recorder.cork(step, Durability::Relaxed)?;
         Ok(match record.outcome {
             Ok(answer) => Ok(serde_json::to_string(&answer).map_err(|error| EngineError::state(format!("an answer: {error}")))?),
@@ -172,6 +185,7 @@ impl BodyCalls {
             Ok(prepared) => prepared,
             Err(failure) => return Ok(Err(failure)),
         };
+        let _host = self.places.for_call(self.run.engine.model_calls()).await?;
         let under_way = UnderWay::new(&self.run, which, planned.name());
         let record = gateway.complete(planned, place).await;
         under_way.ended();
@@ -186,8 +200,9 @@ impl BodyCalls {
             Ok(prepared) => prepared,
             Err(failure) => return Ok(Err(failure)),
         };
+        let host = self.places.for_stream(self.run.engine.model_calls()).await?;
         match gateway.stream(planned, place).await {
-            Ok(stream) => Ok(Ok(Box::new(LiveStream::new(self.clone(), which, stream)))),
+            Ok(stream) => Ok(Ok(Box::new(LiveStream::new(self.clone(), which, stream, host)))),
             Err(record) => {
                 let kept = self.keep(which, *record).await?;
                 let unknown = || {
@@ -203,12 +218,16 @@ impl BodyCalls {
     }
 
     pub(in crate::engine) async fn check(&self, request: &Value) -> Result<(), Failure> {
-        let Prepared { gateway, planned, place, .. } = self.look(request).await?;
+        let prepared = self.look(request).await?;
+        self.undeclared(&prepared).map_or(Ok(()), Err)?;
+        let Prepared { gateway, planned, place, .. } = prepared;
         gateway.check(&planned, &place).await.map_err(failure)
     }
 
     pub(in crate::engine) async fn preview(&self, request: &Value) -> Result<String, Failure> {
-        let Prepared { gateway, planned, place, .. } = self.look(request).await?;
+        let prepared = self.look(request).await?;
+        self.undeclared(&prepared).map_or(Ok(()), Err)?;
+        let Prepared { gateway, planned, place, .. } = prepared;
         gateway.preview(&planned, &place).await.map(|preview| preview.to_string()).map_err(failure)
     }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use kitaru_llm::gateway::{AfterCrash, CallRequest, Gateway, PlannedCall};
-use kitaru_llm::models::CallName;
+use kitaru_llm::models::{CallName, FrozenModels};
 use serde_json::Value;
 
 use super::kept::{self, UnderWay, Which};
 use super::missing::{Stands, Waited};
-use super::{Models, failure, missing, place, read, unusable};
+use super::{Models, failure, missing, place, places, read, unusable};
 use crate::engine::EngineError;
 use crate::engine::call::Call;
 use crate::engine::calls::Ended;
@@ -52,7 +52,10 @@ impl Run {
             Ok(planned) => planned,
             Err(failure) => return self.refuse_model(index, attempt, failure).await,
         };
-        let planned = if self.waits_for(&planned) {
+        if let Some(failure) = planned.selected().and_then(|model| place::undeclared(self.scopes.flow(), model)) {
+            return self.refuse_model(index, attempt, failure).await;
+        }
+        let planned = if self.waits_for(&planned, self.scopes.flow()) {
             match missing::wait_for_model(self, gateway, &call, planned, Stands::ForCall, attempt).await? {
                 Waited::Ready(planned) => *planned,
                 Waited::Ended(ended) => return Ok(ended),
@@ -61,6 +64,7 @@ impl Run {
             planned
         };
         let _place = self.places.clone().acquire_owned().await.map_err(|_| EngineError::state("the host is stopping"))?;
+        let _host = places::free(self.engine.model_calls()).await?;
         if self.is_stopping() {
             return Err(Stop::Engine(Box::new(Suspended::Stopping)));
         }
@@ -70,7 +74,9 @@ impl Run {
 
     /// What a request means with the models of this execution.
     pub(super) fn plan_model(&self, gateway: &Gateway, request: CallRequest, name: CallName) -> Result<PlannedCall, Failure> {
-        let models = self.engine.models.as_ref().map_or_else(Default::default, |models| models.of(&self.spec.models));
+        let models =
+            self.engine.models.as_ref().map_or_else(|| Ok(FrozenModels::default()), |models| models.of(&self.spec.models));
+        let models = models.map_err(|error| unusable(&error))?;
         gateway.plan(request, name, &models).map_err(failure)
     }
 
@@ -99,12 +105,12 @@ impl Run {
         self.recorder.settle().await?;
         self.tell(|| Event::Running { execution: id.execution, index: id.index, invocation: invocation.clone(), attempt });
         let which = Which { call: id, attempt, ordinal: 0 };
-        let place = place::of(self, which, invocation);
+        let place = place::of(self, which, invocation, self.scopes.flow());
         let under_way = UnderWay::new(self, which, planned.name());
         let record = gateway.complete(planned, place).await;
         under_way.ended();
         kept::artifacts(self, which, 0, &record).await?;
-        let (metadata, row) = (kept::metadata(&record), kept::row(self, which, &record));
+        let (metadata, row) = (kept::metadata(&record), kept::row(self, which, &record, self.scopes.flow()));
         let outcome = match record.outcome {
             Ok(answer) => {
                 let text = serde_json::to_string(&answer).map_err(|error| EngineError::state(format!("an answer: {error}")))?;

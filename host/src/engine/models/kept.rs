@@ -12,6 +12,7 @@ use crate::engine::EngineError;
 use crate::engine::recorder::Step;
 use crate::engine::run::Run;
 use crate::ids::CallId;
+use crate::sandbox::Grants;
 use crate::store::{ArtifactRow, Durability, ModelCallRow, put_bytes};
 
 /// Which call of which attempt.
@@ -88,7 +89,7 @@ impl Drop for UnderWay<'_> {
 }
 
 /// The call's record.
-pub(super) fn row(run: &Run, which: Which, record: &CallRecord) -> ModelCallRow {
+pub(super) fn row(run: &Run, which: Which, record: &CallRecord, grants: &Grants) -> ModelCallRow {
     let at = Timestamp::from_micros(record.ended_at.as_micros());
     let mut events = String::new();
     for event in &record.events {
@@ -97,7 +98,7 @@ pub(super) fn row(run: &Run, which: Which, record: &CallRecord) -> ModelCallRow 
         events.push('\n');
     }
     // What a body says that it spent by itself is its own word: without a grant it must not use up the budgets of others.
-    let granted = record.selected.as_ref().is_some_and(|model| place::is_granted(&run.spec.grants, model));
+    let granted = record.selected.as_ref().is_some_and(|model| place::is_granted(grants, model));
     ModelCallRow {
         usage: Value::Array(record.usage.iter().map(UsageRecord::to_json).collect()).to_string(),
         events,

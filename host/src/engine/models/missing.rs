@@ -2,27 +2,30 @@
 //! answers in a model's place.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kitaru_llm::gateway::{CallFailure, Gateway, PlannedCall};
-use kitaru_llm::models::OnMissing;
 use serde_json::{Value, json};
 
 use super::place;
+use crate::engine::EngineError;
 use crate::engine::call::Call;
 use crate::engine::calls::Ended;
 use crate::engine::events::Event;
-use crate::engine::journals::read_journal;
 use crate::engine::question;
 use crate::engine::recorder::Step;
 use crate::engine::run::Run;
-use crate::engine::{Engine, EngineError};
+use crate::engine::seats::PUT_OFF;
 use crate::ids::CallId;
-use crate::journal::{AttemptStatus, CallRecord, Failure, Outcome};
-use crate::sandbox::Stop;
-use crate::store::{Durability, ExecutionFilter, NewWait, Page, Resolution, Status, StoreError, WaitRow};
+use crate::journal::{AttemptStatus, CallRecord, Failure, Origin, Outcome};
+use crate::sandbox::{Grants, Stop};
+use crate::store::{Durability, MISSING_MODEL, NewWait, Resolution, StoreError, WaitRow};
 
-/// What the question's metadata says, and nothing else does.
-const MARK: &str = "missing_model";
+/// How long the runner that has no model stays with the execution: another process may have one, and can take it up only when it is left.
+const STAY: Duration = Duration::ZERO;
+/// The kind of an attempt's failure that is none: it found no model, and waited for one. No guest can say so, since its own failures have another
+/// origin.
+const WAITED: &str = "missing-model";
 
 /// Kinds of failure that a model or a key mends.
 const MISSING: [&str; 2] = [CallFailure::NOT_CONFIGURED, CallFailure::CREDENTIALS];
@@ -62,26 +65,25 @@ impl Stands {
 impl Run {
     /// Whether a call that nobody can answer waits until somebody can.
     pub(in crate::engine) fn waits_for_models(&self) -> bool {
-        self.engine.waits_for_models() && !self.spec.grants.llm.is_empty()
+        self.engine.waits_for_models() && self.spec.grants.names_models()
     }
 
-    /// The same for this call: what is not granted fails at once, whatever else is missing.
-    pub(super) fn waits_for(&self, planned: &PlannedCall) -> bool {
-        let granted = planned.selected().is_none_or(|model| place::is_granted(&self.spec.grants, model));
+    /// The same for this call of a scope with `grants`: what is not granted fails at once, whatever else is missing.
+    pub(super) fn waits_for(&self, planned: &PlannedCall, grants: &Grants) -> bool {
+        let granted = planned.selected().is_none_or(|model| place::is_granted(grants, model));
         granted && self.waits_for_models()
     }
 
-    /// Failed attempts of a checkpoint call; those do not count that found no model and waited for one.
+    /// Failed attempts of a checkpoint call; those do not count that found no model and waited for one, or that made room for others.
     pub(in crate::engine) fn failed_attempts(&self, record: &CallRecord) -> u32 {
-        let failed = record.failed_attempts();
-        if !self.waits_for_models() {
-            return failed;
-        }
-        let waited = record.attempts.iter().filter(|attempt| match &attempt.status {
-            AttemptStatus::Failed(failure) => MISSING.contains(&failure.kind.as_str()),
+        // No guest can say so: its failures have another origin.
+        let passed = record.attempts.iter().filter(|attempt| match &attempt.status {
+            AttemptStatus::Failed(failure) => {
+                failure.origin == Origin::Runtime && [WAITED, PUT_OFF].contains(&failure.kind.as_str())
+            }
             _ => false,
         });
-        failed.saturating_sub(u32::try_from(waited.count()).unwrap_or(u32::MAX))
+        record.failed_attempts().saturating_sub(u32::try_from(passed.count()).unwrap_or(u32::MAX))
     }
 
     /// A checkpoint call ends by itself: nobody needs to answer for it, if somebody was asked.
@@ -121,6 +123,21 @@ impl Run {
     }
 }
 
+/// The failure of an attempt that found no model and waits for one, as it is journaled: what the body made of that says nothing of what it waits for.
+pub(in crate::engine) fn waited(failure: &Failure) -> Failure {
+    let details = json!({ "kind": failure.kind, "origin": failure.origin.as_str() }).to_string();
+    Failure { details: Some(details), call_index: failure.call_index, ..Failure::runtime(WAITED, failure.message.clone()) }
+}
+
+/// What the question's metadata says: which model is missing, and what the call asked for, by which any process finds out whether it has it.
+fn metadata_of(planned: &PlannedCall) -> Value {
+    json!({
+        MISSING_MODEL: true,
+        "model": planned.selected().map(|model| &model.resolved_model),
+        "requested_model": planned.request().model,
+    })
+}
+
 /// What waiting for a model came to.
 pub(super) enum Waited {
     /// The call can be made, as it is planned now; or nobody else's coming helps.
@@ -154,13 +171,13 @@ pub(super) async fn wait_for_model(
             name: call.descriptor.invocation.clone(),
             question: Some(format!("{} {}", missing.message, stands.advice())),
             schema: Some(stands.schema().to_string()),
-            metadata: Some(json!({ MARK: true, "model": planned.selected().map(|model| &model.resolved_model) }).to_string()),
+            metadata: Some(metadata_of(&planned).to_string()),
             deadline: None,
             default: None,
         };
         // One that was put off stands for a look, and was looked at.
         let is_same = |wait: &WaitRow| is_marked(wait) && wait.resolution != Some(Resolution::Expired);
-        let resolution = question::put(run, question, is_same).await?;
+        let resolution = question::put(run, question, STAY, is_same).await?;
         if resolution == Resolution::Expired {
             run.calls.unpark(&run.recorder, id.index, Step::default(), Durability::Full)?;
             // Another model may be meant by now.
@@ -224,54 +241,5 @@ async fn put_off(run: &Run, index: u32) -> Result<bool, EngineError> {
 /// Whether a question stands for a model that is missing: nobody has to answer it.
 pub(in crate::engine) fn is_marked(wait: &WaitRow) -> bool {
     let metadata = wait.wait.metadata.as_ref().and_then(|text| serde_json::from_str::<Value>(text).ok());
-    metadata.is_some_and(|metadata| metadata.get(MARK) == Some(&Value::Bool(true)))
-}
-
-impl Engine {
-    /// Whether calls that nobody can answer wait until somebody can.
-    pub(in crate::engine) fn waits_for_models(&self) -> bool {
-        self.models.as_ref().is_some_and(|models| models.on_missing() == OnMissing::Pending)
-    }
-
-    /// A model or a key may be there that was missing: calls that wait for one look again. How many there were.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn models_changed(&self) -> Result<u64, EngineError> {
-        let mut told = 0;
-        let mut before = None;
-        loop {
-            let filter = ExecutionFilter { statuses: vec![Status::Waiting], before, ..ExecutionFilter::default() };
-            let page = self.store.list(&filter, Page { offset: 0, limit: 256 }).await?;
-            let Some(last) = page.last() else { return Ok(told) };
-            before = Some(last.position);
-            for row in &page {
-                told += self.look_again(row.new.id).await?;
-            }
-        }
-    }
-
-    async fn look_again(&self, id: crate::ids::ExecutionId) -> Result<u64, EngineError> {
-        let mut told = 0;
-        let waits = self.store.waits(id).await?;
-        let mut marked: Vec<WaitRow> = waits.into_iter().filter(|wait| wait.resolution.is_none() && is_marked(wait)).collect();
-        if marked.is_empty() {
-            return Ok(0);
-        }
-        // A flow may write the same into the metadata of a question of its own, and that is left alone. One that cannot be read keeps nobody else.
-        let Ok(journal) = read_journal(self.store.as_ref(), id).await else { return Ok(0) };
-        marked.retain(|wait| journal.history.call(wait.id.index).is_some_and(|record| record.descriptor.kind.is_checkpoint()));
-        for wait in marked {
-            match self.store.resolve(wait.id, Some(wait.entered_at), Resolution::Expired, self.clock.now()).await {
-                Ok(()) => told += 1,
-                // Somebody was quicker.
-                Err(StoreError::NotFound { .. } | StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if told > 0 {
-            self.tell_of(id).await;
-        }
-        Ok(told)
-    }
+    metadata.is_some_and(|metadata| metadata.get(MISSING_MODEL) == Some(&Value::Bool(true)))
 }

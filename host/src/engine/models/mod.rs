@@ -6,10 +6,13 @@
 
 mod body;
 mod durable;
+mod given;
 mod kept;
+mod looking;
 mod missing;
 mod names;
 mod place;
+mod places;
 mod reused;
 mod secrets;
 mod stream;
@@ -20,7 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use body::BodyCalls;
-pub(super) use missing::is_marked;
+pub(super) use looking::{LEFT_TO_OTHERS, Looked};
+pub(super) use missing::{is_marked, waited};
 pub(super) use names::{CHECKPOINT_TYPE, ModelNames};
 pub(super) use reused::{Reuse, reused};
 
@@ -45,8 +49,11 @@ pub type LoadedMiddleware = Result<Vec<MiddlewareComponent>, Arc<dyn std::error:
 /// Loads middleware when the first model is called.
 pub type LoadMiddleware = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = LoadedMiddleware> + Send>> + Send + Sync>;
 
-/// What models mean now, for executions that were created when nothing was configured.
-pub type ModelsNow = Arc<dyn Fn() -> FrozenModels + Send + Sync>;
+/// What models mean now, for executions that were created when nothing was configured; or why that cannot be told.
+pub type ModelsNow = Arc<dyn Fn() -> Result<FrozenModels, Arc<dyn std::error::Error + Send + Sync>> + Send + Sync>;
+
+/// The kind of a call that cannot be made because middleware could not be loaded: nothing goes past it.
+const MIDDLEWARE: &str = "middleware";
 
 /// The models of a host.
 pub(super) struct Models {
@@ -85,9 +92,9 @@ impl Models {
     }
 
     /// What models mean for an execution: what was frozen, if that is anything.
-    fn of(&self, frozen: &FrozenModels) -> FrozenModels {
+    fn of(&self, frozen: &FrozenModels) -> Result<FrozenModels, EngineError> {
         let nothing = frozen.registry.aliases.is_empty() && frozen.registry.default.is_none() && frozen.default_model.is_none();
-        if nothing { (self.now)() } else { frozen.clone() }
+        if nothing { (self.now)().map_err(EngineError::Aliases) } else { Ok(frozen.clone()) }
     }
 }
 
@@ -138,8 +145,17 @@ impl Engine {
 
 /// What a call comes to where there is nothing to call models with.
 fn unusable(error: &EngineError) -> Failure {
-    let cause = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
-    Failure::runtime(CallFailure::NOT_CONFIGURED, format!("{error}{cause}"))
+    let kind = match error {
+        EngineError::Middleware(_) => MIDDLEWARE,
+        _ => CallFailure::NOT_CONFIGURED,
+    };
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(source) = cause {
+        message.push_str(&format!(": {source}"));
+        cause = source.source();
+    }
+    Failure::runtime(kind, message)
 }
 
 /// A request, as a guest wrote it.

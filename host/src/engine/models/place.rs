@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use kitaru_llm::gateway::{CallPlace, PlaceOfCheckpoint};
+use kitaru_llm::gateway::{CallFailure, CallPlace, PlaceOfCheckpoint};
 use kitaru_llm::models::{Alias, SelectedModel};
 use uuid::Uuid;
 
 use super::kept::Which;
 use crate::engine::run::Run;
 use crate::ids::derived_uuid;
+use crate::journal::Failure;
 use crate::sandbox::Grants;
 
 /// Where a call is made.
-pub(super) fn of(run: &Run, which: Which, checkpoint: &str) -> CallPlace {
-    let grants = run.spec.grants.clone();
+pub(super) fn of(run: &Run, which: Which, checkpoint: &str, grants: &Arc<Grants>) -> CallPlace {
+    let grants = grants.clone();
     let allowed = move |model: &SelectedModel| is_granted(&grants, model);
     CallPlace {
         execution: Some(which.call.execution.to_string()),
@@ -29,7 +30,22 @@ pub(super) fn of(run: &Run, which: Which, checkpoint: &str) -> CallPlace {
 
 /// Whether a model may be called.
 pub(super) fn is_granted(grants: &Grants, model: &SelectedModel) -> bool {
-    grants.covers_model(model.alias.as_ref().map(Alias::as_str), &model.resolved_model)
+    grants.covers_model(alias(model), &model.resolved_model)
+}
+
+/// What a call of a model comes to that the code does not declare: no grant lets it be made. None where it is declared, or nothing is.
+pub(super) fn undeclared(grants: &Grants, model: &SelectedModel) -> Option<Failure> {
+    if grants.narrowed.covers_model(alias(model), &model.resolved_model) {
+        return None;
+    }
+    let (asked, resolved) = (&model.requested_model, &model.resolved_model);
+    let shown = if asked == resolved { format!("`{asked}`") } else { format!("`{asked}` ({resolved})") };
+    let message = format!("the code does not declare that it needs the model {shown}, so no grant lets it call that");
+    Some(Failure::runtime(CallFailure::CAPABILITY, message))
+}
+
+fn alias(model: &SelectedModel) -> Option<&str> {
+    model.alias.as_ref().map(Alias::as_str)
 }
 
 /// The event of a model call of an attempt.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::body::BodyCalls;
 use super::failure;
 use super::kept::Which;
+use super::places::CallPlace;
 use crate::journal::Failure;
 use crate::sandbox::{ModelSpan, ModelStream, Stop};
 
@@ -20,11 +21,13 @@ pub(super) struct LiveStream {
     calls: Arc<BodyCalls>,
     which: Which,
     stream: Option<CallStream>,
+    /// Its place in the host.
+    _host: CallPlace,
 }
 
 impl LiveStream {
-    pub(super) fn new(calls: Arc<BodyCalls>, which: Which, stream: CallStream) -> Self {
-        Self { calls, which, stream: Some(stream) }
+    pub(super) fn new(calls: Arc<BodyCalls>, which: Which, stream: CallStream, host: CallPlace) -> Self {
+        Self { calls, which, stream: Some(stream), _host: host }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `kitaru:flow/artifacts`.
 
-use super::{answer, json};
+use super::{answer, check_json};
 use crate::journal::Failure;
 use crate::sandbox::bindings::kitaru::flow::artifacts::{Blob, Host, Value};
 use crate::sandbox::bindings::kitaru::flow::types;
@@ -38,11 +38,11 @@ impl Host for HostState {
     }
 }
 
-fn decode(limits: &Limits, value: Value) -> Result<ArtifactValue, Failure> {
+pub(super) fn decode(limits: &Limits, value: Value) -> Result<ArtifactValue, Failure> {
     match value {
         Value::Json(text) => {
             limits.check_artifact(text.len())?;
-            json("the artifact", &text)?;
+            check_json("the artifact", &text)?;
             Ok(ArtifactValue::Json(text))
         }
         Value::Blob(Blob { media_type, bytes }) => {

@@ -84,8 +84,12 @@ impl HostState {
     pub(super) fn flow_goes_on(&mut self, stretch: Stretch) {
         let made = if let Port::Flow(port) = &self.port { port.made() } else { stretch.made };
         let now = Instant::now();
-        self.deadline =
-            if made > stretch.made { now + self.limits.flow_time() } else { self.deadline + now.duration_since(stretch.called) };
+        if made > stretch.made {
+            self.limiter.take_waited();
+            (self.deadline, self.is_new_stretch) = (now + self.limits.flow_time(), true);
+        } else {
+            self.deadline += now.duration_since(stretch.called);
+        }
     }
 }
 

@@ -51,9 +51,9 @@ fn out_of_scope(scope: Scope, outside: &'static str) -> &'static str {
     }
 }
 
-fn decode(limits: &Limits, name: String, input: &str, options: Options) -> Result<CheckpointRequest, Failure> {
+pub(super) fn decode(limits: &Limits, name: String, input: &str, options: Options) -> Result<CheckpointRequest, Failure> {
     limits.check_value("the checkpoint's input", input.len())?;
-    let input = json("the checkpoint's input", input)?;
+    let input = json(limits, "the checkpoint's input", input)?;
     if !input.is_object() {
         return Err(Failure::usage("the checkpoint's input must be a JSON object of named arguments"));
     }

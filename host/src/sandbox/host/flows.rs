@@ -40,9 +40,9 @@ impl Host for HostState {
     }
 }
 
-fn decode(limits: &Limits, request: Request) -> Result<ChildRequest, Failure> {
+pub(super) fn decode(limits: &Limits, request: Request) -> Result<ChildRequest, Failure> {
     limits.check_value("the flow's input", request.input.len())?;
-    let input = json("the flow's input", &request.input)?;
+    let input = json(limits, "the flow's input", &request.input)?;
     if !input.is_object() {
         return Err(Failure::usage("the flow's input must be a JSON object of named arguments"));
     }

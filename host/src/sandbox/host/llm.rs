@@ -141,7 +141,7 @@ impl HostAnswerStream for HostState {
 impl HostSpan for HostState {
     async fn end(&mut self, span: Resource<OpenSpan>, response: String) -> wasmtime::Result<Result<(), types::Failure>> {
         let checked = self.limits.check_value("the model's response", response.len());
-        let response = match checked.and_then(|()| json("the model's response", &response)) {
+        let response = match checked.and_then(|()| json(&self.limits, "the model's response", &response)) {
             Ok(response) => response,
             Err(failure) => return Ok(Err(failure.into())),
         };
@@ -188,7 +188,7 @@ impl HostState {
 }
 
 /// The pieces of a recorded answer, the last one first.
-fn pieces_of(whole: &str) -> Vec<String> {
+pub(super) fn pieces_of(whole: &str) -> Vec<String> {
     // What a replay or a person gave in place of an answer may be a text alone.
     let (text, lengths) = match serde_json::from_str::<Value>(whole) {
         Ok(Value::String(text)) => (text, Vec::new()),
@@ -213,9 +213,9 @@ fn pieces_of(whole: &str) -> Vec<String> {
     pieces
 }
 
-fn decode(limits: &Limits, request: &str) -> Result<Value, Failure> {
+pub(super) fn decode(limits: &Limits, request: &str) -> Result<Value, Failure> {
     limits.check_value("the model's request", request.len())?;
-    let request = json("the model's request", request)?;
+    let request = json(limits, "the model's request", request)?;
     if !request.is_object() {
         return Err(Failure::usage("the model's request must be a JSON object"));
     }

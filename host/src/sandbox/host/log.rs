@@ -9,11 +9,12 @@ use crate::sandbox::state::{HostState, Port};
 impl Host for HostState {
     async fn record(&mut self, entries: Vec<(String, String)>) -> wasmtime::Result<Result<(), types::Failure>> {
         let bytes = entries.iter().map(|(key, value)| key.len() + value.len()).sum();
-        self.budget.take(bytes)?;
+        // An entry costs the host more than its text, and a call without any costs its time.
+        self.budget.take_lines(entries.len().max(1), bytes)?;
         let decoded: Result<Vec<_>, Failure> = self.limits.check_value("the metadata", bytes).and_then(|()| {
             entries
                 .into_iter()
-                .map(|(key, text)| json(&format!("the metadata `{key}`"), &text).map(|value| (key, value)))
+                .map(|(key, text)| json(&self.limits, &format!("the metadata `{key}`"), &text).map(|value| (key, value)))
                 .collect()
         });
         let entries = match decoded {

@@ -7,11 +7,12 @@ use wasmtime_wasi::p2::bindings::sockets::network::{self, ErrorCode, IpAddress, 
 use wasmtime_wasi::p2::{DynPollable, SocketError};
 use wasmtime_wasi::sockets::WasiSocketsView as _;
 
+use crate::sandbox::AccessKind;
 use crate::sandbox::state::HostState;
 
-struct Lookup<'a>(&'a mut HostState);
+pub(super) struct Lookup<'a>(pub(super) &'a mut HostState);
 
-struct HasLookup;
+pub(super) struct HasLookup;
 
 /// Names that one instance may look up at a time.
 const LOOKUPS: usize = 16;
@@ -55,6 +56,9 @@ impl Host for Lookup<'_> {
         // Each occupies a thread of the host for as long as the resolver takes.
         if self.0.lookups.len() >= LOOKUPS {
             return Err(ErrorCode::TemporaryResolverFailure.into());
+        }
+        if !grants.is_empty() {
+            self.0.audit.used(AccessKind::Net, &name);
         }
         let stream = self.0.sockets().resolve_addresses(network, name)?;
         self.0.lookups.insert(stream.rep(), grants);

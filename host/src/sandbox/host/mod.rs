@@ -5,13 +5,21 @@ mod calls;
 mod checkpoint;
 mod clocks;
 mod execution;
+mod files;
 mod flows;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+mod json;
 mod llm;
 mod log;
 mod lookup;
 mod random;
+mod requests;
+mod secrets;
+mod sockets;
 mod wait;
 
+use json::{check_json, json};
 use wasmtime::component::{HasSelf, Linker};
 
 use super::bindings::Flow;
@@ -26,15 +34,17 @@ pub(super) fn add_to_linker(linker: &mut Linker<HostState>) -> wasmtime::Result<
     Flow::add_to_linker::<_, HasSelf<HostState>>(linker, |state| state)
 }
 
-/// Links WASI, with our own clock, name lookup and random numbers.
+/// Links WASI, with our own clock, files, name lookup, sockets, requests and random numbers.
 pub(super) fn add_wasi_to_linker(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     linker.allow_shadowing(true);
     clocks::add_to_linker(linker)?;
+    files::add_to_linker(linker)?;
     lookup::add_to_linker(linker)?;
+    sockets::add_to_linker(linker)?;
     random::add_to_linker(linker)?;
     linker.allow_shadowing(false);
-    Ok(())
+    requests::add_to_linker(linker)
 }
 
 impl types::Host for HostState {}
@@ -49,11 +59,6 @@ fn answer<T, U>(
         Ok(Err(failure)) => Ok(Err(failure.into())),
         Err(stop) => Err(stop.into()),
     }
-}
-
-/// Reads JSON text that a guest handed over.
-fn json(what: &str, text: &str) -> Result<serde_json::Value, Failure> {
-    serde_json::from_str(text).map_err(|error| Failure::usage(format!("{what} is not JSON: {error}")))
 }
 
 impl From<Failure> for types::Failure {

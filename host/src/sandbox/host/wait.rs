@@ -77,20 +77,20 @@ fn out_of_scope(scope: Scope, function: &str) -> String {
     }
 }
 
-fn decode(limits: &Limits, request: Request) -> Result<WaitRequest, Failure> {
+pub(super) fn decode(limits: &Limits, request: Request) -> Result<WaitRequest, Failure> {
     let texts = [&request.name, &request.question, &request.schema, &request.metadata, &request.default];
     limits.check_value("the wait", texts.into_iter().flatten().map(String::len).sum())?;
-    let schema = request.schema.map(|text| json("the wait's schema", &text)).transpose()?;
+    let schema = request.schema.map(|text| json(limits, "the wait's schema", &text)).transpose()?;
     if let Some(schema) = &schema
         && !(schema.is_object() || schema.is_boolean())
     {
         return Err(Failure::usage("the wait's schema must be a JSON Schema: an object, true or false"));
     }
-    let metadata = request.metadata.map(|text| json("the wait's metadata", &text)).transpose()?;
+    let metadata = request.metadata.map(|text| json(limits, "the wait's metadata", &text)).transpose()?;
     if metadata.as_ref().is_some_and(|metadata| !metadata.is_object()) {
         return Err(Failure::usage("the wait's metadata must be a JSON object"));
     }
-    let default = request.default.map(|text| json("the wait's default", &text)).transpose()?;
+    let default = request.default.map(|text| json(limits, "the wait's default", &text)).transpose()?;
     if default.is_some() && request.deadline_milliseconds.is_none() {
         return Err(Failure::usage("a wait with a default answer needs a deadline"));
     }

@@ -175,6 +175,14 @@ impl Sanitizer<RawRequest> for Placed {
     }
 }
 
+/// What it would leave of a reason, nobody can ask it: where it is to keep something out of the record, reasons are left out.
+#[async_trait]
+impl Sanitizer<String> for Placed {
+    async fn sanitize(&self, call: &Arc<CallInfo>, reason: String) -> Result<Option<String>, Cause> {
+        Ok(Some(reason).filter(|_| self.told(call).is_none()))
+    }
+}
+
 #[async_trait]
 impl Sanitizer<Value> for Placed {
     async fn sanitize(&self, call: &Arc<CallInfo>, response: Value) -> Result<Option<Value>, Cause> {

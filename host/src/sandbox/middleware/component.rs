@@ -142,6 +142,13 @@ impl MiddlewareComponent {
         })
     }
 
+    /// What tells it from another that has its name: its own version, its bytes, and its configuration. Recorded with each call that it governs.
+    pub(super) fn version(&self) -> String {
+        let policy = self.policy();
+        let text = |key: &str| policy.get(key).and_then(Value::as_str).unwrap_or_default();
+        format!("{} sha256:{} config sha256:{}", text("version"), text("component"), text("config_sha256"))
+    }
+
     pub(super) fn breaks_chain(&self) -> bool {
         self.inner.manifest.break_chain
     }

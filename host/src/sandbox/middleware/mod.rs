@@ -13,6 +13,9 @@ mod bindings;
 mod component;
 mod error;
 mod events;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod imports;
 mod manifest;
 mod one_use;

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use super::adapters::{NoStreams, Placed};
 use super::component::MiddlewareComponent;
-use super::events::{EventQueue, Sending};
+use super::events::{EventQueue, FlowsOfScopes, Sending};
 use super::manifest::{StreamedCalls, Surface};
 
 /// Tells the flow that an event is of, where it is of one.
@@ -123,8 +123,16 @@ impl MiddlewareComponent {
         surface: Surface,
         queue: Option<&EventQueue>,
     ) -> Result<(), RegistryError> {
-        let Hooks { guardrails, request_intercepts, request_sanitizers, response_sanitizers, execution_intercepts } = &to.llm;
-        let registration = || Registration::new(self.name(), self.priority()).time_limit(self.timeout());
+        let Hooks {
+            guardrails,
+            request_intercepts,
+            request_sanitizers,
+            response_sanitizers,
+            reason_sanitizers,
+            execution_intercepts,
+        } = &to.llm;
+        let version = self.version();
+        let registration = || Registration::new(self.name(), self.priority()).version(&version).time_limit(self.timeout());
         let placed = || Placed { component: self.clone(), context: placement.context.clone() };
         match surface {
             Surface::Check => guardrails.register(registration(), Arc::new(placed())),
@@ -132,8 +140,22 @@ impl MiddlewareComponent {
                 request_intercepts.register(registration().break_chain(), Arc::new(placed()))
             }
             Surface::Rewrite => request_intercepts.register(registration(), Arc::new(placed())),
-            Surface::SanitizeRequest => request_sanitizers.register(registration(), Arc::new(placed())),
-            Surface::SanitizeResponse => response_sanitizers.register(registration(), Arc::new(placed())),
+            Surface::SanitizeRequest => {
+                request_sanitizers.register(registration(), Arc::new(placed()))?;
+                reason_sanitizers.register(registration(), Arc::new(placed())).inspect_err(|_| {
+                    request_sanitizers.deregister(self.name());
+                })
+            }
+            // Once is enough for what both surfaces do with a reason.
+            Surface::SanitizeResponse if self.surfaces().contains(&Surface::SanitizeRequest) => {
+                response_sanitizers.register(registration(), Arc::new(placed()))
+            }
+            Surface::SanitizeResponse => {
+                response_sanitizers.register(registration(), Arc::new(placed()))?;
+                reason_sanitizers.register(registration(), Arc::new(placed())).inspect_err(|_| {
+                    response_sanitizers.deregister(self.name());
+                })
+            }
             Surface::Execute => {
                 execution_intercepts.register(registration(), Arc::new(placed()))?;
                 let streams = match self.streams() {
@@ -147,7 +169,8 @@ impl MiddlewareComponent {
             Surface::OnEvent => match queue {
                 Some(queue) => {
                     let flow_of = placement.flow_of_event.clone();
-                    let sending = Sending { component: self.clone(), queue: queue.clone(), flow_of };
+                    let sending =
+                        Sending { component: self.clone(), queue: queue.clone(), flow_of, scopes: FlowsOfScopes::default() };
                     to.subscribers.register(registration(), Arc::new(sending))
                 }
                 None => Ok(()),
@@ -161,8 +184,14 @@ impl MiddlewareComponent {
             match surface {
                 Surface::Check => from.llm.guardrails.deregister(name),
                 Surface::Rewrite => from.llm.request_intercepts.deregister(name),
-                Surface::SanitizeRequest => from.llm.request_sanitizers.deregister(name),
-                Surface::SanitizeResponse => from.llm.response_sanitizers.deregister(name),
+                Surface::SanitizeRequest => {
+                    from.llm.reason_sanitizers.deregister(name);
+                    from.llm.request_sanitizers.deregister(name)
+                }
+                Surface::SanitizeResponse => {
+                    from.llm.reason_sanitizers.deregister(name);
+                    from.llm.response_sanitizers.deregister(name)
+                }
                 Surface::Execute => {
                     let refused = self.streams() == StreamedCalls::Refuse && from.llm_stream_intercepts.deregister(name);
                     from.llm.execution_intercepts.deregister(name) || refused

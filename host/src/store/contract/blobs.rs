@@ -3,7 +3,7 @@
 use super::Place;
 use crate::ids::ComponentDigest;
 use crate::journal::{Payload, PayloadHash};
-use crate::store::{Blobs, Components, StoreError, get_bytes, get_text, put_bytes};
+use crate::store::{Blobs, Components, Executions as _, StoreError, get_bytes, get_text, put_bytes};
 
 pub(crate) async fn blobs_are_kept_by_content<P: Place>(place: P) {
     let (store, other) = (place.open(), place.open());
@@ -27,6 +27,27 @@ pub(crate) async fn components_are_kept_by_digest<P: Place>(place: P) {
     assert_eq!(store.get_component(digest).await.unwrap(), b"\0asm");
     let missing = store.get_component(ComponentDigest::of(b"other")).await;
     assert!(matches!(missing, Err(StoreError::NotFound { what: "component", .. })));
+}
+
+pub(crate) async fn signatures_are_kept_with_their_component<P: Place>(place: P) {
+    let store = place.open();
+    let (digest, other) = (store.put_component(b"signed").await.unwrap(), store.put_component(b"other").await.unwrap());
+    assert!(store.signatures(digest).await.unwrap().is_empty());
+    store.put_signature(digest, "B", "of b").await.unwrap();
+    store.put_signature(digest, "A", "of a").await.unwrap();
+    store.put_signature(digest, "A", "of a, later").await.unwrap();
+    store.put_signature(other, "A", "of another").await.unwrap();
+    drop(store);
+    let store = place.open();
+    assert_eq!(store.signatures(digest).await.unwrap(), ["of a, later", "of b"], "one of each key, the latest");
+    assert_eq!(store.signatures(other).await.unwrap(), ["of another"]);
+    for bad in ["", "../x", "a/b", "a.b"] {
+        assert!(store.put_signature(digest, bad, "x").await.is_err(), "{bad}");
+    }
+    // Nobody needs the components: they go, and then what belongs to them.
+    store.sweep(std::time::Duration::ZERO).await.unwrap();
+    store.sweep(std::time::Duration::ZERO).await.unwrap();
+    assert!(store.signatures(digest).await.unwrap().is_empty() && store.signatures(other).await.unwrap().is_empty());
 }
 
 pub(crate) async fn large_values_leave_the_row<P: Place>(place: P) {

@@ -6,7 +6,7 @@ use super::scenes::{
 };
 use crate::ids::{CallId, ExecutionId, Ids as _, SystemIds};
 use crate::store::{
-    Append, Artifacts, ExecutionFilter, Executions, Journal, Leases, LogFilter, Logs, ModelCalls, NewExecution, Page,
+    Accesses, Append, Artifacts, ExecutionFilter, Executions, Journal, Leases, LogFilter, Logs, ModelCalls, NewExecution, Page,
     StatusChange, StoreError, Waits,
 };
 
@@ -66,6 +66,7 @@ pub(crate) async fn a_deleted_execution_is_gone_with_all_of_its_own<P: Place>(pl
         assert!(is_not_found(store.waits(mine).await));
         assert!(is_not_found(store.wait(CallId { execution: mine, index: 1 }).await));
         assert!(is_not_found(store.artifacts(mine).await));
+        assert!(is_not_found(store.accesses(mine).await));
         assert!(is_not_found(store.model_calls(mine).await) && is_not_found(store.model_usage(mine).await));
         assert!(is_not_found(store.logs(mine, &LogFilter::default()).await));
         assert!(is_not_found(store.log(vec![line(mine, 9, 0, "late")]).await));
@@ -95,7 +96,7 @@ pub(crate) async fn whoever_comes_after_a_deleted_execution_inherits_nothing<P: 
         assert_eq!(format!("{:?}", found.row.new), format!("{next:?}"));
         assert_eq!((found.row.epoch, found.row.result, found.row.ended_at, found.row.cancel_requested), (0, None, None, false));
         assert!(found.journal.is_empty() && found.waits.is_empty() && found.artifacts.is_empty() && found.logs.is_empty());
-        assert!(found.model_calls.is_empty());
+        assert!(found.model_calls.is_empty() && found.accesses.is_empty());
         assert_eq!(store.count(&labelled("old")).await.unwrap(), 0);
         let lease = store.claim(next.id).await.unwrap();
         assert_eq!(lease.epoch, 1);

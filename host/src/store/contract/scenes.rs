@@ -4,8 +4,8 @@ use crate::clock::Timestamp;
 use crate::ids::{CallId, ComponentDigest, ExecutionId, Ids as _, SystemIds};
 use crate::journal::{EncodedEntry, Failure, LogLevel, Payload, PayloadHash, chain};
 use crate::store::{
-    Append, ArtifactRow, Blobs, Durability, ExecutionRow, Executions, Lease, Leases, LogFilter, LogRow, LogSource, ModelCallRow,
-    NewExecution, NewWait, Resolution, StatusChange, Store, StoreError, StoredEntry, WaitRow,
+    AccessRow, Append, ArtifactRow, Blobs, Durability, ExecutionRow, Executions, Lease, Leases, LogFilter, LogRow, LogSource,
+    ModelCallRow, NewExecution, NewWait, Resolution, StatusChange, Store, StoreError, StoredEntry, WaitRow,
 };
 
 pub(super) fn at(micros: i64) -> Timestamp {
@@ -137,6 +137,23 @@ pub(super) fn model_call(execution: ExecutionId, place: [u32; 3], spent: u64) ->
     }
 }
 
+/// What happened on a target, at its place by call and attempt.
+pub(super) fn access(execution: ExecutionId, place: [u32; 2], target: &str) -> AccessRow {
+    let [call, attempt] = place;
+    AccessRow {
+        execution,
+        call,
+        attempt,
+        checkpoint: format!("checkpoint_{call}"),
+        kind: "net".into(),
+        target: target.into(),
+        allowed: true,
+        count: 2,
+        first_at: at(6),
+        detail: None,
+    }
+}
+
 /// An execution created as `new` that ended with `end`, and has something of everything that can belong to one.
 pub(super) async fn ended_with_everything(store: &impl Store, new: NewExecution, end: StatusChange) -> ExecutionId {
     let id = new.id;
@@ -162,7 +179,9 @@ pub(super) async fn ended_with_everything(store: &impl Store, new: NewExecution,
     }
     store.log(vec![line(id, 2, 0, "first"), line(id, 0, 0, "second"), line(id, 0, 1, "third")]).await.unwrap();
     let model_calls = vec![model_call(id, [2, 1, 0], 5), model_call(id, [0, 1, 1], 7)];
-    store.append(&lease, Append { status: Some(end), model_calls, at: at(20), ..entries([4]) }).await.unwrap();
+    let accesses = vec![access(id, [2, 1], "a:1"), access(id, [0, 1], "b:2")];
+    let end = Append { status: Some(end), model_calls, accesses, at: at(20), ..entries([4]) };
+    store.append(&lease, end).await.unwrap();
     store.release(&lease).await.unwrap();
     id
 }
@@ -185,6 +204,7 @@ pub(super) struct Everything {
     pub(super) waits: Vec<WaitRow>,
     pub(super) artifacts: Vec<ArtifactRow>,
     pub(super) model_calls: Vec<ModelCallRow>,
+    pub(super) accesses: Vec<AccessRow>,
     pub(super) logs: Vec<LogRow>,
 }
 
@@ -195,6 +215,7 @@ pub(super) async fn everything(store: &impl Store, id: ExecutionId) -> Everythin
         waits: store.waits(id).await.unwrap(),
         artifacts: store.artifacts(id).await.unwrap(),
         model_calls: store.model_calls(id).await.unwrap(),
+        accesses: store.accesses(id).await.unwrap(),
         logs: store.logs(id, &LogFilter::default()).await.unwrap().into_iter().map(|line| line.row).collect(),
     }
 }

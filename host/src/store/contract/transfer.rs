@@ -15,7 +15,7 @@ use crate::store::{
 };
 
 fn exported(everything: Everything) -> ImportedExecution {
-    let Everything { row, journal, waits, artifacts, model_calls, logs } = everything;
+    let Everything { row, journal, waits, artifacts, model_calls, accesses, logs } = everything;
     ImportedExecution {
         new: row.new,
         status: row.status,
@@ -29,6 +29,7 @@ fn exported(everything: Everything) -> ImportedExecution {
         waits,
         artifacts,
         model_calls,
+        accesses,
         logs,
     }
 }
@@ -72,7 +73,7 @@ pub(crate) async fn an_imported_execution_reads_back_as_it_was_exported<P: Place
         here.import(vec![exported(everything(&there, id).await)]).await.unwrap();
         let found = everything(&here, id).await;
         assert_eq!((found.journal.len(), found.waits.len(), found.artifacts.len(), found.logs.len()), (5, 4, 2, 3));
-        assert_eq!(found.model_calls.len(), 2);
+        assert_eq!((found.model_calls.len(), found.accesses.len()), (2, 2));
         // Its place in the order of creation and its leases are this store's own.
         (expected.row.position, expected.row.epoch) = (found.row.position, 0);
         assert_eq!(format!("{found:?}"), format!("{expected:?}"));

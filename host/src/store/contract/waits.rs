@@ -99,3 +99,28 @@ pub(crate) async fn e9_a_reopened_execution_asks_anew<P: Place>(place: P) {
     assert_eq!((asked.resolution, asked.resolved_at), (None, None));
     store.resolve(id, None, Resolution::Answered(inline("1")), at(30)).await.unwrap();
 }
+
+pub(crate) async fn questions_for_models_are_found_among_all<P: Place>(place: P) {
+    let store = place.open();
+    let (one, other) = (claimed(&store).await, claimed(&store).await);
+    let ask = async |lease: &crate::store::Lease, seq: u64, call: u32, metadata: Option<&str>| {
+        let wait = NewWait { metadata: metadata.map(str::to_owned), ..question(call) };
+        store.append(lease, Append { wait: Some(wait), ..entries([seq]) }).await.unwrap();
+    };
+    ask(&one, 0, 0, Some(r#"{"missing_model":true,"model":null}"#)).await;
+    ask(&one, 1, 1, Some(r#"{"missing_model":false}"#)).await;
+    ask(&one, 2, 2, None).await;
+    ask(&other, 0, 7, Some(r#"{"a":1,"missing_model":true}"#)).await;
+    let found = async || {
+        let mut found: Vec<_> = store.waits_for_models().await.unwrap().into_iter().map(|wait| wait.id).collect();
+        found.sort_by_key(|id| id.index);
+        found
+    };
+    let id = |lease: &crate::store::Lease, index| CallId { execution: lease.execution, index };
+    assert_eq!(found().await, [id(&one, 0), id(&other, 7)]);
+    store.resolve(id(&one, 0), None, Resolution::Expired, at(9)).await.unwrap();
+    assert_eq!(found().await, [id(&other, 7)]);
+    // Asked anew.
+    ask(&one, 3, 0, Some(r#"{"missing_model":true}"#)).await;
+    assert_eq!(found().await.len(), 2);
+}

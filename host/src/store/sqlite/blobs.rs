@@ -69,6 +69,37 @@ impl Components for SqliteStore {
         let path = self.folder.component(digest);
         blocking(move || read(path, "component", digest, |bytes| ComponentDigest::of(bytes) == digest)).await
     }
+
+    async fn put_signature(&self, digest: ComponentDigest, key: &str, text: &str) -> Result<(), StoreError> {
+        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(StoreError::Conflict { message: "a key is named by letters and digits".into() });
+        }
+        let (folder, path, text) = (self.folder.clone(), self.folder.signature(digest, key), text.to_owned());
+        blocking(move || {
+            let _keeping = folder.keeping()?;
+            folder::write_once(&path, text.as_bytes())
+        })
+        .await
+    }
+
+    async fn signatures(&self, digest: ComponentDigest) -> Result<Vec<String>, StoreError> {
+        let component = self.folder.component(digest);
+        blocking(move || {
+            let folder = component.parent().unwrap_or(Path::new("."));
+            let files = match std::fs::read_dir(folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+                files => files.map_err(|error| errors::of_read(folder, error))?,
+            };
+            let beginning = format!("{digest}.");
+            let is_signature = |name: &str| name.starts_with(&beginning) && name.ends_with(folder::SIGNATURE);
+            let named = files.flatten().filter(|file| file.file_name().to_str().is_some_and(is_signature));
+            let mut paths: Vec<PathBuf> = named.map(|file| file.path()).collect();
+            paths.sort();
+            // One that went meanwhile is none.
+            Ok(paths.iter().filter_map(|path| std::fs::read_to_string(path).ok()).collect())
+        })
+        .await
+    }
 }
 
 /// Makes a file that is named by its content as young as a new one. Whether it is there.

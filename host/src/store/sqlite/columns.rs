@@ -56,6 +56,11 @@ pub(super) fn component(row: &Row<'_>, name: &str) -> Result<ComponentDigest, Db
     bytes(row, name).map(ComponentDigest::from_bytes)
 }
 
+/// So many values in a list.
+pub(super) fn placeholders(count: usize) -> String {
+    vec!["?"; count].join(", ")
+}
+
 /// A value as a column.
 pub(super) fn payload(value: &Payload) -> Result<Vec<u8>, DbError> {
     postcard::to_stdvec(value).map_err(|error| StoreError::Backend(Box::new(error)).into())

@@ -12,7 +12,11 @@ use crate::store::StoreError;
 /// `KTRU`: tells our databases from those of other programs.
 const APPLICATION: i32 = 0x4B54_5255;
 /// In order; the database's `user_version` says how many were applied.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/V1__initial.sql"), include_str!("migrations/V2__model_calls.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/V1__initial.sql"),
+    include_str!("migrations/V2__model_calls.sql"),
+    include_str!("migrations/V3__accesses.sql"),
+];
 /// Bytes of a page. A commit writes whole pages, few of them and mostly with one new row: half of SQLite's default is half the work.
 pub(super) const PAGE: u32 = 2048;
 /// How long to wait for another process that holds the database.

@@ -15,6 +15,9 @@ const SWEEPING: &str = "sweep.lock";
 /// The database's write-ahead log, by the name that SQLite gives it.
 const LOG: &str = "kitaru.db-wal";
 
+/// How the names of files end that hold signatures of components.
+pub(super) const SIGNATURE: &str = ".minisig";
+
 /// The places in a data folder. Its folders are made when something is first written into them.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
@@ -91,6 +94,11 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result.map_err(|error| errors::of_write(path, error)),
         }
+    }
+
+    /// Where a signature of a component lies.
+    pub(super) fn signature(&self, digest: ComponentDigest, key: &str) -> PathBuf {
+        self.root.join("components").join(format!("{digest}.{key}{SIGNATURE}"))
     }
 
     /// Where a component lies.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, params};
 
 use super::errors::DbError;
-use super::{SqliteStore, artifacts, blob_uses, columns, executions, logs, model_calls, spending, waits};
+use super::{SqliteStore, accesses, artifacts, blob_uses, columns, executions, logs, model_calls, spending, waits};
 use crate::clock::Timestamp;
 use crate::store::{Durability, ImportedExecution, Imports, StoreError};
 
@@ -48,6 +48,7 @@ fn add(db: &Connection, execution: &ImportedExecution) -> Result<(), DbError> {
         // Its flow and its day had a budget elsewhere.
         spending::add_to_its_own(db, row)?;
     }
+    accesses::add(db, key, execution.new.id, &execution.accesses)?;
     logs::add(db, &execution.logs)?;
     blob_uses::note(db, key, execution.blobs.iter().copied())
 }

@@ -7,7 +7,7 @@ use super::SqliteStore;
 use super::columns;
 use super::errors::{self, DbError};
 use super::fence::Fence;
-use super::{blob_uses, cache, executions, logs, model_calls, waits};
+use super::{accesses, blob_uses, cache, executions, logs, model_calls, waits};
 use crate::clock::Timestamp;
 use crate::ids::{ComponentDigest, ExecutionId};
 use crate::journal::EncodedEntry;
@@ -76,6 +76,7 @@ fn step(db: &Connection, key: i64, execution: ExecutionId, append: &Append) -> R
     for entry in &append.cache {
         cache::keep(db, entry)?;
     }
+    accesses::add(db, key, execution, &append.accesses)?;
     logs::add(db, &append.logs)?;
     blob_uses::note(db, key, append.blobs.iter().copied())?;
     if append.gives_back {

@@ -1,6 +1,6 @@
 //! The embedded store: one SQLite database, files beside it, and nothing to install.
 //!
-//! Owns a data folder: `kitaru.db` (executions, journals, questions, artifacts, logs, model calls, sealed secrets), `blobs/` and `components/` (bytes by content),
+//! Owns a data folder: `kitaru.db` (executions, journals, questions, artifacts, logs, model calls, accesses, sealed secrets), `blobs/` and `components/` (bytes by content),
 //! `runners/` (one locked file per living process that drives or watches executions), `wake/` (one mailbox per process that watches, into which
 //! others write which executions they woke). Several processes, and several stores of one process, share a folder.
 //!
@@ -8,11 +8,13 @@
 //! see every answered write. A change of an execution checks its lease in the same transaction (`fence`, E12). The data folder belongs on a
 //! local disk: SQLite's WAL and the runners' locks need one.
 
+mod accesses;
 mod artifacts;
 mod blob_uses;
 mod blobs;
 mod blocking;
 mod cache;
+mod checkpoints;
 mod columns;
 mod database;
 mod errors;

@@ -9,7 +9,13 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::errors::{self, DbError};
-use super::{SqliteStore, blocking::blocking, columns, folder::files_now, spending};
+use super::{
+    SqliteStore,
+    blocking::blocking,
+    columns,
+    folder::{SIGNATURE, files_now},
+    spending,
+};
 use crate::ids::ExecutionId;
 use crate::store::{Status, StoreError};
 
@@ -21,7 +27,7 @@ pub(super) const NEEDED_BY: &str = "SELECT exec_id FROM executions WHERE origina
      WHERE below.id = ?2 AND above.status IN ('running', 'waiting')
      LIMIT 1";
 /// Deletes all rows that refer to the execution with a key.
-pub(super) const BELONGINGS: [&str; 7] = [
+pub(super) const BELONGINGS: [&str; 8] = [
     "DELETE FROM journal WHERE execution = ?1",
     "DELETE FROM waits WHERE execution = ?1",
     "DELETE FROM artifacts WHERE execution = ?1",
@@ -29,6 +35,7 @@ pub(super) const BELONGINGS: [&str; 7] = [
     "DELETE FROM tags WHERE execution = ?1",
     "DELETE FROM blob_uses WHERE execution = ?1",
     "DELETE FROM model_calls WHERE execution = ?1",
+    "DELETE FROM accesses WHERE execution = ?1",
 ];
 pub(super) const CACHED: &str = "DELETE FROM cache WHERE execution = ?1";
 /// Last: SQLite checks that nothing refers to the row any more.
@@ -104,11 +111,20 @@ impl Sweep {
             let file = file?;
             if file.file_type()?.is_dir() {
                 self.folder(&file.path())?;
-            } else if !self.needed.contains(&*file.file_name().to_string_lossy()) {
+            } else if !self.is_needed(&file.path(), &file.file_name().to_string_lossy()) {
                 self.file(&file.path())?;
             }
         }
         Ok(())
+    }
+
+    /// A signature is needed for as long as its component is there: whoever is about to name the component may need both.
+    fn is_needed(&self, path: &Path, name: &str) -> bool {
+        let component = name.strip_suffix(SIGNATURE).and_then(|name| name.split_once('.'));
+        match component {
+            Some((digest, _)) => path.with_file_name(format!("{digest}.wasm")).exists(),
+            None => self.needed.contains(name),
+        }
     }
 
     /// Removes a file that nobody needs, unless it is young, or another sweep was quicker.

@@ -11,6 +11,8 @@ use crate::ids::{CallId, ExecutionId};
 use crate::store::{Durability, NewWait, Resolution, StoreError, WaitRow, Waits};
 
 pub(super) const ALL: &str = "SELECT * FROM waits WHERE execution = ?1 ORDER BY call";
+pub(super) const FOR_MODELS: &str = r#"SELECT waits.*, exec_id FROM waits CROSS JOIN executions ON executions.id = waits.execution
+     WHERE resolution IS NULL AND instr(waits.metadata, '"missing_model":true') > 0"#;
 pub(super) const ONE: &str = "SELECT * FROM waits WHERE execution = ?1 AND call = ?2";
 pub(super) const IS_SETTLED: &str = "SELECT resolution IS NOT NULL, entered_at FROM waits WHERE execution = ?1 AND call = ?2";
 pub(super) const IS_DUE: &str = "UPDATE executions SET wake_at = ?2
@@ -24,6 +26,15 @@ impl Waits for SqliteStore {
                 let key = columns::execution_key(db, execution)?;
                 let mut statement = db.prepare_cached(ALL)?;
                 columns::collect(statement.query([key])?, |row| wait(row, execution))
+            })
+            .await
+    }
+
+    async fn waits_for_models(&self) -> Result<Vec<WaitRow>, StoreError> {
+        self.readers
+            .read(move |db| {
+                let mut statement = db.prepare_cached(FOR_MODELS)?;
+                columns::collect(statement.query([])?, |row| wait(row, ExecutionId::from_bytes(columns::bytes(row, "exec_id")?)))
             })
             .await
     }

@@ -25,6 +25,7 @@ use rusqlite::{Connection, ErrorCode, ffi};
 use tokio::runtime::RuntimeFlavor;
 use tokio::sync::oneshot;
 
+use super::checkpoints::{self, LogHealth};
 use super::errors::{self, DbError};
 use super::folder::Folder;
 use super::runner::Runner;
@@ -110,9 +111,15 @@ struct Queue {
 
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start(db: Connection, folder: &Folder, runner: Arc<Runner>, mode: DurabilityMode) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        mut db: Connection,
+        folder: &Folder,
+        runner: Arc<Runner>,
+        mode: DurabilityMode,
+    ) -> Result<Self, StoreError> {
         let folder = folder.path().to_owned();
-        let committer = Mutex::new(Committer { db, syncs: None, is_suspect: false, folder: folder.clone() });
+        let log = checkpoints::keep_log_short(&mut db).map_err(|error| DbError::from(error).into_store(&folder))?;
+        let committer = Mutex::new(Committer { db, log, syncs: None, is_suspect: false, folder: folder.clone() });
         let shared = Arc::new(Shared { committer, queue: Mutex::default(), news: Condvar::new(), runner });
         let ours = shared.clone();
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || ours.serve());
@@ -265,6 +272,7 @@ impl Shared {
 /// What commits.
 struct Committer {
     db: Connection,
+    log: LogHealth,
     /// What `PRAGMA synchronous` was last set to.
     syncs: Option<Durability>,
     /// Something could not be written or synced, and it is not certain what is on the disk.
@@ -312,6 +320,8 @@ impl Committer {
         #[cfg(feature = "fault-injection")]
         let point = super::fault::Point::before_commit(appends as u64);
         self.execute("COMMIT")?;
+        // It may have been copied right after.
+        self.is_suspect |= self.log.has_failed();
         #[cfg(feature = "fault-injection")]
         point.after_commit();
         Ok(outcomes)

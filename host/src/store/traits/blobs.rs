@@ -32,4 +32,9 @@ pub trait Components {
     /// # Errors
     /// [`StoreError::NotFound`] or [`StoreError::Damaged`].
     async fn get_component(&self, digest: ComponentDigest) -> Result<Vec<u8>, StoreError>;
+    /// Keeps a signature of a component that is stored, for as long as the component is. `key` says whose it is, and is part of a file's name: one
+    /// signature of each key is kept, the latest.
+    async fn put_signature(&self, digest: ComponentDigest, key: &str, text: &str) -> Result<(), StoreError>;
+    /// The signatures that are kept with a component, in the order of their keys.
+    async fn signatures(&self, digest: ComponentDigest) -> Result<Vec<String>, StoreError>;
 }

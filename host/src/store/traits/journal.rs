@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 
-use super::{CacheEntry, Lease, LogRow, ModelCallRow, NewExecution, NewWait, Status};
+use super::{AccessRow, CacheEntry, Lease, LogRow, ModelCallRow, NewExecution, NewWait, Status};
 use crate::clock::Timestamp;
 use crate::ids::{ComponentDigest, ExecutionId};
 use crate::journal::{EncodedEntry, Failure, Payload, PayloadHash};
@@ -93,6 +93,8 @@ pub struct Append {
     pub cache: Vec<CacheEntry>,
     /// Records of model calls that ended.
     pub model_calls: Vec<ModelCallRow>,
+    /// What bodies used and were denied.
+    pub accesses: Vec<AccessRow>,
     /// Lines for the execution's log.
     pub logs: Vec<LogRow>,
     /// Large values that the entries name.
@@ -110,7 +112,7 @@ pub struct Append {
 impl Append {
     /// One that changes nothing yet.
     pub fn new(at: Timestamp, durability: Durability) -> Self {
-        let (entries, cache, model_calls, logs, blobs) = Default::default();
+        let (entries, cache, model_calls, accesses, logs, blobs) = Default::default();
         let (status, metadata, wait, child, follows) = Default::default();
         Self {
             entries,
@@ -120,6 +122,7 @@ impl Append {
             child,
             cache,
             model_calls,
+            accesses,
             logs,
             blobs,
             follows,

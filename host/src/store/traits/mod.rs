@@ -1,5 +1,6 @@
 //! What the engine asks of a store, one trait per concern. Dates, statuses and identifiers are the domain's own; no backend type shows.
 
+mod accesses;
 mod artifacts;
 mod blobs;
 mod cache;
@@ -12,6 +13,7 @@ mod secrets;
 mod transfer;
 mod waits;
 
+pub use accesses::{AccessRow, Accesses};
 pub use artifacts::{ArtifactRow, Artifacts};
 pub use blobs::{Blobs, Components};
 pub use cache::{Cache, CacheEntry, CacheKey};
@@ -25,7 +27,7 @@ pub use models::{
 };
 pub use secrets::{SealedValue, SecretRow, Secrets};
 pub use transfer::{ImportedExecution, Imports};
-pub use waits::{NewWait, Resolution, WaitRow, Waits};
+pub use waits::{MISSING_MODEL, NewWait, Resolution, WaitRow, Waits};
 
 /// A whole store.
 pub trait Store:
@@ -44,6 +46,7 @@ pub trait Store:
     + ModelCalls
     + Spending
     + ModelAnswers
+    + Accesses
     + Send
     + Sync
 {
@@ -65,6 +68,7 @@ impl<T> Store for T where
         + ModelCalls
         + Spending
         + ModelAnswers
+        + Accesses
         + Send
         + Sync
 {

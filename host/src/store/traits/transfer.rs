@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{ArtifactRow, LogRow, ModelCallRow, NewExecution, Status, StoredEntry, WaitRow};
+use super::{AccessRow, ArtifactRow, LogRow, ModelCallRow, NewExecution, Status, StoredEntry, WaitRow};
 use crate::clock::Timestamp;
 use crate::journal::{Failure, Payload, PayloadHash};
 use crate::store::StoreError;
@@ -34,6 +34,8 @@ pub struct ImportedExecution {
     pub artifacts: Vec<ArtifactRow>,
     /// The records of its model calls.
     pub model_calls: Vec<ModelCallRow>,
+    /// What its bodies used and were denied.
+    pub accesses: Vec<AccessRow>,
     /// Its log.
     pub logs: Vec<LogRow>,
 }

@@ -7,6 +7,9 @@ use crate::ids::{CallId, ExecutionId};
 use crate::journal::Payload;
 use crate::store::StoreError;
 
+/// The member of a question's metadata that is true where it stands for a model that is missing, and for nobody's answer.
+pub const MISSING_MODEL: &str = "missing_model";
+
 /// A question about to be asked.
 #[derive(Clone, Debug)]
 pub struct NewWait {
@@ -57,6 +60,8 @@ pub struct WaitRow {
 pub trait Waits {
     /// The questions of an execution, in call order.
     async fn waits(&self, execution: ExecutionId) -> Result<Vec<WaitRow>, StoreError>;
+    /// The open questions of all executions whose metadata has [`MISSING_MODEL`], in no order. A flow may have written that too.
+    async fn waits_for_models(&self) -> Result<Vec<WaitRow>, StoreError>;
     /// One question.
     ///
     /// # Errors

@@ -171,8 +171,42 @@ pub(super) struct Metric {
     pub(super) description: String,
     #[prost(string, tag = "3")]
     pub(super) unit: String,
+    #[prost(message, optional, tag = "5")]
+    pub(super) gauge: Option<Gauge>,
+    #[prost(message, optional, tag = "7")]
+    pub(super) sum: Option<Sum>,
     #[prost(message, optional, tag = "9")]
     pub(super) histogram: Option<Histogram>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Gauge {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) data_points: Vec<NumberPoint>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Sum {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) data_points: Vec<NumberPoint>,
+    /// 1 delta, 2 cumulative.
+    #[prost(int32, tag = "2")]
+    pub(super) aggregation_temporality: i32,
+    #[prost(bool, tag = "3")]
+    pub(super) is_monotonic: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct NumberPoint {
+    #[prost(fixed64, tag = "2")]
+    pub(super) start_time_unix_nano: u64,
+    #[prost(fixed64, tag = "3")]
+    pub(super) time_unix_nano: u64,
+    /// One of two forms of a number; optional, so that 0 is told too.
+    #[prost(sfixed64, optional, tag = "6")]
+    pub(super) as_int: Option<i64>,
+    #[prost(message, repeated, tag = "7")]
+    pub(super) attributes: Vec<KeyValue>,
 }
 
 #[derive(Clone, PartialEq, Message)]

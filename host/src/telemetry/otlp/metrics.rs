@@ -46,7 +46,7 @@ impl Instrument {
             Self::Tokens => ("gen_ai.client.token.usage", "Number of input and output tokens used.", "{token}"),
         };
         let histogram = Some(Histogram { data_points, aggregation_temporality });
-        Metric { name: name.into(), description: description.into(), unit: unit.into(), histogram }
+        Metric { name: name.into(), description: description.into(), unit: unit.into(), histogram, ..Metric::default() }
     }
 }
 

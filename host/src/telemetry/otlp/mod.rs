@@ -6,6 +6,7 @@
 //! collector does not take is counted too. Nothing waits for a collector but the end of the process, and that not for long.
 
 mod http;
+mod limits;
 mod message;
 mod metrics;
 mod spans;
@@ -13,7 +14,7 @@ mod spans;
 mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -22,9 +23,11 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::OtlpSettings;
 use super::feed::Lineage;
 use crate::clock::Clock;
+use crate::engine::Measures;
 use crate::mutex::lock;
 use http::Collector;
 use kitaru_llm::event::otel::Attribute;
+use limits::LimitMetrics;
 use message::{InstrumentationScope, Metrics, Resource, ResourceMetrics, ResourceSpans, ScopeMetrics, ScopeSpans, Span, Traces};
 use metrics::{Measured, unix_nanos};
 pub(super) use spans::{EndedSpan, OpenSpans};
@@ -85,7 +88,11 @@ enum Order {
 pub(super) struct Exporter {
     orders: mpsc::Sender<Order>,
     counts: Arc<Counts>,
+    measure: Arc<OnceLock<Measure>>,
 }
+
+/// Who tells what the process does.
+type Measure = Box<dyn Fn() -> Measures + Send + Sync>;
 
 impl Exporter {
     /// Starts a task that sends.
@@ -96,10 +103,25 @@ impl Exporter {
         let collector = Collector::new(&settings)?;
         let (orders, received) = mpsc::channel(QUEUE);
         let counts = Arc::<Counts>::default();
-        let measured = Measured::new(unix_nanos(clock.now()), settings.delta);
-        let sender = Sender { collector, settings, clock, counts: counts.clone(), measured, batch: Vec::new() };
+        let (now, measure) = (unix_nanos(clock.now()), Arc::<OnceLock<Measure>>::default());
+        let (measured, limits) = (Measured::new(now, settings.delta), LimitMetrics::new(now, settings.delta));
+        let sender = Sender {
+            collector,
+            settings,
+            clock,
+            counts: counts.clone(),
+            measured,
+            measure: measure.clone(),
+            limits,
+            batch: Vec::new(),
+        };
         tokio::spawn(sender.run(received));
-        Ok(Self { orders, counts })
+        Ok(Self { orders, counts, measure })
+    }
+
+    /// From now on it is told too what the process does. The first who is told of counts.
+    pub(super) fn measured_by(&self, measure: Measure) {
+        let _ = self.measure.set(measure);
     }
 
     /// Hands a span over; where there is no room it is counted as dropped.
@@ -133,6 +155,8 @@ struct Sender {
     clock: Arc<dyn Clock>,
     counts: Arc<Counts>,
     measured: Measured,
+    measure: Arc<OnceLock<Measure>>,
+    limits: LimitMetrics,
     batch: Vec<Span>,
 }
 
@@ -165,7 +189,11 @@ impl Sender {
 
     async fn send(&mut self) {
         self.send_spans().await;
-        let metrics = self.measured.report(unix_nanos(self.clock.now()));
+        let now = unix_nanos(self.clock.now());
+        let mut metrics = self.measured.report(now);
+        if let Some(measure) = self.measure.get() {
+            metrics.extend(self.limits.report(&measure(), now));
+        }
         let Some(url) = self.settings.metrics.as_ref().filter(|_| !metrics.is_empty()) else { return };
         let scope_metrics = vec![ScopeMetrics { scope: Some(scope()), metrics }];
         let body = Metrics { resource_metrics: vec![ResourceMetrics { resource: Some(self.resource()), scope_metrics }] };

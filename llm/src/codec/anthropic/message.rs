@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::API;
 use crate::chat::{Content, Extra, FunctionCall, Message, Part, Role, TextPart, ToolCall};
 use crate::codec::CodecError;
-use crate::codec::blocks::{answered_call, arguments, data_url, image, parts, to_data_url};
+use crate::codec::blocks::{answered_call, arguments, data_url, image, parts, refuse_unsaid, to_data_url};
 
 /// The system instructions: text, or blocks of text.
 pub(super) fn read_system(system: &Value) -> Result<Message, CodecError> {
@@ -164,6 +164,7 @@ fn write_content(content: &Content) -> Value {
 /// The elements for `messages`, the first of which stands at `start`. Results of tools that follow each other share one element, as the
 /// protocol demands for tools of one answer.
 pub(super) fn write_messages(start: usize, messages: &[Message]) -> Result<Vec<Value>, CodecError> {
+    refuse_unsaid(API, messages, false)?;
     let mut out: Vec<Value> = Vec::new();
     let mut results: Vec<Value> = Vec::new();
     for (index, message) in (start..).zip(messages) {

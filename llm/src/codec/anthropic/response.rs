@@ -72,6 +72,12 @@ pub(super) fn read_usage(usage: &Map<String, Value>) -> Usage {
         total_tokens: response_fields::sum(prompt, completion),
         cache_read_tokens: count("cache_read_input_tokens"),
         cache_write_tokens: count("cache_creation_input_tokens"),
+        // Five minutes is what all others are kept for.
+        long_cache_write_tokens: usage
+            .get("cache_creation")
+            .and_then(|kept| kept.get("ephemeral_1h_input_tokens"))
+            .and_then(Value::as_u64)
+            .filter(|count| *count > 0),
         reasoning_tokens: None,
         reported_cost_nanodollars: response_fields::reported_cost(usage),
     }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::API;
 use crate::chat::{Content, Extra, FunctionCall, Message, Part, Role, TextPart, ToolCall};
 use crate::codec::CodecError;
-use crate::codec::blocks::{answered_call, arguments, data_url, image, parts, to_data_url};
+use crate::codec::blocks::{answered_call, arguments, data_url, image, parts, refuse_unsaid, to_data_url};
 
 /// How the numbers begin that this codec gives.
 const NUMBERED: &str = "gemini-call-";
@@ -208,6 +208,7 @@ pub(super) fn write_contents(
     messages: &[Message],
     names: &BTreeMap<usize, String>,
 ) -> Result<Vec<Value>, CodecError> {
+    refuse_unsaid(API, messages, false)?;
     let mut out: Vec<Value> = Vec::new();
     let mut results: Vec<Value> = Vec::new();
     for (index, message) in (start..).zip(messages) {

@@ -88,6 +88,7 @@ pub(super) fn read_usage(usage: &Map<String, Value>) -> Usage {
         total_tokens: count("totalTokenCount").or_else(|| response_fields::sum(prompt, completion)),
         cache_read_tokens: count("cachedContentTokenCount"),
         cache_write_tokens: None,
+        long_cache_write_tokens: None,
         reasoning_tokens: thoughts,
         reported_cost_nanodollars: None,
     }

@@ -114,6 +114,7 @@ pub(super) fn read_usage(usage: &Map<String, Value>) -> Usage {
         total_tokens: count(&["total_tokens"]).or_else(|| response_fields::sum(prompt, completion)),
         cache_read_tokens: count(&["prompt_tokens_details", "cached_tokens"]).or_else(|| count(&["prompt_cache_hit_tokens"])),
         cache_write_tokens: count(&["prompt_tokens_details", "cache_write_tokens"]),
+        long_cache_write_tokens: None,
         reasoning_tokens: reasoning,
         reported_cost_nanodollars: response_fields::reported_cost(usage),
     }

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::API;
 use crate::chat::{Content, Extra, Message, Part, Role, ToolCall};
 use crate::codec::CodecError;
-use crate::codec::blocks::{answered_call, image};
+use crate::codec::blocks::{answered_call, image, refuse_unsaid};
 
 /// The messages of each item: always one.
 pub(super) fn read_items(items: &[Value]) -> Result<Vec<Vec<Message>>, CodecError> {
@@ -106,6 +107,7 @@ fn read_part(map: &Map<String, Value>) -> Part {
 
 /// The items for these messages, the first of which stands at `start`.
 pub(super) fn write_items(start: usize, messages: &[Message]) -> Result<Vec<Value>, CodecError> {
+    refuse_unsaid(API, messages, true)?;
     let mut items = Vec::new();
     for (index, message) in (start..).zip(messages) {
         write_item(&mut items, message, index)?;

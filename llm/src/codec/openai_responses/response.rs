@@ -90,6 +90,7 @@ pub(super) fn read_usage(usage: &Map<String, Value>) -> Usage {
         total_tokens: count("total_tokens").or_else(|| response_fields::sum(prompt, completion)),
         cache_read_tokens: detail("input_tokens_details", "cached_tokens"),
         cache_write_tokens: detail("input_tokens_details", "cache_write_tokens"),
+        long_cache_write_tokens: None,
         reasoning_tokens: detail("output_tokens_details", "reasoning_tokens"),
         reported_cost_nanodollars: response_fields::reported_cost(usage),
     }

@@ -84,6 +84,23 @@ fn what_a_protocol_cannot_say_is_refused() {
     assert!(refused(Api::AnthropicMessages, |request| request.messages.push(Message::system("late"))));
     assert!(refused(Api::OpenAiResponses, |request| request.params.stop = Some(vec!["x".to_owned()])));
     assert!(refused(Api::Gemini, |request| request.previous_response_id = Some("x".to_owned())));
+    for api in Api::ALL {
+        let has_names = api == Api::OpenAiChat;
+        assert_eq!(refused(api, |request| request.messages[0].name = Some("ann".to_owned())), !has_names, "{api}");
+        let picture = |request: &mut ChatRequest, detail: &str| {
+            let part = json!({ "type": "image_url", "image_url": { "url": "https://x.test/a.png", "detail": detail } });
+            request.messages[0].content = Some(serde_json::from_value(json!([part])).unwrap());
+        };
+        let has_detail = matches!(api, Api::OpenAiChat | Api::OpenAiResponses);
+        let low = |request: &mut ChatRequest| picture(request, "low");
+        let auto = |request: &mut ChatRequest| picture(request, "auto");
+        let asked = |change: &dyn Fn(&mut ChatRequest)| {
+            let mut request = ChatRequest::new("m", vec![Message::user("x")]);
+            change(&mut request);
+            api.protocol().encode(&request, &RawRequest::new(json!({}))).is_ok()
+        };
+        assert_eq!((asked(&low), asked(&auto)), (has_detail, true), "{api}");
+    }
     assert!(!refused(Api::AnthropicMessages, |request| request.n = Some(1)));
     assert!(!refused(Api::Gemini, |request| request.seed = Some(1)));
 }

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::messages;
 use super::{Attribute, Attributes, Options, put};
-use crate::chat::{ApiSpecific, ChatRequest, ChatResponse, FinishReason, ResponseFormat};
+use crate::chat::{ChatRequest, ChatResponse, FinishReason, ResponseFormat};
+use crate::codec::Api;
 use crate::event::{Event, Profile};
 
 impl From<f64> for Attribute {
@@ -29,9 +30,8 @@ impl From<i64> for Attribute {
 pub(super) fn of_model(to: &mut Attributes, start: &Event, marks: &[&Event], end: Option<&Event>, options: Options) {
     let request = start.profile.as_ref().and_then(Profile::request);
     let response = end.and_then(|end| end.profile.as_ref()).and_then(Profile::response);
-    let is_gemini =
-        matches!(response.as_ref().and_then(|response| response.api_specific.as_ref()), Some(ApiSpecific::Gemini { .. }));
-    put(to, "gen_ai.operation.name", Some(if is_gemini { "generate_content" } else { "chat" }));
+    // By what is known when the call begins, so that both ends of it have one name.
+    put(to, "gen_ai.operation.name", Some(operation(start)));
     put(to, "gen_ai.provider.name", Some(provider(&start.name)));
     let model = start.profile.as_ref().and_then(|profile| profile.model_name.clone());
     let model = model.or_else(|| request.as_ref().and_then(|request| request.model.clone()));
@@ -53,6 +53,17 @@ pub(super) fn of_model(to: &mut Attributes, start: &Event, marks: &[&Event], end
     let first = marks.iter().find(|mark| mark.name == "llm.chunk");
     let seconds = first.map(|mark| mark.timestamp.since(start.timestamp).as_secs_f64());
     put(to, "gen_ai.response.time_to_first_chunk", seconds);
+}
+
+/// What the call is by the conventions: Gemini's own protocol has a word of its own. The host says which protocol the call speaks; of other events it can
+/// be told by the body, where that was not left out.
+fn operation(start: &Event) -> &'static str {
+    let said = start.metadata_member("kitaru.llm.api").and_then(Value::as_str);
+    let is_gemini = match said {
+        Some(api) => api == Api::Gemini.as_str(),
+        None => start.data.pointer("/content/contents").is_some(),
+    };
+    if is_gemini { "generate_content" } else { "chat" }
 }
 
 fn of_request(to: &mut Attributes, request: &ChatRequest) {

@@ -124,7 +124,7 @@ pub struct Span {
 /// What spans are to show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Messages, instructions, tools, arguments and results. Off unless asked for, as the conventions want it
+    /// Messages, instructions, tools, arguments, results, and the reasons of guardrails, which may quote them. Off unless asked for, as the conventions want it
     /// (`OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`).
     pub content: bool,
 }
@@ -188,7 +188,7 @@ pub fn span(start: &Event, marks: &[&Event], end: Option<&Event>, options: Optio
         ended_at: end.map(|end| end.timestamp),
         status: if failed { Status::Error } else { Status::Unset },
         attributes,
-        events: marks.iter().map(|mark| span_event(mark)).collect(),
+        events: marks.iter().map(|mark| span_event(mark, options)).collect(),
     }
 }
 
@@ -207,7 +207,7 @@ pub fn spans(events: &[Event], options: Options) -> Vec<Span> {
         }
     }
     let of = |event: &&Event| match event.is_mark() {
-        true if event.parent.is_none_or(|parent| !starts.contains_key(&parent)) => Some(orphan(event)),
+        true if event.parent.is_none_or(|parent| !starts.contains_key(&parent)) => Some(orphan(event, options)),
         false if event.is_start() => {
             let marks = marks.get(&event.uuid).map(Vec::as_slice).unwrap_or_default();
             Some(span(event, marks, ends.get(&event.uuid).copied(), options))
@@ -217,8 +217,8 @@ pub fn spans(events: &[Event], options: Options) -> Vec<Span> {
     sorted.iter().filter_map(of).collect()
 }
 
-fn orphan(mark: &Event) -> Span {
-    let SpanEvent { name, at, attributes } = span_event(mark);
+fn orphan(mark: &Event, options: Options) -> Span {
+    let SpanEvent { name, at, attributes } = span_event(mark, options);
     Span {
         uuid: mark.uuid,
         parent: mark.parent,
@@ -232,12 +232,15 @@ fn orphan(mark: &Event) -> Span {
     }
 }
 
-fn span_event(mark: &Event) -> SpanEvent {
+/// Members of a mark that are words of somebody about content: why a guardrail rejected, what a callback said.
+const QUOTING: [&str; 2] = ["rejection_reason", "error"];
+
+fn span_event(mark: &Event, options: Options) -> SpanEvent {
     let attributes = match &mark.data {
         Value::Null => Attributes::new(),
         Value::Object(members) => members
             .iter()
-            .filter(|(_, value)| !value.is_null())
+            .filter(|(name, value)| !value.is_null() && (options.content || !QUOTING.contains(&name.as_str())))
             .map(|(name, value)| (name.clone(), Attribute::of(value)))
             .collect(),
         other => Attributes::from([("data".to_owned(), Attribute::of(other))]),

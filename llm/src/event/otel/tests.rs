@@ -114,6 +114,15 @@ fn content_is_shown_on_request_only() {
 }
 
 #[test]
+fn a_reason_may_quote_content_and_is_shown_as_content_is() {
+    let mut mark = event(5, None, Category::Unknown, 5, "openai");
+    mark.data = json!({ "rejected": true, "rejection_reason": "says hello" });
+    let shown = |content: bool| spans(std::slice::from_ref(&mark), Options { content }).remove(0).attributes;
+    assert_eq!(shown(false).keys().collect::<Vec<_>>(), ["rejected"]);
+    assert_eq!(shown(true)["rejection_reason"], "says hello".into());
+}
+
+#[test]
 fn other_scopes_have_their_names_and_errors_their_class() {
     let agent = event(1, Some(Phase::Start), Category::Agent, 0, "helper");
     let mut tool = event(2, Some(Phase::Start), Category::Tool, 1, "add");

@@ -1,7 +1,7 @@
 //! Rates and budgets.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, Weak};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -107,11 +107,31 @@ pub struct Budgeted {
     /// Says when a call is made.
     pub clock: Arc<dyn Clock>,
     /// What attempts of calls that go on may have cost.
-    attempts: Arc<Mutex<VecDeque<(Uuid, NanoUsd)>>>,
+    attempts: Arc<Mutex<Attempts>>,
 }
 
-/// So many calls with earlier attempts are remembered.
-const REMEMBERED: usize = 4096;
+/// What attempts of calls may have cost, for as long as the calls go on.
+#[derive(Default)]
+struct Attempts {
+    spent: HashMap<Uuid, (Weak<CallInfo>, NanoUsd)>,
+    /// How many there were when the calls that have ended were last taken out.
+    swept: usize,
+}
+
+/// So few calls are not worth looking through.
+const FEW: usize = 64;
+
+impl Attempts {
+    fn add(&mut self, uuid: Uuid, call: &Arc<CallInfo>, amount: NanoUsd) {
+        let (_, spent) = self.spent.entry(uuid).or_insert_with(|| (Arc::downgrade(call), NanoUsd::ZERO));
+        *spent = spent.plus(amount);
+        // Only when there are twice as many as then: each call pays for looking at a few others.
+        if self.spent.len() > self.swept.saturating_mul(2).max(FEW) {
+            self.spent.retain(|_, (call, _)| call.strong_count() > 0);
+            self.swept = self.spent.len();
+        }
+    }
+}
 
 impl Budgeted {
     /// Keeps calls within `budget`.
@@ -121,15 +141,12 @@ impl Budgeted {
 
     fn spent_before(&self, call: Option<Uuid>) -> NanoUsd {
         let attempts = lock(&self.attempts);
-        attempts.iter().filter(|(uuid, _)| Some(*uuid) == call).map(|(_, amount)| *amount).sum()
+        call.and_then(|call| attempts.spent.get(&call)).map_or(NanoUsd::ZERO, |(_, amount)| *amount)
     }
 
-    fn remember(&self, call: Option<Uuid>, amount: NanoUsd) {
-        let Some(call) = call else { return };
-        let mut attempts = lock(&self.attempts);
-        attempts.push_back((call, amount));
-        if attempts.len() > REMEMBERED {
-            attempts.pop_front();
+    fn remember(&self, call: &Arc<CallInfo>, amount: NanoUsd) {
+        if let Some(uuid) = call.uuid() {
+            lock(&self.attempts).add(uuid, call, amount);
         }
     }
 
@@ -166,18 +183,18 @@ impl Budgeted {
     }
 
     /// Puts what the answer did cost in the place of what was set aside.
-    async fn settle(&self, call: &CallInfo, facts: &CallFacts, reservation: &Reservation, response: &Value) {
+    async fn settle(&self, call: &Arc<CallInfo>, facts: &CallFacts, reservation: &Reservation, response: &Value) {
         // Budgets compute even where records do not.
         let cost = cost_of(&self.pricing, facts, &read_response(call, response), moment(self.clock.as_ref()), true);
         // An answer may be sent back to be mended, and the limit of a call is one for all its attempts.
-        self.remember(call.uuid(), cost.amount.unwrap_or(reservation.amount));
+        self.remember(call, cost.amount.unwrap_or(reservation.amount));
         self.unsettled(call, self.budget.settle(reservation, &cost).await.is_err());
     }
 
     /// Settles an attempt that failed: it counts as spent where it may have been charged.
-    async fn fail(&self, call: &CallInfo, reservation: &Reservation, may_be_charged: bool) {
+    async fn fail(&self, call: &Arc<CallInfo>, reservation: &Reservation, may_be_charged: bool) {
         let settled = if may_be_charged {
-            self.remember(call.uuid(), reservation.amount);
+            self.remember(call, reservation.amount);
             self.budget.settle(reservation, &Cost::unknown("the attempt failed")).await
         } else {
             self.budget.release(reservation).await

@@ -52,6 +52,13 @@ impl Sanitizer<RawRequest> for RedactedRecords {
 }
 
 #[async_trait]
+impl Sanitizer<String> for RedactedRecords {
+    async fn sanitize(&self, _: &Arc<CallInfo>, reason: String) -> Result<Option<String>, Cause> {
+        Ok(Some(self.redactor.text(&reason).into_owned()))
+    }
+}
+
+#[async_trait]
 impl Sanitizer<Value> for RedactedRecords {
     async fn sanitize(&self, _: &Arc<CallInfo>, payload: Value) -> Result<Option<Value>, Cause> {
         Ok(Some(self.redactor.json(payload)))

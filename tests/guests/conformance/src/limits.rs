@@ -181,3 +181,59 @@ fn ignores_refusals(cx: &Flow) -> Result<()> {
         let _ = measures_text(cx, String::new());
     }
 }
+
+#[checkpoint]
+fn naps_often(_cx: &Checkpoint, naps: u32, milliseconds: u64) -> Result<u32> {
+    for _ in 0..naps {
+        std::thread::sleep(Duration::from_millis(milliseconds));
+    }
+    Ok(naps)
+}
+
+/// Sleeps `naps` times in a checkpoint, and computes nothing; how often.
+#[flow]
+fn naps(cx: &Flow, naps: u32, milliseconds: u64) -> Result<u32> {
+    naps_often(cx, naps, milliseconds)
+}
+
+#[checkpoint]
+fn measures_list(_cx: &Checkpoint, values: Vec<u8>) -> Result<usize> {
+    Ok(values.len())
+}
+
+/// A checkpoint argument of `count` small values; how many came.
+#[flow]
+fn many_values(cx: &Flow, count: usize) -> Result<usize> {
+    measures_list(cx, vec![0; count])
+}
+
+#[checkpoint]
+fn saves_many(cx: &Checkpoint, count: usize, bytes: usize) -> Result<usize> {
+    for number in 0..count {
+        cx.save(&format!("artifact {number}"), &"x".repeat(bytes), Kind::Output)?;
+    }
+    Ok(count)
+}
+
+/// Saves `count` artifacts of about `bytes` bytes in each of `calls` checkpoints; how many in all.
+#[flow]
+fn save_many(cx: &Flow, calls: usize, count: usize, bytes: usize) -> Result<usize> {
+    (0..calls).map(|_| saves_many(cx, count, bytes)).sum()
+}
+
+/// Takes `mebibytes` of memory in each of `bodies` checkpoints beside each other; the sum.
+#[flow]
+fn memory_beside(cx: &Flow, bodies: usize, mebibytes: usize) -> Result<usize> {
+    Ok(hogs::map(cx, (0..bodies).map(|_| mebibytes))?.load()?.into_iter().sum())
+}
+
+/// Takes memory between durable calls: `mebibytes` before each of `steps` checkpoints that take as much; the sum.
+#[flow]
+fn memory_steps(cx: &Flow, steps: usize, mebibytes: usize) -> Result<usize> {
+    let (mut held, mut sum) = (Vec::new(), 0);
+    for _ in 0..steps {
+        held.push(std::hint::black_box(vec![1_u8; mebibytes << 20]));
+        sum += hogs(cx, mebibytes)?;
+    }
+    Ok(sum + held.len())
+}

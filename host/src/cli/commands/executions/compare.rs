@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use kitaru_llm::price::NanoUsd;
 use serde_json::Value;
 
 use super::list::Filters;
@@ -51,24 +52,45 @@ impl DiffMatrixCommand {
 fn text(diffs: &[ExecutionDiff]) -> String {
     let one = |diff: &ExecutionDiff| {
         let seconds = |delta: Option<f64>| delta.map(|delta| format!("{delta:+.3} s")).unwrap_or_default();
+        // Most flows call no models, and need no empty columns.
+        let used = diff.token_delta.is_some();
         let row = |call: &crate::service::CheckpointDiff| {
             let artifacts = call.artifacts.iter().filter(|artifact| artifact.result != "unchanged");
             let artifacts: Vec<String> =
                 artifacts.map(|artifact| format!("{} {}", one_line(&artifact.name), artifact.result)).collect();
-            vec![one_line(&call.invocation_id), call.result.into(), seconds(call.duration_delta_seconds), artifacts.join(", ")]
+            let mut row = vec![one_line(&call.invocation_id), call.result.into(), seconds(call.duration_delta_seconds)];
+            if used {
+                row.push(call.token_delta.map(|delta| format!("{:+}", delta.total_tokens)).unwrap_or_default());
+                row.push(call.token_delta.map(|_| cost(call.cost_delta_usd)).unwrap_or_default());
+            }
+            row.push(artifacts.join(", "));
+            row
         };
         let rows: Vec<_> = diff.checkpoints.iter().map(row).collect();
+        let titles: &[&str] = match used {
+            true => &["CHECKPOINT", "RESULT", "DURATION", "TOKENS", "COST", "ARTIFACTS"],
+            false => &["CHECKPOINT", "RESULT", "DURATION", "ARTIFACTS"],
+        };
+        let models = diff.token_delta.map(|delta| format!("; {:+} tokens, {}", delta.total_tokens, cost(diff.cost_delta_usd)));
         format!(
-            "{} ({})  and  {} ({}): {}\n{}",
+            "{} ({})  and  {} ({}): {}{}\n{}",
             diff.original_exec_id,
             diff.original_status,
             diff.replay_exec_id,
             diff.replay_status,
             diff.result,
-            table(&["CHECKPOINT", "RESULT", "DURATION", "ARTIFACTS"], &rows)
+            models.unwrap_or_default(),
+            table(titles, &rows)
         )
     };
     diffs.iter().map(one).collect::<Vec<_>>().join("\n\n")
+}
+
+/// What was spent more or less. What nobody knows is said as that.
+fn cost(delta: Option<f64>) -> String {
+    let Some(delta) = delta else { return "unknown".into() };
+    let amount = NanoUsd::from_dollars_rounded_up(delta.abs()).unwrap_or_default();
+    format!("{}{amount}", if delta < 0.0 { '-' } else { '+' })
 }
 
 /// Count and measure executions, in groups
@@ -79,7 +101,7 @@ pub(crate) struct StatisticsCommand {
     /// What to group by: flow, status, tag, day, component. May be repeated
     #[arg(long, value_name = "WHAT", value_parser = parse_group)]
     group_by: Vec<GroupBy>,
-    /// What to measure: duration, failure-rate, statuses. May be repeated
+    /// What to measure: duration, failure-rate, statuses, tokens, cost. May be repeated
     #[arg(long, value_name = "WHAT", value_parser = parse_metric)]
     metric: Vec<Metric>,
     /// The largest so many groups
@@ -113,6 +135,13 @@ impl StatisticsCommand {
                 let measured = group.metrics.values().map(|value| match value {
                     Value::Object(parts) => {
                         let parts = parts.iter().map(|(part, value)| {
+                            if let Some(part) = part.strip_suffix("_usd") {
+                                let amount = value.as_f64().and_then(NanoUsd::from_dollars_rounded_up);
+                                return format!(
+                                    "{part} {}",
+                                    amount.map_or_else(|| "unknown".to_owned(), |amount| amount.to_string())
+                                );
+                            }
                             let text = number(value).unwrap_or_else(|| value.to_string());
                             match part.strip_suffix("_seconds") {
                                 Some(part) => format!("{part} {text} s"),

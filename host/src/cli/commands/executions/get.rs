@@ -3,14 +3,16 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::Value;
 
 use crate::cli::context::Context;
 use crate::cli::costs;
 use crate::cli::drive::answer_command;
 use crate::cli::error::CliError;
+use crate::cli::granted::granted;
 use crate::cli::table::{fields, table};
-use crate::service::{ExecutionView, JournalCall, Service as _};
+use crate::cli::terminal::one_line;
+use crate::ids::ExecutionId;
+use crate::service::{AccessSum, CapabilitiesView, ExecutionView, GovernedCallView, JournalCall, Service as _};
 
 pub(super) async fn run(context: &Context, execution: &str) -> Result<ExitCode, CliError> {
     let service = context.service()?;
@@ -41,6 +43,12 @@ fn text(view: &ExecutionView) -> String {
     );
     add("Replays", summary.original_exec_id.clone());
     add("Component", Some(format!("sha256:{}", summary.component_digest)));
+    let signers = view.component_signatures.iter().map(|signer| {
+        let trusted = if signer.trusted { "" } else { ", not trusted now" };
+        format!("{} ({}{trusted})", signer.key_id, signer.trusted_comment)
+    });
+    let signers = signers.collect::<Vec<_>>().join(", ");
+    add("Signed by", (!signers.is_empty()).then_some(signers));
     add("Input", Some(view.input.to_string()));
     add("Result", view.has_result.then(|| view.result.to_string()));
     add("Metadata", Some(summary.metadata.to_string()).filter(|text| text != "{}"));
@@ -79,6 +87,9 @@ fn text(view: &ExecutionView) -> String {
         let rows: Vec<_> = view.checkpoints.iter().map(row).collect();
         text.push_str(&format!("\n\n{}", table(&["CALL", "CHECKPOINT", "STATUS", "", "", "CALL ID"], &rows)));
     }
+    if let Some(capabilities) = capabilities(view) {
+        text.push_str(&format!("\n\n{capabilities}"));
+    }
     if let (Some(call), true) = (view.checkpoints.last(), summary.status != "running") {
         text.push_str(&format!(
             "\n\nReplay from here: kitaru-host executions replay {} --from {}",
@@ -89,25 +100,48 @@ fn text(view: &ExecutionView) -> String {
     text
 }
 
-fn granted(grants: &Value) -> String {
-    let Some(map) = grants.as_object() else { return String::new() };
-    let texts = |values: &Value| {
-        values.as_array().map(|values| values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")).unwrap_or_default()
-    };
-    let parts = map.iter().map(|(kind, values)| (kind, texts(values))).filter(|(_, values)| !values.is_empty());
-    parts.map(|(kind, values)| format!("{kind} {values}")).collect::<Vec<_>>().join("; ")
+/// Of one call, so many targets are shown.
+const MOST_TARGETS: usize = 10;
+
+/// What each checkpoint has of the grants, used, and was denied; nothing where there is nothing to tell.
+fn capabilities(view: &ExecutionView) -> Option<String> {
+    let mut rows = Vec::new();
+    for call in &view.checkpoints {
+        let own = |what: &str, which: String, times: String| {
+            vec![call.call_index.to_string(), call.invocation_id.clone(), what.to_owned(), which, times]
+        };
+        let CapabilitiesView { granted: has, used, denied, .. } = &call.capabilities;
+        let has = has.as_ref().map(granted).filter(|text| !text.is_empty());
+        rows.extend(has.map(|text| own("granted", text, String::new())));
+        for (what, sums) in [("used", used), ("denied", denied)] {
+            let row = |sum: &AccessSum| own(what, format!("{} {}", sum.kind, sum.target), sum.count.to_string());
+            rows.extend(sums.iter().take(MOST_TARGETS).map(row));
+            if let more @ 1.. = sums.len().saturating_sub(MOST_TARGETS) {
+                let hint = format!("… {more} more: kitaru-host executions access {}", view.summary.exec_id);
+                rows.push(own(what, hint, String::new()));
+            }
+        }
+    }
+    (!rows.is_empty()).then(|| table(&["CALL", "CHECKPOINT", "", "WHAT", "TIMES"], &rows))
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct JournalCommand {
     /// Execution ID or a unique beginning of it
     execution: String,
+    /// What governed each of its model calls, in place of its calls: guardrails, intercepts, sanitisers and middleware, with their versions
+    #[arg(long)]
+    policies: bool,
 }
 
 impl JournalCommand {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
         let service = context.service()?;
         let id = service.resolve(&self.execution).await?;
+        if self.policies {
+            let calls = service.governed(id).await?;
+            return context.output.items(&calls, None, || governed(id, &calls));
+        }
         let calls = service.journal(id).await?;
         context.output.items(&calls, None, || {
             if calls.is_empty() {
@@ -119,6 +153,19 @@ impl JournalCommand {
             )
         })
     }
+}
+
+fn governed(id: ExecutionId, calls: &[GovernedCallView]) -> String {
+    if calls.is_empty() {
+        return format!("Execution {id} has called no model.");
+    }
+    let row = |call: &GovernedCallView| {
+        // As many digits as tell two configurations apart for people; programs have all of them.
+        let digest = call.digest().map(|digest| digest.chars().take(12).collect()).unwrap_or_default();
+        let names = call.names().into_iter().map(one_line).collect::<Vec<_>>().join(", ");
+        vec![call.call_id.clone(), call.attempt.to_string(), one_line(&call.name), digest, names]
+    };
+    table(&["CALL ID", "ATTEMPT", "MODEL CALL", "SHA-256", "GOVERNED BY"], &calls.iter().map(row).collect::<Vec<_>>())
 }
 
 fn row(call: &JournalCall) -> Vec<String> {

@@ -9,6 +9,7 @@ use crate::cli::args::parse_json;
 use crate::cli::context::Context;
 use crate::cli::drive::go_on;
 use crate::cli::error::CliError;
+use crate::cli::isolate::Guests;
 use crate::cli::prompt::{Answer, Keyboard, ask, give, show};
 use crate::cli::signals::Asked;
 use crate::service::{LocalService, Service as _};
@@ -32,6 +33,12 @@ pub(crate) struct InputCommand {
 }
 
 impl InputCommand {
+    /// Without an execution, it is any of those that wait.
+    pub(super) fn guests(&self) -> Guests {
+        let executions: Vec<String> = self.execution.iter().cloned().collect();
+        Guests { all: executions.is_empty(), executions, ..Guests::default() }
+    }
+
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
         if self.interactive {
             return self.sweep(context).await;

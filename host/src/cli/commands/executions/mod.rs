@@ -1,5 +1,6 @@
 //! `executions …`: one file per verb or family of verbs.
 
+mod access;
 mod cohort;
 mod compare;
 mod export;
@@ -15,10 +16,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use crate::cli::component::admitted_if_named;
 use crate::cli::context::Context;
 use crate::cli::drive::{go_on, report};
 use crate::cli::error::CliError;
-use crate::registry::Target;
+use crate::cli::isolate::Guests;
 use crate::service::Service as _;
 
 /// Look at executions and act on them. IDs may be given as unique beginnings.
@@ -30,6 +32,8 @@ pub(crate) enum ExecutionsCommand {
     Get(Named),
     /// Show the newest execution
     Latest(list::LatestCommand),
+    /// Show what an execution's checkpoints used of their grants, and what they were denied
+    Access(access::AccessCommand),
     /// Show what an execution wrote
     Logs(logs::LogsCommand),
     /// List the questions that wait for an answer
@@ -81,6 +85,7 @@ impl ExecutionsCommand {
             Self::List(_) => "executions.list",
             Self::Get(_) => "executions.get",
             Self::Latest(_) => "executions.latest",
+            Self::Access(_) => "executions.access",
             Self::Logs(_) => "executions.logs",
             Self::PendingWaits(_) => "executions.pending-waits",
             Self::Input(_) => "executions.input",
@@ -102,11 +107,29 @@ impl ExecutionsCommand {
         }
     }
 
+    /// What the command needs, if guests run in it.
+    pub(super) fn guests(&self) -> Result<Option<Guests>, CliError> {
+        let of = |execution: &String| Guests { executions: vec![execution.clone()], ..Guests::default() };
+        Ok(match self {
+            Self::Input(command) => Some(command.guests()),
+            Self::AbortWait(command) => Some(of(command.execution())),
+            Self::Resume(named) => Some(of(&named.execution)),
+            Self::Retry(command) => Some(Guests { target: command.component.clone(), ..of(&command.execution) }),
+            Self::Replay(command) => Some(command.guests()?),
+            // No body runs, and no grant counts.
+            Self::Verify(command) => Some(Guests { target: command.component().cloned(), ..Guests::default() }),
+            // What is due goes on.
+            Self::Upgrade(command) => Some(Guests { target: Some(command.component().clone()), all: true, ..Guests::default() }),
+            _ => None,
+        })
+    }
+
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
         match self {
             Self::List(command) => command.run(context).await,
             Self::Get(command) => get::run(context, &command.execution).await,
             Self::Latest(command) => command.run(context).await,
+            Self::Access(command) => command.run(context).await,
             Self::Logs(command) => command.run(context).await,
             Self::PendingWaits(command) => command.run(context).await,
             Self::Input(command) => command.run(context).await,
@@ -148,11 +171,8 @@ async fn cancel(context: &Context, execution: &str) -> Result<ExitCode, CliError
 
 impl RetryCommand {
     async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
-        let component = match &self.component {
-            Some(path) => Some(Target::read(&super::run::locate(context, path)?.0)?),
-            None => None,
-        };
         let service = context.service()?;
+        let component = admitted_if_named(context, &service, self.component.as_ref()).await?;
         let id = service.resolve(&self.execution).await?;
         service.retry(id, component.as_deref()).await?;
         context.output.say(&format!("Retrying execution {id}"));

@@ -7,13 +7,14 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 
 use super::super::run::{detach, locate, with_arguments};
-use crate::cli::args::{GrantArgs, KeyValue, LimitArgs, parse_json, parse_object};
-use crate::cli::context::Context;
+use crate::cli::args::{GrantArgs, HostLimitArgs, KeyValue, LimitArgs, parse_json, parse_object};
+use crate::cli::component::admitted;
+use crate::cli::context::{Context, current_folder};
 use crate::cli::drive::go_on;
 use crate::cli::error::CliError;
+use crate::cli::isolate::Guests;
 use crate::cli::table::table;
 use crate::cli::terminal::one_line;
-use crate::registry::Target;
 use crate::service::{LocalService, ReplayCommand as Order, Service as _};
 
 /// Start a new execution that reuses another's journal before a checkpoint.
@@ -37,7 +38,7 @@ pub(crate) struct ReplayCommand {
     /// The same as a JSON object
     #[arg(long = "overrides", value_name = "JSON")]
     overrides_json: Option<String>,
-    /// By checkpoint name, {"input": …} or {"output": …} for all of its calls
+    /// By checkpoint name, {"input": …}, {"model": …} (model calls only) or {"output": …} for all of its calls
     #[arg(long, value_name = "JSON")]
     checkpoint_overrides: Option<String>,
     /// By invocation ID or call ID, the same for one call; wins against the checkpoint's
@@ -93,12 +94,28 @@ enum OnError {
 }
 
 impl ReplayCommand {
+    pub(super) fn guests(&self) -> Result<Guests, CliError> {
+        let executions = match &self.ids_file {
+            Some(file) => read_ids(file)?,
+            None => self.executions.clone(),
+        };
+        let is_batch = executions.len() != 1 || self.ids_file.is_some() || self.on_error.is_some();
+        Ok(Guests {
+            target: self.component.clone(),
+            files: self.ids_file.iter().cloned().collect(),
+            grants: self.grants.grants()?,
+            detaches: self.detach || (is_batch && !self.wait),
+            executions,
+            ..Guests::default()
+        })
+    }
+
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
         let executions = match &self.ids_file {
             Some(file) => read_ids(file)?,
             None => self.executions.clone(),
         };
-        let service = context.service()?;
+        let service = context.model_service()?;
         let order = self.order(context, &service, executions.first()).await?;
         match executions.as_slice() {
             [one] if self.ids_file.is_none() && self.on_error.is_none() => {
@@ -106,7 +123,7 @@ impl ReplayCommand {
                 let id = service.replay(source, order).await?;
                 context.output.say(&format!("Execution {id} replays {source}"));
                 if self.detach {
-                    detach(context, &[id])?;
+                    detach(context, &[id], HostLimitArgs::default())?;
                     let view = service.get(id).await?;
                     return context.output.item(&view, || id.to_string());
                 }
@@ -129,9 +146,12 @@ impl ReplayCommand {
             Some(text) => parse_object(flag, text),
             None => Ok(Map::new()),
         };
-        let component = match &self.component {
-            Some(path) => Some(Target::read(&locate(context, path)?.0)?),
-            None => None,
+        let (component, folder) = match &self.component {
+            Some(path) => {
+                let (file, folder) = locate(context, path)?;
+                (Some(admitted(context, service, &file).await?), folder)
+            }
+            None => (None, current_folder()?),
         };
         // What an argument's text means depends on the flow's schema, which a given component knows.
         let schema = match (&component, first.filter(|_| !self.arguments.is_empty())) {
@@ -156,6 +176,7 @@ impl ReplayCommand {
             component,
             tags: self.tags.clone(),
             grants: self.grants.grants()?,
+            needs_in: self.grants.all_needs().then_some(folder),
             limits: self.limits.changes(),
         })
     }
@@ -174,7 +195,7 @@ impl ReplayCommand {
         if self.wait {
             service.drive_batch(&mut submission).await?;
         } else if !ids.is_empty() {
-            detach(context, &ids)?;
+            detach(context, &ids, HostLimitArgs::default())?;
         }
         let code = context.output.item(&submission, || {
             let mut rows: Vec<Vec<String>> = Vec::new();

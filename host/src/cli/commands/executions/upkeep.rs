@@ -8,12 +8,12 @@ use serde_json::json;
 
 use super::super::run::locate;
 use super::list::Filters;
+use crate::cli::component::{admitted, admitted_if_named};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::table::table;
 use crate::cli::terminal::one_line;
 use crate::ids::ExecutionId;
-use crate::registry::Target;
 use crate::service::{ListQuery, LocalService, VerificationView};
 use crate::store::Status;
 
@@ -51,12 +51,13 @@ pub(crate) struct VerifyCommand {
 }
 
 impl VerifyCommand {
+    pub(super) fn component(&self) -> Option<&PathBuf> {
+        self.component.as_ref()
+    }
+
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
-        let component = match &self.component {
-            Some(path) => Some(Target::read(&locate(context, path)?.0)?),
-            None => None,
-        };
         let service = context.service()?;
+        let component = admitted_if_named(context, &service, self.component.as_ref()).await?;
         let ids = self.which.ids(&service).await?;
         report(context, &service.verify(&ids, component.as_deref()).await?)
     }
@@ -73,9 +74,13 @@ pub(crate) struct UpgradeCommand {
 }
 
 impl UpgradeCommand {
+    pub(super) fn component(&self) -> &PathBuf {
+        &self.component
+    }
+
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
-        let component = Target::read(&locate(context, &self.component)?.0)?;
         let service = context.service()?;
+        let component = admitted(context, &service, &locate(context, &self.component)?.0).await?;
         let ids = self.which.ids(&service).await?;
         report(context, &service.upgrade(&ids, &component).await?)
     }

@@ -53,6 +53,10 @@ pub(crate) struct AbortWaitCommand {
 }
 
 impl AbortWaitCommand {
+    pub(super) fn execution(&self) -> &String {
+        &self.execution
+    }
+
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
         let service = context.service()?;
         let id = service.resolve(&self.execution).await?;

@@ -68,21 +68,21 @@ impl ModelCommand {
         match self {
             Self::Register(command) => command.run(context).await,
             Self::List => {
-                let views = context.service()?.models().await?;
+                let views = context.model_service()?.models().await?;
                 context.output.items(&views, None, || list(&views))
             }
             Self::Show(ShowCommand { alias }) => {
-                let view = context.service()?.model(&alias).await?;
+                let view = context.model_service()?.model(&alias).await?;
                 context.output.item(&view, || text(&view))
             }
             Self::Remove(RemoveCommand { alias }) => {
-                let removed = context.service()?.remove_model(&alias).await?;
+                let removed = context.model_service()?.remove_model(&alias).await?;
                 context.output.say(&format!("Removed model alias {}", removed.model.alias));
                 say_what_counts(context, &removed);
                 context.output.item(&removed, String::new)
             }
             Self::Test(TestCommand { model, call }) => {
-                let view = context.service()?.test_model(model.as_deref(), call).await?;
+                let view = context.model_service()?.test_model(model.as_deref(), call).await?;
                 let code = context.output.item(&view, || outcome(&view))?;
                 Ok(if view.works { code } else { ExitCode::FAILURE })
             }

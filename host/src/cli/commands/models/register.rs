@@ -51,7 +51,7 @@ impl RegisterCommand {
         let Self { alias, model, secret, base_url, api, fallbacks, default } = self;
         let model = model.map(|model| ModelAlias { model, secret, base_url, api, fallbacks });
         let change = ModelChange { alias, model, make_default: default };
-        let registered = context.service()?.register_model(change).await?;
+        let registered = context.model_service()?.register_model(change).await?;
         let what = if registered.result == "created" { "Registered" } else { "Updated" };
         let is_default = if registered.model.is_default { ", the default" } else { "" };
         context.output.say(&format!("{what} model alias {}: {}{is_default}", registered.model.alias, registered.model.model));

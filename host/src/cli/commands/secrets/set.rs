@@ -35,8 +35,8 @@ pub(crate) struct SetCommand {
     #[arg(long, value_name = "KEY")]
     from_stdin: Option<String>,
     /// Read the value from a file; a line end at its end does not count
-    #[arg(long, value_name = "KEY=FILE")]
-    from_file: Vec<KeyValue>,
+    #[arg(long, value_name = "KEY=FILE", value_parser = unseen)]
+    from_file: Vec<SecretString>,
     /// Ask for the value at the terminal, which does not show it
     #[arg(long, value_name = "KEY")]
     from_prompt: Vec<String>,
@@ -65,9 +65,15 @@ impl SetCommand {
         for text in &self.values {
             values.push(assignment(text)?);
         }
-        for KeyValue { key, value: path } in self.from_file {
-            let cannot = |error: &dyn std::fmt::Display| CliError::usage(format!("cannot read `{path}`: {error}"));
-            let file = std::fs::File::open(&path).map_err(|error| cannot(&error))?;
+        for text in &self.from_file {
+            let (key, path) = assignment(text).map_err(|_| {
+                CliError::usage("`--from-file` is given as KEY=FILE.").hint("the key is the value's name in the secret")
+            })?;
+            // Whoever takes this for the flag of values has put one here: it is not shown.
+            let cannot = |error: &dyn std::fmt::Display| {
+                CliError::usage(format!("cannot read the file that `--from-file` names for `{key}`: {error}"))
+            };
+            let file = std::fs::File::open(path.expose_secret()).map_err(|error| cannot(&error))?;
             let value = read(file, &cannot)?;
             values.push((key, value));
         }

@@ -25,6 +25,9 @@ CREATE INDEX model_calls_by_call ON model_calls (execution, call, attempt, ordin
 CREATE INDEX model_calls_by_flow ON model_calls (flow, day);
 CREATE INDEX model_calls_by_day ON model_calls (day);
 
+-- Open questions that stand for a model that is missing (`waits_for_models`): few, whatever else waits.
+CREATE INDEX waits_for_models ON waits (resolution) WHERE resolution IS NULL AND instr(metadata, '"missing_model":true') > 0;
+
 -- What was spent, by account. `spent` is the sum of the records that were written here, also of those that are deleted by now; `unrecorded` is
 -- what was set aside for calls of which no record tells.
 CREATE TABLE model_spend (

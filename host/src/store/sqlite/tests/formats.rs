@@ -10,7 +10,7 @@ use crate::journal::PayloadHash;
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::kept_values::ROW_LIMIT;
 use crate::store::{
-    Blobs, Components, Durability, ExecutionFilter, Executions, Journal, ModelCalls, Secrets, StoreError, Wakeups,
+    Accesses, Blobs, Components, Durability, ExecutionFilter, Executions, Journal, ModelCalls, Secrets, StoreError, Wakeups,
 };
 
 fn change(folder: &Path, sql: &str) {
@@ -24,7 +24,7 @@ fn a_new_folder_is_made_with_what_is_above_it() {
     drop(SqliteStore::open(&folder).unwrap());
     let db = Connection::open(folder.join("kitaru.db")).unwrap();
     let pragma = |name: &str| db.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!((pragma("application_id"), pragma("user_version")), (0x4B54_5255, 2));
+    assert_eq!((pragma("application_id"), pragma("user_version")), (0x4B54_5255, 3));
     let mode: String = db.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
     let names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect();
@@ -81,28 +81,34 @@ fn e13_a_newer_format_is_refused() {
     drop(SqliteStore::open(folder.path()).unwrap());
     change(folder.path(), "PRAGMA user_version = 7");
     let error = SqliteStore::open(folder.path()).unwrap_err();
-    assert!(matches!(error, StoreError::NewerFormat { found: 7, supported: 2, .. }), "{error:?}");
-    change(folder.path(), "PRAGMA user_version = 2");
+    assert!(matches!(error, StoreError::NewerFormat { found: 7, supported: 3, .. }), "{error:?}");
+    change(folder.path(), "PRAGMA user_version = 3");
     SqliteStore::open(folder.path()).unwrap();
 }
 
 #[tokio::test]
 async fn e13_an_older_format_is_brought_up_to_date() {
-    let folder = tempdir().unwrap();
-    change(folder.path(), "PRAGMA journal_mode = WAL");
-    change(folder.path(), include_str!("../migrations/V1__initial.sql"));
-    change(
-        folder.path(),
-        "PRAGMA application_id = 1263817301; PRAGMA user_version = 1; UPDATE identity SET store_id = zeroblob(16)",
-    );
-    let store = SqliteStore::open(folder.path()).unwrap();
-    assert_eq!(store.store_id().await.unwrap().as_bytes(), &[0; 16], "what was there is there");
-    let lease = claimed(&store).await;
-    store.append(&lease, record(0, 10, Durability::Full)).await.unwrap();
-    assert_eq!(store.model_calls(lease.execution).await.unwrap(), []);
-    drop(store);
-    let db = Connection::open(folder.path().join("kitaru.db")).unwrap();
-    assert_eq!(db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap(), 2);
+    let steps = [include_str!("../migrations/V1__initial.sql"), include_str!("../migrations/V2__model_calls.sql")];
+    for version in 1..=steps.len() {
+        let folder = tempdir().unwrap();
+        change(folder.path(), "PRAGMA journal_mode = WAL");
+        steps[..version].iter().for_each(|step| change(folder.path(), step));
+        change(
+            folder.path(),
+            &format!(
+                "PRAGMA application_id = 1263817301; PRAGMA user_version = {version}; UPDATE identity SET store_id = zeroblob(16)"
+            ),
+        );
+        let store = SqliteStore::open(folder.path()).unwrap();
+        assert_eq!(store.store_id().await.unwrap().as_bytes(), &[0; 16], "what was there is there");
+        let lease = claimed(&store).await;
+        store.append(&lease, record(0, 10, Durability::Full)).await.unwrap();
+        assert_eq!(store.model_calls(lease.execution).await.unwrap(), []);
+        assert_eq!(store.accesses(lease.execution).await.unwrap(), []);
+        drop(store);
+        let db = Connection::open(folder.path().join("kitaru.db")).unwrap();
+        assert_eq!(db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap(), 3);
+    }
 }
 
 #[test]

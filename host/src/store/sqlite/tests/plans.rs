@@ -8,8 +8,8 @@ use tempfile::tempdir;
 use crate::ids::{ExecutionId, Ids as _, SystemIds};
 use crate::store::sqlite::executions::{count_of, list_of};
 use crate::store::sqlite::{
-    SqliteStore, artifacts, cache, columns, executions, fence, journal, kept_values, leases, logs, model_answers, model_calls,
-    removal, secrets, spending, waits,
+    SqliteStore, accesses, artifacts, cache, columns, executions, fence, journal, kept_values, leases, logs, model_answers,
+    model_calls, removal, secrets, spending, waits,
 };
 use crate::store::{Durability, ExecutionFilter, LogFilter, LogSource, Status, UsageQuery};
 
@@ -94,9 +94,11 @@ fn by_key() -> Vec<(&'static str, Vec<&'static str>)> {
         (journal::LAST, vec!["INDEX journal_by_execution (execution=?)"]),
         (journal::PARENT_IS_DUE, vec!["INDEX executions_by_exec_id (exec_id=?)", "INTEGER PRIMARY KEY (rowid=?)"]),
         (waits::ALL, vec!["INDEX waits_by_call (execution=?)"]),
+        (waits::FOR_MODELS, vec!["INDEX waits_for_models (resolution=?)", "INTEGER PRIMARY KEY (rowid=?)"]),
         (waits::ONE, vec!["INDEX waits_by_call (execution=? AND call=?)"]),
         (waits::IS_SETTLED, vec!["INDEX waits_by_call (execution=? AND call=?)"]),
         (waits::IS_DUE, vec!["INTEGER PRIMARY KEY (rowid=?)"]),
+        (accesses::OF_EXECUTION, vec!["INDEX accesses_by_call (execution=?)"]),
         (artifacts::ALL, vec!["INDEX artifacts_by_position (execution=?)"]),
         (artifacts::REPLACE, vec!["INDEX artifacts_by_position (execution=? AND call=? AND attempt=? AND ordinal>?)"]),
         (cache::CACHED, vec!["cache USING PRIMARY KEY (key=?)"]),
@@ -216,6 +218,7 @@ fn of_a_deletion() -> Vec<(&'static str, Vec<&'static str>)> {
         "INDEX tags_by_execution (execution=?)",
         "INDEX blob_uses_by_execution (execution=?)",
         "INDEX model_calls_by_call (execution=?)",
+        "INDEX accesses_by_call (execution=?)",
     ];
     let mut steps = vec![
         (removal::FOUND, vec!["INDEX executions_by_exec_id (exec_id=?)"]),
@@ -243,6 +246,12 @@ fn statements() -> Vec<(Asked, Vec<&'static str>)> {
         statements.push((Asked::count(&filter), uses));
     }
     statements.extend(by_line().into_iter().map(|(filter, index)| (Asked::lines(&filter), vec![index])));
+    for count in [1, 3, 500] {
+        let of_calls = Asked::of(&model_calls::of_calls(count));
+        statements.push((of_calls, vec!["INDEX model_calls_by_call (execution=? AND call=?)"]));
+        let usage_in = Asked::of(&model_calls::usage_in(count));
+        statements.push((usage_in, vec!["INDEX executions_by_exec_id (exec_id=?)", "INDEX model_calls_by_call (execution=?)"]));
+    }
     statements.extend(by_usage().into_iter().map(|(query, uses)| (Asked::usage(&query), uses)));
     statements
 }

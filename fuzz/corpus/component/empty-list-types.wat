@@ -1,0 +1,1 @@
+(component (type $a (list u8)) (type $b (list $a)) (type $c (tuple $b $b)) (type $d (record (field "a" $c) (field "b" $c))))

@@ -1,0 +1,2 @@
+;; A component that does not export `kitaru:flow/program`.
+(component)

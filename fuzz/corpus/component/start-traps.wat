@@ -1,0 +1,1 @@
+(component (core module $m (func $s unreachable) (start $s)) (core instance (instantiate $m)))

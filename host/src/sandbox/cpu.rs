@@ -1,0 +1,133 @@
+//! How long an instance computes, as opposed to how long it takes: the CPU time of the threads that run it, measured around each turn that its
+//! task gets. What it waits for, be it a sleep, the network or a turn on a busy machine, is no turn. A flow's turn has those of the
+//! bodies in it that it waits for directly; they are taken off it.
+//!
+//! Exact to what the system's clock says. The limit is checked at each tick of the epoch, so an instance may have one tick more, and what the
+//! host does for it in one go. Work that is handed to other threads (file operations, name lookups) is not counted.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+thread_local! {
+    /// When the present turn began, by the clock of this thread, in nanoseconds.
+    static BEGAN: Cell<u64> = const { Cell::new(0) };
+    /// What turns within the present one took.
+    static WITHIN: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The CPU time that one instance has used, in nanoseconds.
+#[derive(Debug, Default)]
+pub(super) struct CpuTime(AtomicU64);
+
+impl CpuTime {
+    /// What was used up to the end of the last turn.
+    pub(super) fn used(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+
+    /// What was used up to now, asked in a turn of its own.
+    pub(super) fn used_now(&self) -> Duration {
+        self.used() + Duration::from_nanos(turn_so_far())
+    }
+
+    /// Does something whose turns count.
+    pub(super) async fn of<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            let _turn = Turn::begin(self);
+            work.as_mut().poll(context)
+        })
+        .await
+    }
+}
+
+/// What the present turn took so far, without those within it.
+fn turn_so_far() -> u64 {
+    thread_time().saturating_sub(BEGAN.get()).saturating_sub(WITHIN.get())
+}
+
+/// A turn, which ends when it is dropped.
+struct Turn<'a> {
+    cpu: &'a CpuTime,
+    began_around: u64,
+    within_around: u64,
+}
+
+impl<'a> Turn<'a> {
+    fn begin(cpu: &'a CpuTime) -> Self {
+        Self { cpu, began_around: BEGAN.replace(thread_time()), within_around: WITHIN.replace(0) }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let whole = thread_time().saturating_sub(BEGAN.get());
+        self.cpu.0.fetch_add(whole.saturating_sub(WITHIN.get()), Ordering::Relaxed);
+        BEGAN.set(self.began_around);
+        WITHIN.set(self.within_around.saturating_add(whole));
+    }
+}
+
+/// The CPU time of this thread, in nanoseconds.
+#[cfg(unix)]
+fn thread_time() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let (seconds, nanos) = (u64::try_from(time.tv_sec).unwrap_or(0), u64::try_from(time.tv_nsec).unwrap_or(0));
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+}
+
+/// No other system tells without unsafe code: there a turn's time on the wall counts.
+#[cfg(not(unix))]
+fn thread_time() -> u64 {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    u64::try_from(START.get_or_init(std::time::Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Computes until the clock of this thread has gone on by so much.
+    fn compute(milliseconds: u64) {
+        let end = thread_time() + milliseconds * 1_000_000;
+        while thread_time() < end {
+            std::hint::black_box(0);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_waited_for_is_no_cpu_time() {
+        let cpu = CpuTime::default();
+        cpu.of(async {
+            compute(5);
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            assert!(cpu.used_now() >= Duration::from_millis(5));
+            compute(5);
+            assert!(cpu.used_now() >= Duration::from_millis(10));
+        })
+        .await;
+        let used = cpu.used();
+        assert!(used >= Duration::from_millis(10) && used < Duration::from_millis(300), "{used:?}");
+    }
+
+    #[tokio::test]
+    async fn what_another_does_within_a_turn_is_its_own() {
+        let (flow, body) = (CpuTime::default(), CpuTime::default());
+        flow.of(async {
+            compute(2);
+            body.of(async {
+                compute(200);
+                tokio::task::yield_now().await;
+                compute(200);
+            })
+            .await;
+            assert!(flow.used_now() < Duration::from_millis(200), "{:?}", flow.used_now());
+        })
+        .await;
+        assert!(body.used() >= Duration::from_millis(400) && flow.used() >= Duration::from_millis(2));
+        assert!(flow.used() < Duration::from_millis(200), "{:?}", flow.used());
+    }
+}

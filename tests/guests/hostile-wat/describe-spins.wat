@@ -1,0 +1,3 @@
+;; `describe` never ends.
+;;; describe
+(loop $forever (br $forever))

@@ -1,0 +1,3 @@
+;; The flow never ends.
+;;; run
+(loop $forever (br $forever))

@@ -1,0 +1,3 @@
+;; The memory has 4 GiB from the start.
+;;; memory
+65536

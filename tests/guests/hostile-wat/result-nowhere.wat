@@ -1,0 +1,3 @@
+;; What describes the result lies beyond the end of the memory.
+;;; run
+(return (i32.const -4))

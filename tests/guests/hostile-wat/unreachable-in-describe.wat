@@ -1,0 +1,3 @@
+;; `describe` traps.
+;;; describe
+unreachable

@@ -1,0 +1,3 @@
+;; What cleans up after the result traps.
+;;; post-return
+unreachable

@@ -1,0 +1,3 @@
+;; The allocator traps.
+;;; realloc
+unreachable

@@ -1,0 +1,3 @@
+;; The flow traps.
+;;; run
+unreachable

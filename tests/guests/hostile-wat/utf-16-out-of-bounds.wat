@@ -1,0 +1,7 @@
+;; The result is in UTF-16, and lies beyond the end of the memory.
+;;; options
+string-encoding=utf16
+;;; describe
+(i32.store (i32.const 1024) (i32.const 65536))
+(i32.store (i32.const 1028) (i32.const 0x7fffffff))
+(return (i32.const 1024))
