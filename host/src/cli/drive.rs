@@ -9,13 +9,14 @@ use super::context::Context;
 use super::conversation::Conversation;
 use super::elsewhere;
 use super::error::CliError;
+use super::needs::flags_of;
 use super::progress::Progress;
 use super::prompt::{self, Answer};
 use super::signals::Asked;
 use super::terminal::{lines, one_line, shell_word};
 use crate::engine::{DriveOptions, Driven, EngineError, Event, Observer, SleepPolicy, WaitPolicy};
 use crate::ids::ExecutionId;
-use crate::service::{CheckpointView, ExecutionView, FailureView, ListQuery, PendingWaitView, Service, ServiceError};
+use crate::service::{CheckpointView, ExecutionView, ListQuery, PendingWaitView, Service, ServiceError};
 use crate::store::{Status, StoreError};
 
 /// How a command drives.
@@ -291,6 +292,8 @@ pub(super) fn failure(view: &ExecutionView) -> Option<CliError> {
             if let Some(details) = &failure.details {
                 error = error.with("details", details.clone());
             }
+            let granted = failed_checkpoint(view).and_then(|call| call.capabilities.granted.as_ref());
+            let flags = flags_of(failure.details.as_ref(), granted).join(" ");
             let retry = match failure.origin {
                 "divergence" => format!(
                     "go on with the version that it was started with: kitaru-host executions retry {id} --component <file>"
@@ -299,8 +302,8 @@ pub(super) fn failure(view: &ExecutionView) -> Option<CliError> {
                 _ if failure.exception_type == "capability" && !failure.message.contains("--allow-") => {
                     format!("declare it in the code, and run on with that: {} --component <file>", replay_from(view))
                 }
-                _ if !unmet(failure).is_empty() => {
-                    format!("grant what it declares and run on from there: {} {}", replay_from(view), unmet(failure).join(" "))
+                _ if !flags.is_empty() => {
+                    format!("grant what it declares and run on from there: {} {flags}", replay_from(view))
                 }
                 _ if failure.exception_type == "capability" => {
                     format!("grant it and run on from there: {} --allow-…", replay_from(view))
@@ -324,12 +327,6 @@ pub(super) fn failure(view: &ExecutionView) -> Option<CliError> {
         ("cancelled", _) => Some(base(format!("Execution {id} finished with status 'cancelled'."), "KitaruExecutionError")),
         _ => None,
     }
-}
-
-/// The flags of what is declared and was not granted to the checkpoint that failed.
-fn unmet(failure: &FailureView) -> Vec<String> {
-    let flags = failure.details.as_ref().and_then(|details| details.get("not_granted")).and_then(serde_json::Value::as_array);
-    flags.into_iter().flatten().filter_map(serde_json::Value::as_str).map(shell_word).collect()
 }
 
 /// The limit of the host that a message names.

@@ -157,8 +157,8 @@ async fn plan(context: &Context, guests: Guests, strict: bool) -> Result<Plan, C
         let project = context.project(&folder)?;
         of_project(&mut walls, &folder, &project)?;
         walls.read.extend([path_beside(&file), file.clone()]);
-        if let Some(mut known) = granted_for_good(&home, &file)? {
-            known.make_absolute()?;
+        if let Some(known) = granted_for_good(&home, &file)? {
+            known.check_unmoved()?;
             grants.extend(known);
         }
         component = Some(file);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use owo_colors::OwoColorize as _;
+use serde_json::Value;
 
 use super::context::{Context, current_folder};
 use super::error::CliError;
@@ -55,8 +56,8 @@ pub(super) async fn settle(
 ) -> Result<Settled, CliError> {
     let digest: ComponentDigest = component.digest.parse().map_err(|error| CliError::new(format!("{error}")))?;
     let flows = component.manifest.flows.iter().map(|flow| flow.name.clone()).collect();
-    let mut known = service.granted_for_good(digest).await?;
-    known.make_absolute().map_err(|error| {
+    let known = service.granted_for_good(digest).await?;
+    known.check_unmoved().map_err(|error| {
         CliError::from(error).hint(format!("take back what was granted for good: kitaru-host grants forget {}", short(digest)))
     })?;
     grants.extend(known);
@@ -179,6 +180,15 @@ fn note(unmet: &[Unmet<'_>], folder: &Path) -> Result<String, CliError> {
     Ok(format!("note: declared and not granted: {}{more} (all of it: --allow-needs)", shown.join(" ")))
 }
 
+/// The flags that the details of a failure name, of what its checkpoint declares and was not granted. The details may be a guest's own: any other
+/// flag is none that grants what is declared.
+pub(super) fn flags_of(details: Option<&Value>, granted: Option<&Grants>) -> Vec<String> {
+    let unmet: Vec<String> = granted.into_iter().flat_map(|granted| granted.narrowed.unmet()).map(Need::flag).collect();
+    let told = details.and_then(|details| details.get("not_granted")).and_then(Value::as_array);
+    let flags = told.into_iter().flatten().filter_map(Value::as_str);
+    flags.filter(|flag| unmet.iter().any(|known| known == flag)).map(shell_word).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,5 +238,16 @@ mod tests {
         let own = &grants.checkpoints["c"];
         assert_eq!((own.read.len(), own.write.len(), own.net.len()), (1, 0, 1));
         assert!(unmet(&component, &grants, folder.path()).iter().all(|unmet| unmet.need.text == "gone"));
+    }
+
+    #[test]
+    fn flags_are_those_of_what_is_declared() {
+        let component = component(serde_json::json!({ "net": ["a:1"], "env": ["LANG"] }));
+        let operator = Grants { env: vec!["LANG".into()], ..Grants::default() };
+        let granted = operator.for_checkpoint("c", component.manifest.needs_of("c"));
+        let details = serde_json::json!({ "not_granted": ["--allow-net=a:1", "--allow-env=LANG", "--allow-write=/", 1] });
+        assert_eq!(flags_of(Some(&details), Some(&granted)), ["--allow-net=a:1"]);
+        assert!(flags_of(Some(&details), None).is_empty() && flags_of(None, Some(&granted)).is_empty());
+        assert!(flags_of(Some(&details), Some(&operator.for_checkpoint("c", None))).is_empty(), "nothing is declared");
     }
 }

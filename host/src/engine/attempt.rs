@@ -111,12 +111,14 @@ impl Run {
                 beginning.lines.has_record();
             }
             let shown = Shown::new(self, index, &invocation, work.attempt);
-            let Attempted { outcome, metadata, missing, put_off } = self.run_attempt(&work, &mut beginning, seat).await?;
+            let Attempted { outcome, metadata, missing, has_asked, put_off } =
+                self.run_attempt(&work, &mut beginning, seat).await?;
             // E5: the model's call may not have been the body's first deed, and nobody said that it may do all of them again.
             let missing = missing.filter(|_| outcome.is_err() && !work.options.is_once());
             let due = outcome.as_ref().err().is_some_and(|failure| backoff::is_due(&work.options, failure, failed));
-            // Nobody can have seen it: it begins again as if it had not begun, once there is room for it.
-            let repeats = repeatable && put_off.is_some();
+            // Nobody can have seen it: it begins again as if it had not begun, once there is room for it. What it asked a model would be paid for
+            // twice.
+            let repeats = repeatable && !has_asked && put_off.is_some();
             let again = due || missing.is_some() || repeats;
             let ended_with = outcome.as_ref().err().cloned();
             match outcome {
@@ -235,7 +237,7 @@ impl Run {
         };
         models.recorded().await;
         let metadata = lock(&metadata).to_text();
-        Ok(Attempted { outcome, metadata, missing: models.missing(), put_off })
+        Ok(Attempted { outcome, metadata, missing: models.missing(), has_asked: models.has_asked(), put_off })
     }
 
     async fn decide_call(

@@ -12,6 +12,8 @@ pub(super) struct Attempted {
     pub(super) metadata: Option<String>,
     /// The model's call that nobody could make.
     pub(super) missing: Option<PlannedCall>,
+    /// It asked a model, or was about to: somebody saw that, and may charge for it.
+    pub(super) has_asked: bool,
     /// It was put off for others that waited for memory, and needs so much.
     pub(super) put_off: Option<Needs>,
 }

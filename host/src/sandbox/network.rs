@@ -50,7 +50,11 @@ impl NetPolicy {
     /// Notes a refusal. `is_needed`: the checkpoint may need it as far as it declares anything, so that a grant would help.
     fn deny(&self, target: &str, is_needed: bool) {
         let wanted = format!("network access to {target}");
-        if is_needed {
+        // A guest chose the text: a flag is told only for what is one host, and not where more flags, or a pattern, stand in its place.
+        let is_host = !target.contains('*') && target.parse::<NetGrant>().is_ok_and(|grant| grant.is_for_sockets());
+        if is_needed && !is_host {
+            self.audit.refused(AccessKind::Net, target, format!("{wanted} (that is no host, so it cannot be granted)"));
+        } else if is_needed {
             self.audit.denied(AccessKind::Net, target, &wanted, &format!("--allow-net={target}"));
         } else {
             self.audit.undeclared(AccessKind::Net, target, &wanted);
@@ -265,6 +269,16 @@ mod tests {
         let told = policy.audit.denials();
         assert!(told.len() == 2 && told.iter().all(|denial| denial.contains("does not declare")), "{told:?}");
         assert!(policy.may_resolve("a.example").is_empty(), "a need of requests is none of sockets");
+    }
+
+    #[test]
+    fn a_text_that_is_no_host_is_told_without_a_flag() {
+        for text in ["x --allow-write=/", "GET --allow-needs", "*", "*.org", "x/*", "https://x"] {
+            let policy = policy(&[]);
+            assert!(policy.may_resolve(text).is_empty(), "{text}");
+            let told = policy.audit.denials().concat();
+            assert!(told.contains("is no host") && !told.contains("--allow-net"), "{told}");
+        }
     }
 
     #[test]

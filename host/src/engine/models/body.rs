@@ -111,6 +111,11 @@ impl BodyCalls {
         }
     }
 
+    /// Whether a call was made, or was about to be.
+    pub(in crate::engine) fn has_asked(&self) -> bool {
+        self.made.load(Ordering::Relaxed) > 0
+    }
+
     /// What a call comes to that the code does not declare.
     fn undeclared(&self, prepared: &Prepared) -> Option<Failure> {
         prepared.planned.selected().and_then(|model| place::undeclared(&self.grants, model))

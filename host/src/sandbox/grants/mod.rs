@@ -113,6 +113,22 @@ impl Grants {
         Ok(())
     }
 
+    /// Checks that folders which have that form lead where they led when they got it: a link that somebody has put in a path since leads to what
+    /// nobody granted.
+    ///
+    /// # Errors
+    /// With the first one that is not there, or leads elsewhere.
+    pub fn check_unmoved(&self) -> Result<(), UnusableFolder> {
+        for folder in self.folders() {
+            let unusable = |problem: String| UnusableFolder { folder: folder.host.clone(), problem };
+            let now = folder.host.canonicalize().map_err(|error| unusable(error.to_string()))?;
+            if now != folder.host {
+                return Err(unusable(format!("it leads to `{}` now, which is not what was granted", now.display())));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether nothing is granted by which a body could be observed (E3). Models do not count: a call of one makes durable what came before it.
     pub fn is_empty(&self) -> bool {
         self.read.is_empty() && self.write.is_empty() && self.env.is_empty() && self.net.is_empty() && self.secrets.is_empty()
@@ -190,5 +206,21 @@ mod tests {
         assert_eq!(grants.checkpoints["c"].read[0].host, folder.path().canonicalize().unwrap());
         grants.write.push(FolderGrant { host: folder.path().join("gone"), guest: "gone".into() });
         assert!(grants.make_absolute().unwrap_err().to_string().contains("gone"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn folders_that_became_links_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let (docs, other) = (folder.path().join("docs"), folder.path().join("other"));
+        std::fs::create_dir(&docs).unwrap();
+        let mut grants = Grants { read: vec![FolderGrant { host: docs.clone(), guest: "docs".into() }], ..Grants::default() };
+        grants.make_absolute().unwrap();
+        grants.check_unmoved().unwrap();
+        std::fs::rename(&docs, &other).unwrap();
+        assert!(grants.check_unmoved().is_err(), "it is not there");
+        std::os::unix::fs::symlink(&other, &docs).unwrap();
+        let told = grants.check_unmoved().unwrap_err().to_string();
+        assert!(told.contains("other") && told.contains("not what was granted"), "{told}");
     }
 }

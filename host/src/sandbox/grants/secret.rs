@@ -19,11 +19,18 @@ pub struct SecretGrant {
     pub host: Option<NetGrant>,
     /// Whether checkpoints get the value itself.
     pub reveal: bool,
+    /// The only secret whose key it is for: a need has said which of both readings is meant. Not part of its text.
+    within: Option<String>,
+    /// The host is the word of a need, and not of whoever granted the secret. Not part of its text.
+    is_narrowed_to_host: bool,
 }
 
 impl SecretGrant {
     /// The key that the grant is for, in the secret `name`: `Some(None)` for all of them, none where it is for another secret.
     pub(in crate::sandbox) fn key_in(&self, name: &str) -> Option<Option<&str>> {
+        if self.within.as_deref().is_some_and(|within| within != name) {
+            return None;
+        }
         match self.secret.strip_prefix(name)? {
             "" => Some(None),
             rest => rest.strip_prefix('.').filter(|key| is_key(key)).map(Some),
@@ -36,19 +43,26 @@ impl SecretGrant {
     }
 
     /// What of the grant is left to code that declares `need`: the narrower of both in every respect. None where they are for different secrets or
-    /// hosts.
+    /// hosts. What is left is never for a secret that only looks like a key of the one that was granted.
     pub(in crate::sandbox) fn narrowed_to(&self, need: &Self) -> Option<Self> {
-        let is_key_of = |key: &str, all: &str| key.strip_prefix(all).is_some_and(|rest| rest.starts_with('.'));
-        let secret = match (self.secret.as_str(), need.secret.as_str()) {
-            (granted, needed) if granted == needed || is_key_of(granted, needed) => granted,
-            (granted, needed) if is_key_of(needed, granted) => needed,
+        let is_key_of = |key: &str, all: &str| key.strip_prefix(all).and_then(|rest| rest.strip_prefix('.')).is_some_and(is_key);
+        let (secret, within) = match (self.secret.as_str(), need.secret.as_str()) {
+            (granted, needed) if granted == needed => (granted, self.within.clone()),
+            (granted, needed) if is_key_of(granted, needed) => (granted, Some(needed.to_owned())),
+            (granted, needed) if is_key_of(needed, granted) => (needed, Some(granted.to_owned())),
             _ => return None,
         };
+        let is_narrowed_to_host = self.is_narrowed_to_host || (self.host.is_none() && need.host.is_some());
         let host = match (&self.host, &need.host) {
             (Some(granted), Some(needed)) => Some(granted.socket_overlap(needed)?),
             (granted, needed) => granted.as_ref().or(needed.as_ref()).cloned(),
         };
-        Some(Self { secret: secret.to_owned(), host, reveal: self.reveal && need.reveal })
+        Some(Self { secret: secret.to_owned(), host, reveal: self.reveal && need.reveal, within, is_narrowed_to_host })
+    }
+
+    /// Whether whoever granted the secret has named the host of the requests that get the value.
+    pub(in crate::sandbox) fn names_host(&self) -> bool {
+        self.host.is_some() && !self.is_narrowed_to_host
     }
 
     /// Whether the value may go into this request, as far as the grant says.
@@ -96,7 +110,7 @@ impl FromStr for SecretGrant {
         if host.as_ref().is_some_and(|host| host.is_any() || !host.is_for_sockets()) {
             return Err(problem("after the `@` stands a host, with a port or without; leave it out for all that are granted"));
         }
-        Ok(Self { secret: secret.to_owned(), host, reveal })
+        Ok(Self { secret: secret.to_owned(), host, reveal, within: None, is_narrowed_to_host: false })
     }
 }
 
@@ -159,7 +173,7 @@ mod tests {
             reveal in any::<bool>(),
         ) {
             let host = host.filter(|_| !reveal).map(|host| host.parse().unwrap());
-            let grant = SecretGrant { secret, host, reveal };
+            let grant = SecretGrant { secret, host, reveal, within: None, is_narrowed_to_host: false };
             prop_assert_eq!(grant.to_string().parse::<SecretGrant>(), Ok(grant));
         }
 
@@ -189,5 +203,27 @@ mod tests {
         assert_eq!(narrowed("gh@*.example:443", "gh@a.example"), some("gh@a.example:443"));
         assert_eq!(narrowed("gh@a.example:443", "gh@a.example:80"), None);
         assert_eq!(narrowed("gh@a.example", "gh@b.example"), None);
+    }
+
+    /// Names of secrets have dots too: who declares `gh.PROD` under a grant of `gh` gets a key of that, and not the secret of this name.
+    #[test]
+    fn a_need_reaches_no_other_secret() {
+        let narrowed = |granted: &str, needed: &str| grant(granted).narrowed_to(&grant(needed));
+        for (granted, needed) in [("gh", "gh.PROD"), ("gh.PROD", "gh")] {
+            let left = narrowed(granted, needed).unwrap();
+            assert!(left.covers("gh", "PROD") && !left.covers("gh", "OTHER"), "{granted} {needed}");
+            assert_eq!(left.key_in("gh.PROD"), None, "{granted} {needed}");
+        }
+        assert_eq!(narrowed("gh.PROD", "gh.PROD").unwrap().key_in("gh.PROD"), Some(None), "it was granted as it was declared");
+        // No key is called so: it can only be another secret.
+        assert_eq!((narrowed("gh", "gh.a-b"), narrowed("gh", "gh.A.B"), narrowed("gh.a-b", "gh")), (None, None, None));
+    }
+
+    #[test]
+    fn a_need_names_no_host_in_the_operators_place() {
+        let narrowed = |granted: &str, needed: &str| grant(granted).narrowed_to(&grant(needed)).unwrap();
+        assert!(grant("gh@localhost:80").names_host() && !grant("gh").names_host());
+        assert!(!narrowed("gh", "gh@localhost:80").names_host());
+        assert!(narrowed("gh@localhost:80", "gh").names_host() && narrowed("gh@localhost", "gh@localhost:80").names_host());
     }
 }

@@ -78,6 +78,11 @@ impl Secrets {
     }
 
     fn denied(&self, shown: &str) -> Failure {
+        // A guest chose the text: a flag is told only for a name, and not where more stands in its place than that.
+        if !shown.parse::<SecretGrant>().is_ok_and(|grant| grant.host.is_none() && !grant.reveal) {
+            self.audit.refused(AccessKind::Secret, shown, format!("the secret {shown} (no secret can be called that)"));
+            return Failure::runtime("capability", format!("no secret can be called `{shown}`"));
+        }
         let flag = format!("--allow-secret={shown}");
         self.audit.denied(AccessKind::Secret, shown, &format!("the secret {shown}"), &flag);
         let text = format!("no grant lets this checkpoint use the secret `{shown}`: grant it with {flag}");
@@ -182,5 +187,10 @@ pub(super) mod tests {
         assert_eq!(secrets.audit.denials(), ["the secret smtp.PASSWORD (grant it with --allow-secret=smtp.PASSWORD)"]);
         let odd = secrets.may_use("\u{1b}[2J", None).unwrap_err();
         assert!(!odd.message.contains('\u{1b}'), "{odd:?}");
+        for name in ["gh=reveal", "gh@evil.example", "x --allow-net=*"] {
+            let (secrets, _) = asked(&[], &[]);
+            let told = format!("{:?} {:?}", secrets.may_use(name, None).unwrap_err(), secrets.audit.denials());
+            assert!(told.contains("can be called") && !told.contains("--allow-secret"), "{told}");
+        }
     }
 }

@@ -60,7 +60,7 @@ impl Secrets {
         }
         // Without encryption only within this machine, and only where somebody said so.
         let is_at_home = !addresses.is_empty() && addresses.iter().all(|address| address.to_canonical().is_loopback());
-        if target.scheme == HttpScheme::Http && !(is_at_home && covering.iter().any(|grant| grant.host.is_some())) {
+        if target.scheme == HttpScheme::Http && !(is_at_home && covering.iter().any(|grant| grant.names_host())) {
             let why = "without encryption, which it may only to a server on this machine that its grant names";
             return Err(self.refuse(asked, outgoing, why));
         }
