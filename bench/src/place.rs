@@ -117,8 +117,8 @@ impl Place {
         Ok(get_text(self.engine.store().as_ref(), &result).await?)
     }
 
-    /// A grant of something that nobody uses: whoever has it could be observed.
+    /// A grant of something that nobody uses, because it is not there: whoever has it could be observed, and nothing is on record of its use.
     pub(crate) fn capability(&self) -> Grants {
-        Grants { env: vec!["LANG".into()], ..Grants::default() }
+        Grants { env: vec!["KITARU_BENCH_THAT_NOBODY_SETS".into()], ..Grants::default() }
     }
 }

@@ -45,6 +45,34 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// What a person calls a moment: a time in RFC 3339, a date (UTC), or how long before `now` it was, such as `30m`, `2h`, `7d`.
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub fn parse_moment(text: &str, now: Self) -> Result<Self, String> {
+        if let Ok(at) = text.parse::<jiff::Timestamp>() {
+            return Ok(Self(at.as_microsecond()));
+        }
+        if let Ok(date) = text.parse::<jiff::civil::Date>() {
+            let at = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|error| error.to_string())?;
+            return Ok(Self(at.timestamp().as_microsecond()));
+        }
+        let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(split);
+        let seconds: Option<i64> = match unit {
+            "s" => Some(1),
+            "m" => Some(60),
+            "h" => Some(3_600),
+            "d" => Some(86_400),
+            _ => None,
+        };
+        let ago = number.parse::<i64>().ok().zip(seconds).and_then(|(number, seconds)| number.checked_mul(seconds * 1_000_000));
+        ago.map(|ago| Self(now.0.saturating_sub(ago)))
+            .ok_or_else(|| "give a time such as 2026-11-21T10:00:00Z, a date, or how long ago: 30m, 2h, 7d".into())
+    }
+}
+
 /// The source of the host's time. Injected, so that a test can stop or move it.
 pub trait Clock: Send + Sync {
     /// The present moment.

@@ -3,11 +3,15 @@
 //! Everything inside an execution is named by position, so that a name can be computed and never collides: a call is
 //! `<execution>:<call index>`, which is its idempotency key too (E4).
 
+mod access;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+pub use access::{AccountId, ApiKeyId, InvalidApiKeyId};
 
 /// One run of one flow. A UUIDv7, so that identifiers sort by the time of their creation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -80,6 +84,28 @@ impl FromStr for SecretId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Uuid::try_parse(text).map(Self)
+    }
+}
+
+/// A published version of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeploymentId(Uuid);
+
+impl DeploymentId {
+    /// The identifier that these bytes stand for.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// The identifier as 16 bytes.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for DeploymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
     }
 }
 
@@ -195,6 +221,18 @@ pub trait Ids: Send + Sync {
     /// A new, never used identifier of a secret.
     fn secret(&self) -> SecretId {
         SecretId::from_bytes(*self.execution().as_bytes())
+    }
+    /// A new, never used identifier of a service account.
+    fn account(&self) -> AccountId {
+        AccountId::from_bytes(*self.execution().as_bytes())
+    }
+    /// 32 bytes that nobody can predict, for a credential that is made of them.
+    fn credential(&self) -> [u8; 32] {
+        self.seed()
+    }
+    /// A new, never used identifier of a published version of a flow.
+    fn deployment(&self) -> DeploymentId {
+        DeploymentId::from_bytes(*self.execution().as_bytes())
     }
     /// A random number from 0 to 1, for pauses that are not to coincide.
     fn fraction(&self) -> f64 {

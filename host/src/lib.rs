@@ -4,7 +4,10 @@
 //!
 //! ```text
 //! cli                       surface: parses, calls the service, renders
+//! api                       surface: the same over HTTP, for callers who say who they are, and the page
+//! mcp                       surface: the service as an assistant's tools
 //!   service                 every verb of the product, typed in and out
+//!     access                who comes over the network, and what they may
 //!     telemetry             what leaves an execution as events
 //!     engine                when things happen: drives executions, leases, replay
 //!       sandbox             wasmtime only
@@ -12,11 +15,13 @@
 //!       models              what model calls need of the store
 //!       store               traits and backends
 //!       registry            where components come from
-//! config, secrets, signing, isolation, ids, clock, mutex beside them
+//! page, config, secrets, signing, isolation, ids, clock, mutex beside them
 //! ```
 
 #![cfg_attr(test, allow(clippy::allow_attributes, reason = "tests"))]
 
+pub mod access;
+pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -24,8 +29,10 @@ pub mod engine;
 pub mod ids;
 pub mod isolation;
 pub mod journal;
+pub mod mcp;
 pub mod models;
 mod mutex;
+pub mod page;
 pub mod registry;
 pub mod sandbox;
 pub mod secrets;

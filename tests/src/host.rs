@@ -83,6 +83,19 @@ impl Host {
         self.folder.path().join("work")
     }
 
+    /// The user's own configuration file, which is not there unless a test makes it.
+    pub fn user_file(&self) -> PathBuf {
+        self.folder.path().join("config/kitaru/config.toml")
+    }
+
+    /// Makes the user's own configuration file.
+    pub fn configure(&self, text: &str) -> PathBuf {
+        let file = self.user_file();
+        std::fs::create_dir_all(file.parent().expect("it is in a folder")).expect("the user's folder for configuration");
+        std::fs::write(&file, text).expect("the user's own configuration");
+        file
+    }
+
     /// A file in the working folder, as text.
     pub fn path(&self, name: &str) -> String {
         self.work().join(name).to_str().expect("a path in UTF-8").to_owned()
@@ -106,6 +119,7 @@ impl Host {
         command.args(arguments).current_dir(self.work()).env("KITARU_HOME", self.home());
         // Where `init` notes what it makes; the user's own folders are none of a test's business.
         command.env("XDG_DATA_HOME", self.folder.path().join("data"));
+        command.env("XDG_CONFIG_HOME", self.folder.path().join("config"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
@@ -157,7 +171,7 @@ impl Host {
 
     /// Starts a host that looks after everything, and waits until it does.
     pub fn serving(&self) -> Running {
-        let mut running = self.spawn(self.json_command(["serve"]));
+        let mut running = self.spawn(self.json_command(["serve", "--no-http"]));
         let _ = running.read_until(|line| line["event"] == "ready");
         running
     }

@@ -3,6 +3,7 @@
 //!
 //! Everything here panics with the full story when something is not as a test needs it.
 
+mod assistant;
 mod framed;
 mod guests;
 mod host;
@@ -13,9 +14,11 @@ mod planted;
 pub mod provider;
 mod reply;
 mod running;
+pub mod served;
 mod traces;
 pub mod web;
 
+pub use assistant::{Assistant, Mode, Told};
 pub use framed::Framed;
 pub use guests::{example, fixture, repository};
 pub use host::{Host, binary};
@@ -24,5 +27,6 @@ pub use models::Models;
 pub use planted::{Planted, files};
 pub use reply::{Reply, call_ids, checkpoint, id, names};
 pub use running::{Running, until};
+pub use served::{Asking, Served};
 pub use traces::{Trace, Traces};
 pub use web::Web;

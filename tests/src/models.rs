@@ -101,7 +101,7 @@ impl Models {
 
     /// A host that looks after everything, with these variables and no key besides.
     pub fn serving(&self, variables: &[(&str, &str)]) -> Running {
-        let mut running = self.host.spawn(self.command_with(variables, &["serve"]));
+        let mut running = self.host.spawn(self.command_with(variables, &["serve", "--no-http"]));
         let _ = running.read_until(|line| line["event"] == "ready");
         running
     }

@@ -65,7 +65,7 @@ fn processes_of_both_durabilities_share_a_data_folder() {
     for run in ["full", "process", "full", "process"].map(start) {
         assert_eq!(run.finish().item()["result"], 210);
     }
-    let mut serving = host.spawn(host.json_command(["serve", "--durability", "process"]));
+    let mut serving = host.spawn(host.json_command(["serve", "--no-http", "--durability", "process"]));
     let ready = serving.read_until(|line| line["event"] == "ready");
     assert_eq!(ready["item"]["durability"], "process");
     let listed = host.json(["executions", "list", "--status", "completed"]).items();

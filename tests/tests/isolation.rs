@@ -118,7 +118,7 @@ fn nothing_outside_can_be_reached_whoever_asks() {
     // With a network, sockets are there, and all else stays as it was.
     let with_network = behind(&Walls { network: true, ..walls }, folder.path(), &address);
     assert_eq!((&with_network["connect"], &with_network["datagram"]), (&json!("yes"), &json!("yes")), "{with_network:#}");
-    for refused in ["read_outside", "start_a_program", "change_the_root"] {
+    for refused in ["read_outside", "start_a_program", "change_the_root", "local_socket"] {
         assert_eq!(with_network[refused], "PermissionDenied", "{refused}: {with_network:#}");
     }
 }
@@ -136,7 +136,7 @@ fn an_isolated_host_says_so_to_the_system() {
         return;
     }
     let host = Host::new();
-    let mut serving = host.spawn(host.json_command(["serve", "--isolate"]));
+    let mut serving = host.spawn(host.json_command(["serve", "--no-http", "--isolate"]));
     let _ = serving.read_until(|line| line["event"] == "ready");
     let pid = serving.id();
     assert_eq!((status(pid, "NoNewPrivs"), status(pid, "Seccomp")), ("1".to_owned(), "2".to_owned()));
@@ -237,7 +237,7 @@ async fn an_isolated_host_refuses_what_it_cannot_give() {
     let host = Host::new();
     let folder = host.path("elsewhere");
     std::fs::create_dir(&folder).unwrap();
-    let mut serving = host.spawn(host.json_command(["serve", "--isolate"]));
+    let mut serving = host.spawn(host.json_command(["serve", "--no-http", "--isolate"]));
     let _ = serving.read_until(|line| line["event"] == "ready");
     // Created when the walls stood already, by somebody who grants what lies outside.
     let store = Arc::new(SqliteStore::open(&host.home()).unwrap());

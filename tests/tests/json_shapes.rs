@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use kitaru_tests::{Host, Models, Reply, example, fixture, id, repository};
 use serde_json::{Value, json};
 
+#[path = "json_shapes/access.rs"]
+mod access;
 #[path = "json_shapes/golden.rs"]
 mod golden;
 #[path = "json_shapes/prescribed.rs"]
@@ -52,11 +54,37 @@ fn what_is_said_of_host_and_components_keeps_its_shapes() {
     let file = host.file("file", "no folder");
     let unusable = |command: &str| answer(&host.json([command, "--home", &file]));
     check("status", &[("empty", answer(&host.json(["status"]))), ("cannot be opened", unusable("status"))]);
-    check("info", &[("empty", answer(&host.json(["info"])))]);
+    let to_file = answer(&host.json(["info", "--file", "told.json"]));
+    check("info", &[("empty", answer(&host.json(["info"]))), ("to a file", to_file)]);
     check("doctor", &[("well", answer(&host.json(["doctor"]))), ("ill", unusable("doctor"))]);
-    let mut serving = host.spawn(host.json_command(["serve"]));
+    let mut serving = host.spawn(host.json_command(["serve", "--listen", "127.0.0.1:0"]));
     let ready: Value = serde_json::from_str(&serving.next_line().expect("it says when it is ready")).unwrap();
     check("serve", &[("ready", json!({ "stdout": shape(&ready, "") }))]);
+}
+
+#[test]
+fn settings_and_the_log_store_keep_their_shapes() {
+    let host = Host::new();
+    let config = |arguments: &[&str]| answer(&host.json([&["config"], arguments].concat()));
+    check("config.show", &[("some", config(&["show", "run"])), ("none", config(&["show", "nonsense"]))]);
+    check("config.path", &[("no files", config(&["path"]))]);
+    let log_store = |arguments: &[&str]| answer(&host.json([&["log-store"], arguments].concat()));
+    check("log-store.show", &[("local", log_store(&["show"]))]);
+    // Nobody listens there.
+    let set = log_store(&["set", "otlp", "--endpoint", "http://127.0.0.1:9"]);
+    check("log-store.set", &[("a collector", set), ("no address", log_store(&["set", "otlp"]))]);
+    check("log-store.reset", &[("local", log_store(&["reset"]))]);
+}
+
+#[test]
+fn deleting_data_folders_keeps_its_shapes() {
+    let host = Host::new();
+    let clean = |arguments: &[&str]| answer(&host.json([&["clean"], arguments].concat()));
+    check("clean.project", &[("no project", clean(&["project", "--yes"]))]);
+    check("clean.all", &[("nothing", clean(&["all", "--yes"]))]);
+    let _ = host.item(["run", &example("hello"), "--arg", "name=Ada"]);
+    let dry_run = clean(&["global", "--dry-run"]);
+    check("clean.global", &[("dry run", dry_run), ("not agreed", clean(&["global"])), ("done", clean(&["global", "--yes"]))]);
 }
 
 #[test]
@@ -403,14 +431,55 @@ fn what_model_calls_used_keeps_its_shapes() {
     );
 }
 
+#[test]
+fn published_flows_keep_their_shapes() {
+    let host = Host::new();
+    let call = |words: &[&str], rest: &[&str]| answer(&host.json([words, rest].concat()));
+    let flow = |verb: &str, rest: &[&str]| call(&["flow", verb], rest);
+    let deployments = |verb: &str, rest: &[&str]| call(&["flow", "deployments", verb, "hello"], rest);
+    let hello = example("hello");
+    let deploy = |rest: &[&str]| call(&["deploy", &hello, "--arg", "name=Ada", "--tag", "canary"], rest);
+    let (none, unknown) = (flow("list", &[]), flow("show", &["hello"]));
+    let unknown_delete = flow("delete", &["hello"]);
+    let (no_list, no_show, no_invoke) = (deployments("list", &[]), deployments("show", &[]), call(&["invoke", "hello"], &[]));
+    let one = deploy(&[]);
+    let elsewhere = Host::new();
+    let all = answer(&elsewhere.json(["deploy", &hello, "--all"]));
+    let several = answer(&elsewhere.json(["deploy", &fixture("conformance")]));
+    check("deploy", &[("one", one), ("all", all), ("several flows", several)]);
+    check(
+        "invoke",
+        &[
+            ("completed", call(&["invoke", "hello"], &[])),
+            ("unknown", no_invoke),
+            ("unusable", call(&["invoke", "hello", "--version", "1", "--tag", "canary"], &[])),
+        ],
+    );
+    check("flow.list", &[("some", flow("list", &[])), ("none", none)]);
+    check("flow.show", &[("shown", flow("show", &["hello"])), ("unknown", unknown)]);
+    check("flow.deployments.list", &[("some", deployments("list", &[])), ("unknown", no_list)]);
+    check("flow.deployments.show", &[("default", deployments("show", &[])), ("unknown", no_show)]);
+    let named = deployments("curl", &["--tag", "canary", "--server-url", "https://kitaru.example.com"]);
+    check("flow.deployments.curl", &[("usual server", deployments("curl", &[])), ("named server", named)]);
+    let tag = |version: &str| flow("tag", &["hello", "stable", "--version", version]);
+    check("flow.tag", &[("tagged", tag("1")), ("unknown", tag("2"))]);
+    let untag = |tag: &str| flow("untag", &["hello", tag]);
+    check("flow.untag", &[("untagged", untag("stable")), ("reserved", untag("default"))]);
+    let _ = host.item(["deploy", &hello, "--tag", "canary"]);
+    let delete = |version: &str| deployments("delete", &["--version", version]);
+    check("flow.deployments.delete", &[("held", delete("1")), ("deleted", delete("2"))]);
+    check("flow.delete", &[("deleted", flow("delete", &["hello"])), ("unknown", unknown_delete)]);
+}
+
 /// Commands of the reference, which another test holds against `--help`; not those that only group others.
 fn commands() -> BTreeSet<String> {
     let text = std::fs::read_to_string(repository().join("docs/cli.md")).unwrap();
     let sections = text.lines().filter_map(|line| line.strip_prefix("## kitaru-host "));
     let all: BTreeSet<String> = sections.map(|command| command.trim().replace(' ', ".")).collect();
     let groups = |command: &String| all.iter().any(|other| other.starts_with(&format!("{command}.")));
-    // A script for a shell is the same in every form.
-    all.iter().filter(|command| !groups(command) && *command != "completions").cloned().collect()
+    // A script for a shell is the same in every form, and assistants are spoken to in a protocol of their own.
+    let shapeless = ["completions", "mcp"];
+    all.iter().filter(|command| !groups(command) && !shapeless.contains(&command.as_str())).cloned().collect()
 }
 
 #[test]
@@ -424,10 +493,11 @@ fn every_command_has_its_shapes_and_every_shape_its_command() {
 
 #[test]
 fn x1_x2_every_answer_is_an_envelope_that_names_its_command() {
-    const SUCCESS: [&str; 6] = [
+    const SUCCESS: [&str; 7] = [
         "command item",
         "command count items",
         "command count exec_ids items",
+        "command count items next_cursor",
         "command count items total",
         "command count items next_cursor total",
         "command event item",

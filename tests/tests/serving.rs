@@ -146,7 +146,7 @@ fn a_serving_host_that_is_stopped_lets_bodies_come_to_their_end() {
     until("a body", || (!traces.steps().is_empty()).then_some(()));
     running.kill();
     let exec = host.json(["executions", "list"]).items()[0].clone();
-    let server = host.spawn(host.command(["serve"]));
+    let server = host.spawn(host.command(["serve", "--no-http"]));
     until("the body again", || (traces.steps().len() == 2).then_some(()));
     ask_to_end(&server);
     server.until_said("Stopping: ");

@@ -8,21 +8,23 @@ use super::args::{Global, HostLimitArgs};
 use super::error::CliError;
 use super::isolate::Plan;
 use super::output::Output;
+use crate::access::Access;
 use crate::clock::SystemClock;
 use crate::config::{
-    GrantMemory, Home, HostConfig, HostDurability, Isolation, MiddlewareConfig, ModelSources, ProcessEnvironment, ProjectConfig,
-    TelemetryConfig, find_project_file,
+    ChosenLogStore, Configuration, DurabilitySource, FileOwner, GrantMemory, Home, HostConfig, HostDurability, Isolation,
+    LogStoreFile, MiddlewareConfig, ModelSources, ProcessEnvironment, ProjectConfig, RunConfig, ServerConfig, TelemetryConfig,
+    find_project_file, user_file,
 };
 use crate::engine::{Engine, EngineSettings, LoadMiddleware};
 use crate::ids::{Ids as _, SystemIds};
 use crate::mutex::lock;
 use crate::sandbox::{Sandbox, Stack};
 use crate::secrets::Keys;
-use crate::service::{LocalService, load_middleware};
+use crate::service::{HostDefaults, LocalService, load_middleware, log_store_settings};
 use crate::signing::Trust;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreOptions};
-use crate::telemetry::{TelemetrySettings, Watcher};
+use crate::telemetry::{TelemetrySettings, Watcher, resource};
 
 /// What commands work with.
 pub(super) struct Context {
@@ -31,8 +33,8 @@ pub(super) struct Context {
     /// In an isolated process, what it is left with.
     pub(super) plan: Option<Plan>,
     telemetry: OnceLock<Watcher>,
-    /// By file: one command reads each once, and so works with one state of it.
-    projects: Mutex<BTreeMap<PathBuf, ProjectConfig>>,
+    /// By the project's file: one command reads each once, and so works with one state of it.
+    projects: Mutex<BTreeMap<Option<PathBuf>, Configuration>>,
 }
 
 impl Context {
@@ -96,7 +98,7 @@ impl Context {
         let project = self.project(&current_folder()?)?;
         let trust = self.trust(&project)?;
         let engine = engine.with_trust(trust.clone());
-        let engine = match self.telemetry(store.clone(), &project.telemetry) {
+        let engine = match self.telemetry(&engine, store.clone(), &project.telemetry)? {
             Some(telemetry) => engine.with_monitor(telemetry.monitor()),
             None => engine,
         };
@@ -110,16 +112,21 @@ impl Context {
             Ok(known) => Ok(known.frozen),
             Err(error) => Err(Arc::new(error) as Arc<dyn std::error::Error + Send + Sync>),
         });
+        let access = Access::new(store.clone(), Arc::new(SystemClock), Arc::new(SystemIds), &home.folder);
+        let run = self.run_defaults(&project)?;
         let stored: Vec<_> = project.middleware.iter().filter_map(|one| one.component.stored()).collect();
         let middleware = load_later(sandbox, store, project.middleware, trust);
         let engine = engine.with_models(project.llm, middleware, Arc::new(ProcessEnvironment), now);
         let memory = GrantMemory::new(&home.folder);
-        Ok(LocalService::new(engine).with_models(models).with_grants(memory).keeping(stored))
+        let host = HostDefaults { grants: project.grants, limits: project.limits, run, folder: current_folder()? };
+        let service = LocalService::new(engine).with_models(models).with_grants(memory).with_host(host);
+        Ok(service.keeping(stored).with_access(access))
     }
 
     /// Where it is said which models there are, for what runs with this configuration.
     pub(super) fn models(&self, project: &ProjectConfig) -> Result<ModelSources, CliError> {
-        Ok(ModelSources::new(&self.home()?.folder, project.models.clone(), Arc::new(ProcessEnvironment)))
+        let sources = ModelSources::new(&self.home()?.folder, project.models.clone(), Arc::new(ProcessEnvironment));
+        Ok(sources.over(project.user_models.clone()))
     }
 
     /// Whose components run here.
@@ -128,18 +135,45 @@ impl Context {
     }
 
     /// Whoever tells of what is driven here, if anybody is to be told.
-    fn telemetry(&self, store: Arc<dyn Store>, config: &TelemetryConfig) -> Option<&Watcher> {
-        let read = |name: &str| std::env::var(name).ok();
-        let settings = TelemetrySettings::choose(config, read, SystemIds.execution().to_string());
-        let (watcher, notes) = Watcher::start(store, Arc::new(SystemClock), settings);
+    fn telemetry(&self, engine: &Engine, store: Arc<dyn Store>, config: &TelemetryConfig) -> Result<Option<&Watcher>, CliError> {
+        let instance = SystemIds.execution().to_string();
+        let settings = TelemetrySettings::choose(config, variable, instance.clone());
+        let log_store = log_store_settings(engine, &self.log_store()?.store, resource(config, variable, instance));
+        let (watcher, notes) = Watcher::start(store, Arc::new(SystemClock), settings, log_store);
         notes.iter().for_each(|note| self.output.say(&format!("note: {note}")));
-        watcher.map(|watcher| self.telemetry.get_or_init(|| watcher))
+        Ok(watcher.map(|watcher| self.telemetry.get_or_init(|| watcher)))
+    }
+
+    /// Where log lines go beside the data folder.
+    pub(super) fn log_store(&self) -> Result<ChosenLogStore, CliError> {
+        let files = self.configuration(&current_folder()?)?;
+        let of_file = |owner| files.log_store_of(owner);
+        Ok(ChosenLogStore::choose(variable, of_file(FileOwner::Project), &self.log_store_file()?, of_file(FileOwner::User))?)
+    }
+
+    /// What `log-store set` writes.
+    pub(super) fn log_store_file(&self) -> Result<LogStoreFile, CliError> {
+        Ok(LogStoreFile::of(&self.home()?.folder))
+    }
+
+    /// What holds for new executions that do not say otherwise.
+    pub(super) fn run_defaults(&self, project: &ProjectConfig) -> Result<RunConfig, CliError> {
+        Ok(project.run.under(variable)?)
+    }
+
+    /// How the server of this host works.
+    pub(super) fn server(&self) -> Result<ServerConfig, CliError> {
+        Ok(self.project(&current_folder()?)?.server)
     }
 
     /// How durable what this host commits is.
     pub(super) fn durability(&self) -> Result<HostDurability, CliError> {
-        let variable = std::env::var_os(HostDurability::VARIABLE);
-        Ok(HostDurability::choose(self.global.durability, variable, self.host_config()?.durability)?)
+        let (variable, files) = (std::env::var_os(HostDurability::VARIABLE), self.configuration(&current_folder()?)?);
+        let chosen = HostDurability::choose(self.global.durability, variable, files.merged.host.durability)?;
+        Ok(match (chosen.source, files.owner_of("host.durability")) {
+            (DurabilitySource::Project, Some(FileOwner::User)) => HostDurability { source: DurabilitySource::User, ..chosen },
+            _ => chosen,
+        })
     }
 
     /// Whether guests run in a process that has given its own rights away.
@@ -168,15 +202,20 @@ impl Context {
         Ok(self.project(&current_folder()?)?.host)
     }
 
-    /// The configuration of the project that `folder` is in.
+    /// The configuration of the project that `folder` is in, over the user's own.
     pub(super) fn project(&self, folder: &Path) -> Result<ProjectConfig, CliError> {
+        Ok(self.configuration(folder)?.merged)
+    }
+
+    /// The same, with whose file says what.
+    pub(super) fn configuration(&self, folder: &Path) -> Result<Configuration, CliError> {
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-        let Some(file) = find_project_file(&folder) else { return Ok(ProjectConfig::default()) };
+        let file = find_project_file(&folder);
         let mut projects = lock(&self.projects);
         if let Some(known) = projects.get(&file) {
             return Ok(known.clone());
         }
-        let read = ProjectConfig::read(&file)?;
+        let read = Configuration::read(user_file(environment).as_deref(), file.as_deref())?;
         projects.insert(file, read.clone());
         Ok(read)
     }
@@ -206,6 +245,11 @@ fn load_later(
             loaded.map_err(|error| Arc::new(error) as Arc<dyn std::error::Error + Send + Sync>)
         })
     }))
+}
+
+/// An environment variable, as text.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// A path that the environment names.

@@ -121,6 +121,6 @@ impl<'a> Conversation<'a> {
     async fn status_of(&self, wait: &PendingWaitView) -> Option<String> {
         let id = self.service.resolve(&wait.exec_id).await.ok()?;
         let waits = self.service.get(id).await.ok()?.waits;
-        waits.into_iter().find(|known| known.wait.wait_id == wait.wait_id).map(|known| known.status.to_owned())
+        waits.into_iter().find(|known| known.wait.wait_id == wait.wait_id).map(|known| known.status.into_owned())
     }
 }

@@ -274,11 +274,13 @@ pub(super) async fn of_children(service: &dyn Service, id: ExecutionId) -> Resul
 /// An execution that ended without a result, as an error.
 pub(super) fn failure(view: &ExecutionView) -> Option<CliError> {
     let id = &view.summary.exec_id;
-    let status = view.summary.status;
-    let base = |message: String, class| CliError::new(message).class(class).with("exec_id", id.clone()).with("status", status);
+    let status = &*view.summary.status;
+    let base = |message: String, class| {
+        CliError::new(message).class(class).with("exec_id", id.clone()).with("status", status.to_owned())
+    };
     match (status, &view.summary.failure) {
         ("failed", Some(failure)) => {
-            let class = match failure.origin {
+            let class = match &*failure.origin {
                 "user_code" => "KitaruUserCodeError",
                 "divergence" => "KitaruDivergenceError",
                 _ => "KitaruExecutionError",
@@ -288,13 +290,13 @@ pub(super) fn failure(view: &ExecutionView) -> Option<CliError> {
                 Some(call) => format!("checkpoint `{}` (call {}): {}", call.invocation_id, call.call_index, failure.message),
                 None => failure.message.clone(),
             });
-            error = error.with("origin", failure.origin).with("failure_kind", failure.exception_type.clone());
+            error = error.with("origin", failure.origin.to_string()).with("failure_kind", failure.exception_type.clone());
             if let Some(details) = &failure.details {
                 error = error.with("details", details.clone());
             }
             let granted = failed_checkpoint(view).and_then(|call| call.capabilities.granted.as_ref());
             let flags = flags_of(failure.details.as_ref(), granted).join(" ");
-            let retry = match failure.origin {
+            let retry = match &*failure.origin {
                 "divergence" => format!(
                     "go on with the version that it was started with: kitaru-host executions retry {id} --component <file>"
                 ),

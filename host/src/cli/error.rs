@@ -4,9 +4,11 @@ use serde_json::{Map, Value};
 
 use crate::config::{ConfigError, ModelsError};
 use crate::isolation::IsolationError;
+use crate::mcp::StdioError;
 use crate::registry::{BuildError, TargetError};
 use crate::sandbox::{SandboxError, UnusableFolder};
 use crate::service::ServiceError;
+use crate::service::clean::CleanError;
 use crate::store::StoreError;
 
 /// A command failed. Boxed, because every command returns it and hardly any does.
@@ -104,6 +106,17 @@ impl From<StoreError> for CliError {
     }
 }
 
+impl From<CleanError> for CliError {
+    fn from(error: CleanError) -> Self {
+        let class = match &error {
+            CleanError::Store(_) => "KitaruStateError",
+            CleanError::Io { .. } => "KitaruBackendError",
+            _ => "KitaruUsageError",
+        };
+        Self::of(&error, class, error.hint())
+    }
+}
+
 impl From<ModelsError> for CliError {
     fn from(error: ModelsError) -> Self {
         ServiceError::from(error).into()
@@ -144,5 +157,11 @@ impl From<TargetError> for CliError {
 impl From<BuildError> for CliError {
     fn from(error: BuildError) -> Self {
         Self::of(&error, "KitaruUsageError", error.hint())
+    }
+}
+
+impl From<StdioError> for CliError {
+    fn from(error: StdioError) -> Self {
+        Self::of(&error, "KitaruRuntimeError", None)
     }
 }

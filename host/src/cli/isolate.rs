@@ -12,15 +12,15 @@ use serde::{Deserialize, Serialize};
 
 use super::args::HostLimitArgs;
 use super::commands::{Command, detach, locate};
-use super::context::{Context, current_folder};
+use super::context::{Context, current_folder, environment};
 use super::error::CliError;
 use super::output::Output;
-use crate::config::{GrantMemory, Isolation, MiddlewareSource, ProjectConfig, find_project_file};
+use crate::config::{GrantMemory, Isolation, LogStore, MiddlewareSource, ProjectConfig, find_project_file, user_file};
 use crate::ids::{ComponentDigest, ExecutionId};
 use crate::isolation::{self, IsolationError, Walls};
 use crate::registry::Target;
 use crate::sandbox::Grants;
-use crate::service::{ServiceError, granted};
+use crate::service::{DeploymentParams, ServiceError, granted, granted_to_deployment};
 use crate::signing::path_beside;
 use crate::store::sqlite::SqliteStore;
 
@@ -35,6 +35,8 @@ pub(super) struct Guests {
     pub(super) files: Vec<PathBuf>,
     /// What its flags grant.
     pub(super) grants: Grants,
+    /// The published version that it starts.
+    pub(super) deployment: Option<DeploymentParams>,
     /// Executions that it drives, by what a person types.
     pub(super) executions: Vec<String>,
     /// It drives whatever has not ended.
@@ -135,10 +137,12 @@ fn execute(_: &Plan) -> Result<CliError, CliError> {
     Ok(IsolationError::NotLinux.into())
 }
 
-/// What a component file was granted for good.
-fn granted_for_good(home: &Path, file: &Path) -> Result<Option<Grants>, CliError> {
-    let digest = ComponentDigest::of(&Target::read(file)?);
-    Ok(GrantMemory::new(home).all().map_err(ServiceError::from)?.remove(&digest).map(|known| known.grants))
+/// What a component was granted for good.
+fn granted_for_good(home: &Path, digest: ComponentDigest) -> Result<Grants, CliError> {
+    let known = GrantMemory::new(home).all().map_err(ServiceError::from)?.remove(&digest).map(|known| known.grants);
+    let known = known.unwrap_or_default();
+    known.check_unmoved()?;
+    Ok(known)
 }
 
 /// What the command needs, and nothing else.
@@ -146,6 +150,7 @@ async fn plan(context: &Context, guests: Guests, strict: bool) -> Result<Plan, C
     let home = std::path::absolute(context.home()?.folder).map_err(|error| cannot("find the data folder", &error))?;
     make_private(&temporary(&home))?;
     let mut walls = Walls::around(&home);
+    walls.network |= context.log_store()?.store != LogStore::Local;
     let here = current_folder()?;
     let project = context.project(&here)?;
     of_project(&mut walls, &here, &project)?;
@@ -157,10 +162,7 @@ async fn plan(context: &Context, guests: Guests, strict: bool) -> Result<Plan, C
         let project = context.project(&folder)?;
         of_project(&mut walls, &folder, &project)?;
         walls.read.extend([path_beside(&file), file.clone()]);
-        if let Some(known) = granted_for_good(&home, &file)? {
-            known.check_unmoved()?;
-            grants.extend(known);
-        }
+        grants.extend(granted_for_good(&home, ComponentDigest::of(&Target::read(&file)?))?);
         component = Some(file);
         projects = vec![project];
     }
@@ -180,6 +182,12 @@ async fn plan(context: &Context, guests: Guests, strict: bool) -> Result<Plan, C
         let store = SqliteStore::open(&home)?;
         grants.extend(granted(&store, (!guests.all).then_some(&executions)).await?);
     }
+    if let Some(deployment) = &guests.deployment {
+        let (component, deployed) = granted_to_deployment(&SqliteStore::open(&home)?, deployment).await?;
+        deployed.check_unmoved()?;
+        grants.extend(deployed);
+        grants.extend(granted_for_good(&home, component)?);
+    }
     let reach = grants.reach();
     walls.read.extend(reach.read.into_iter().chain(guests.files));
     walls.write.extend(reach.write);
@@ -194,6 +202,7 @@ async fn plan(context: &Context, guests: Guests, strict: bool) -> Result<Plan, C
 fn of_project(walls: &mut Walls, folder: &Path, project: &ProjectConfig) -> Result<(), CliError> {
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     walls.read.extend(find_project_file(&folder));
+    walls.read.extend(user_file(environment).filter(|file| file.exists()));
     walls.read.extend(project.llm.prices.file.clone());
     for middleware in &project.middleware {
         if let MiddlewareSource::File(path) = &middleware.component {

@@ -21,6 +21,7 @@ mod output;
 mod progress;
 mod prompt;
 mod signals;
+mod starting;
 mod table;
 mod terminal;
 
@@ -90,6 +91,11 @@ fn start_tracing(verbose: u8) {
         _ => "kitaru_host=debug",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("KITARU_LOG").unwrap_or_else(|_| default.into());
+    // It tells messages whole, with the values that secrets are made of.
+    let filter = match "rmcp=error".parse::<tracing_subscriber::filter::Directive>() {
+        Ok(quiet) => filter.add_directive(quiet),
+        Err(_) => filter,
+    };
     // A second initialisation (in tests) leaves the first in place.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }

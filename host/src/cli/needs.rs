@@ -201,7 +201,7 @@ mod tests {
         });
         let manifest = Manifest::parse(&manifest.to_string()).unwrap();
         let (signed_by, unknown_keys, problems) = Default::default();
-        let signature = SignatureView { status: "unsigned", signed_by, unknown_keys, problems };
+        let signature = SignatureView { status: "unsigned".into(), signed_by, unknown_keys, problems };
         ComponentView { digest: ComponentDigest::of(b"c").to_string(), size_bytes: 1, imports: Vec::new(), manifest, signature }
     }
 

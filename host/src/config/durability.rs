@@ -1,4 +1,4 @@
-//! How durable what the host commits is: `--durability`, else `KITARU_DURABILITY`, else `[host] durability` in `kitaru.toml`, else full.
+//! How durable what the host commits is: `--durability`, else `KITARU_DURABILITY`, else `[host] durability` in `kitaru.toml` or the user's file, else full.
 
 use std::ffi::OsString;
 
@@ -14,6 +14,8 @@ pub enum DurabilitySource {
     Environment,
     /// `kitaru.toml`.
     Project,
+    /// The user's own file.
+    User,
     /// Nowhere.
     Default,
 }
@@ -25,6 +27,7 @@ impl DurabilitySource {
             Self::Flag => "--durability",
             Self::Environment => HostDurability::VARIABLE,
             Self::Project => "kitaru.toml",
+            Self::User => "the user's config.toml",
             Self::Default => "the default",
         }
     }

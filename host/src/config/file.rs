@@ -6,10 +6,13 @@ use kitaru_llm::gateway::GatewayConfig;
 use serde::Deserialize;
 
 use super::isolation::Isolation;
+use super::log_store::LogStore;
 use super::middleware::MiddlewareConfig;
 use super::model_table::{ModelEntryError, ModelTable};
 use super::models::ProjectModels;
+use super::run::RunConfig;
 use super::security::SecurityConfig;
+use super::server::ServerConfig;
 use super::telemetry::TelemetryConfig;
 use crate::sandbox::{Grants, Limits};
 use crate::store::{DurabilityMode, UnknownDurability};
@@ -28,6 +31,14 @@ pub struct ProjectConfig {
     pub host: HostConfig,
     /// Its model aliases, where it has any.
     pub models: Option<ProjectModels>,
+    /// Those of the user's own file, below it.
+    pub user_models: Option<ProjectModels>,
+    /// What holds for new executions that do not say otherwise.
+    pub run: RunConfig,
+    /// How `serve` is reached.
+    pub server: ServerConfig,
+    /// Where log lines go beside the data folder, where a file says so.
+    pub log_store: Option<LogStore>,
     /// How model calls are made. Files are relative to this one.
     pub llm: GatewayConfig,
     /// Components that stand in the way of model calls. Files are relative to this one.
@@ -70,6 +81,9 @@ struct Written {
     llm: GatewayConfig,
     telemetry: TelemetryConfig,
     security: SecurityConfig,
+    run: RunConfig,
+    server: ServerConfig,
+    log_store: Option<LogStore>,
 }
 
 /// What stands beside the gateway's own settings in the same table.
@@ -148,6 +162,16 @@ pub enum ConfigError {
         /// Why.
         problem: String,
     },
+    /// An environment variable holds none of the words that it may hold.
+    #[error("Invalid value for {name}: `{}`", .value.escape_debug())]
+    InvalidVariable {
+        /// Which.
+        name: &'static str,
+        /// What it holds.
+        value: String,
+        /// What it may hold.
+        hint: &'static str,
+    },
 }
 
 impl ConfigError {
@@ -157,6 +181,7 @@ impl ConfigError {
             Self::Read { .. } | Self::Parse { .. } | Self::Environment { .. } => None,
             Self::Durability { source, .. } | Self::Variable { source, .. } => Some(source.hint()),
             Self::Model(error) => error.source.hint().map(str::to_owned),
+            Self::InvalidVariable { hint, .. } => Some((*hint).to_owned()),
         }
     }
 }
@@ -177,8 +202,8 @@ impl ProjectConfig {
     /// Those of [`Self::read`], but that of a file that cannot be read.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let unusable = |source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) };
-        let Written { mut grants, limits, host, models, mut llm, mut telemetry, security } =
-            toml::from_str(text).map_err(unusable)?;
+        let written: Written = toml::from_str(text).map_err(unusable)?;
+        let Written { mut grants, limits, host, models, mut llm, mut telemetry, security, run, mut server, log_store } = written;
         let WrittenBeside { llm: WrittenMiddleware { mut middleware } } = toml::from_str(text).map_err(unusable)?;
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
         middleware.iter_mut().for_each(|one| one.resolve(folder));
@@ -195,7 +220,9 @@ impl ProjectConfig {
         let models = has_models.then(|| ProjectModels { file: path.to_owned(), registry });
         llm.prices.file = llm.prices.file.map(|file| folder.join(file));
         telemetry.atof = telemetry.atof.map(|atof| folder.join(atof));
-        Ok(Self { grants, limits, host, models, llm, middleware, telemetry, security })
+        server.resolve(folder);
+        let user_models = None;
+        Ok(Self { grants, limits, host, models, user_models, run, server, log_store, llm, middleware, telemetry, security })
     }
 }
 

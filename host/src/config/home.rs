@@ -105,6 +105,25 @@ pub fn note_project(platform: &Path, marker: &Path) -> std::io::Result<()> {
     options.open(platform.join(NOTES))?.write_all(format!("{}\n", marker.display()).as_bytes())
 }
 
+/// Data folders of projects that `init` has noted in the platform's data folder.
+pub fn noted_projects(platform: &Path) -> Vec<PathBuf> {
+    noted(platform)
+}
+
+/// Notes these data folders of projects in the platform's data folder, and no others: what lies where one was is somebody else's from then on.
+///
+/// # Errors
+/// When the note cannot be written: then it is as it was.
+pub fn keep_projects(platform: &Path, kept: &[PathBuf]) -> std::io::Result<()> {
+    let mut folders = std::fs::DirBuilder::new();
+    folders.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut folders, 0o700);
+    folders.create(platform)?;
+    let text = kept.iter().map(|folder| format!("{}\n", folder.display())).collect::<String>();
+    super::whole_file::write(&platform.join(NOTES), &text)
+}
+
 /// The nearest `.kitaru/` at or above `current`.
 fn find_project_marker(current: &Path) -> Option<PathBuf> {
     current.ancestors().map(|folder| folder.join(MARKER)).find(|marker| marker.is_dir())

@@ -1,5 +1,5 @@
-//! Where this host learns which models there are: `models.toml` in the data folder, the project's `kitaru.toml` over it, and
-//! `KITARU_MODEL_REGISTRY` over both. The names of secrets are in there, and no key.
+//! Where this host learns which models there are: the user's own file, `models.toml` in the data folder over it, the project's `kitaru.toml` over
+//! both, and `KITARU_MODEL_REGISTRY` over all. The names of secrets are in there, and no key.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -34,6 +34,8 @@ pub struct ProjectModels {
 /// Who says what an alias stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelOrigin {
+    /// The user's own file.
+    User,
     /// `models.toml` in the data folder.
     Local,
     /// The project's `kitaru.toml`.
@@ -46,6 +48,7 @@ impl ModelOrigin {
     /// The word for programs.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::User => "user",
             Self::Local => "local",
             Self::Project => "project",
             Self::Environment => "environment",
@@ -132,13 +135,14 @@ impl ModelsError {
 #[derive(Clone)]
 pub struct ModelSources {
     file: Option<PathBuf>,
+    user: Option<ProjectModels>,
     project: Option<ProjectModels>,
     environment: Arc<dyn Environment>,
 }
 
 impl Default for ModelSources {
     fn default() -> Self {
-        Self { file: None, project: None, environment: Arc::new(BTreeMap::<String, String>::new()) }
+        Self { file: None, user: None, project: None, environment: Arc::new(BTreeMap::<String, String>::new()) }
     }
 }
 
@@ -151,7 +155,13 @@ impl std::fmt::Debug for ModelSources {
 impl ModelSources {
     /// Of the data folder `folder`, for what runs with the configuration of a project. Nothing is read yet.
     pub fn new(folder: &Path, project: Option<ProjectModels>, environment: Arc<dyn Environment>) -> Self {
-        Self { file: Some(folder.join(FILE)), project, environment }
+        Self { file: Some(folder.join(FILE)), user: None, project, environment }
+    }
+
+    /// The same, with those of the user's own file below all others.
+    #[must_use]
+    pub fn over(self, user: Option<ProjectModels>) -> Self {
+        Self { user, ..self }
     }
 
     /// The file that [`ModelSources::change`] changes.
@@ -162,6 +172,16 @@ impl ModelSources {
     /// The project's file, where it has aliases.
     pub fn project_file(&self) -> Option<&Path> {
         self.project.as_ref().map(|project| project.file.as_path())
+    }
+
+    /// The file that says what an alias of this origin stands for, where it is a file that commands do not change.
+    pub fn file_of(&self, origin: ModelOrigin) -> Option<&Path> {
+        let models = match origin {
+            ModelOrigin::User => &self.user,
+            ModelOrigin::Project => &self.project,
+            ModelOrigin::Local | ModelOrigin::Environment => &None,
+        };
+        models.as_ref().map(|models| models.file.as_path())
     }
 
     /// The environment that is looked at.
@@ -186,15 +206,32 @@ impl ModelSources {
     /// # Errors
     /// When the file or the environment variable says something that is not understood.
     pub fn known(&self) -> Result<KnownModels, ModelsError> {
-        let own = self.file.as_deref().map(read).transpose()?.unwrap_or_default();
-        let project = self.project.as_ref().map(|project| project.registry.clone()).unwrap_or_default();
+        let own = self.own()?;
+        let of = |models: &Option<ProjectModels>| models.as_ref().map(|models| models.registry.clone()).unwrap_or_default();
+        let (user, project) = (of(&self.user), of(&self.project));
         let variable = self.environment.variable(REGISTRY_VARIABLE).filter(|value| !value.trim().is_empty());
         let transported = variable.map(|value| ModelRegistry::from_variable(&value)).transpose()?.unwrap_or_default();
         let by =
             |registry: &ModelRegistry, origin| registry.aliases.keys().map(|alias| (alias.clone(), origin)).collect::<Vec<_>>();
-        let layers = [(&own, ModelOrigin::Local), (&project, ModelOrigin::Project), (&transported, ModelOrigin::Environment)];
+        let layers = [
+            (&user, ModelOrigin::User),
+            (&own, ModelOrigin::Local),
+            (&project, ModelOrigin::Project),
+            (&transported, ModelOrigin::Environment),
+        ];
         let origins = layers.into_iter().flat_map(|(registry, origin)| by(registry, origin)).collect();
-        Ok(KnownModels { frozen: FrozenModels::freeze(own.overlaid(project), self.environment.as_ref())?, origins })
+        Ok(KnownModels {
+            frozen: FrozenModels::freeze(user.overlaid(own).overlaid(project), self.environment.as_ref())?,
+            origins,
+        })
+    }
+
+    /// The data folder's own aliases.
+    ///
+    /// # Errors
+    /// When the file cannot be read or understood.
+    pub fn own(&self) -> Result<ModelRegistry, ModelsError> {
+        Ok(self.file.as_deref().map(read).transpose()?.unwrap_or_default())
     }
 
     /// Changes the data folder's own aliases. Whoever changes them at the same time comes before or after, and readers see the file whole.
@@ -305,6 +342,23 @@ mod tests {
         assert_eq!(sources(folder.path(), &keys).provider_keys(), ["OPENAI_API_KEY", "HF_TOKEN"], "each once");
         let broken = sources(folder.path(), &[(REGISTRY_VARIABLE, "{")]).known().unwrap_err();
         assert!(broken.to_string().contains(REGISTRY_VARIABLE) && broken.hint().is_some(), "{broken}");
+    }
+
+    #[test]
+    fn the_users_own_aliases_are_below_all_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut registry = ModelRegistry::default();
+        for (alias, model) in [("fast", "openai/u"), ("smart", "openai/u"), ("mine", "openai/u")] {
+            registry.register(alias, ModelAlias::of(model)).unwrap();
+        }
+        let file = folder.path().join("config.toml");
+        let sources = sources(folder.path(), &[]).over(Some(ProjectModels { file, registry }));
+        register(&sources, "fast", ModelAlias::of("openai/a"));
+        let known = sources.known().unwrap();
+        let origins: Vec<_> = known.origins.iter().map(|(alias, origin)| (alias.as_str(), origin.as_str())).collect();
+        assert_eq!(origins, [("fast", "local"), ("mine", "user"), ("smart", "project")]);
+        assert_eq!(known.frozen.registry.find("fast").unwrap().1.model, "openai/a");
+        assert_eq!(known.frozen.registry.find("mine").unwrap().1.model, "openai/u");
     }
 
     #[test]

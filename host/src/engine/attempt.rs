@@ -23,7 +23,7 @@ use crate::clock::Timestamp;
 use crate::ids::CallId;
 use crate::journal::{Descriptor, EntryBody, Failure, Outcome, Provenance};
 use crate::mutex::lock;
-use crate::sandbox::{CheckpointOptions, CheckpointRun, NoRoom, Ran, Seat, Stop};
+use crate::sandbox::{CheckpointOptions, CheckpointRun, Grants, NoRoom, Ran, Seat, Stop};
 use crate::store::{CacheEntry, Durability, put_bytes};
 
 /// A body that nobody can see, and that runs longer than this, gets a record of its beginning.
@@ -68,17 +68,21 @@ impl Run {
         {
             return Ok(ended);
         }
+        let grants = self.grants_of(&work.call.descriptor.name);
+        // Nobody can observe the body: it holds no capability, so the sandbox knows that it only computes, and nobody said that it counts whether
+        // it began (E3).
+        let repeatable = grants.is_empty() && !work.options.is_once();
         let (mut places, mut needs) = (None, Needs::default());
         let mut failed = record.map_or(0, |record| self.failed_attempts(record));
         if let Some(due) = record.and_then(|record| record.retry_at) {
-            self.pause_until(due).await?;
+            self.before_attempt(work.is_direct, self.pause_until(due)).await?;
         }
         loop {
             if self.is_stopping() {
                 return Err(Stop::Engine(Box::new(Suspended::Stopping)));
             }
             if places.is_none() {
-                places = Some(self.place(index, &mut descriptor).await?);
+                places = Some(self.before_attempt(work.is_direct, self.place(index, &mut descriptor)).await?);
                 // It may have waited for its place while the host was told to stop.
                 if self.is_stopping() {
                     return Err(Stop::Engine(Box::new(Suspended::Stopping)));
@@ -87,7 +91,6 @@ impl Run {
             self.within_history()?;
             // A flow that leaves waits for it even where it waits for memory: there is more once the flow has left.
             let body = self.calls.body().await;
-            let repeatable = !self.is_visible(&work);
             let seat =
                 match self.seat_of_body(index, Body { repeatable, is_direct: work.is_direct, needs }, &mut descriptor).await? {
                     Ok(seat) => seat,
@@ -112,7 +115,7 @@ impl Run {
             }
             let shown = Shown::new(self, index, &invocation, work.attempt);
             let Attempted { outcome, metadata, missing, has_asked, put_off } =
-                self.run_attempt(&work, &mut beginning, seat).await?;
+                self.run_attempt(&work, &grants, &mut beginning, seat).await?;
             // E5: the model's call may not have been the body's first deed, and nobody said that it may do all of them again.
             let missing = missing.filter(|_| outcome.is_err() && !work.options.is_once());
             let due = outcome.as_ref().err().is_some_and(|failure| backoff::is_due(&work.options, failure, failed));
@@ -156,7 +159,7 @@ impl Run {
                                 return Ok(ended);
                             }
                         }
-                        None => self.pause_until(retry_at).await?,
+                        None => self.before_attempt(work.is_direct, self.pause_until(retry_at)).await?,
                     }
                 }
                 outcome => {
@@ -175,24 +178,24 @@ impl Run {
         effects::settle_unknown(self, &work.call, effects::Unknown::Effect, policy, work.attempt).await
     }
 
-    /// Whether anybody could observe the body: it holds a capability, or a person said that it counts whether it began. Of any other one the
-    /// sandbox knows that it only computes (E3).
-    fn is_visible(&self, work: &Work) -> bool {
-        !self.grants_of(&work.call.descriptor.name).is_empty() || work.options.is_once()
-    }
-
     /// Runs one attempt in an instance of its own.
-    async fn run_attempt(self: &Arc<Self>, work: &Work, beginning: &mut Beginning<'_>, seat: Seat) -> Result<Attempted, Stop> {
+    async fn run_attempt(
+        self: &Arc<Self>,
+        work: &Work,
+        grants: &Grants,
+        beginning: &mut Beginning<'_>,
+        seat: Seat,
+    ) -> Result<Attempted, Stop> {
         let Work { call, attempt, options, .. } = work;
         let metadata = Arc::new(Mutex::new(Metadata::default()));
         let lines = beginning.lines.clone();
-        let (grants, accounts) = (self.grants_of(&call.descriptor.name), beginning.accounts.clone());
+        let accounts = beginning.accounts.clone();
         let port = CheckpointCalls::new(self.clone(), call, *attempt, metadata.clone(), lines.clone());
         let models = port.models();
         let ran = self.program.run_checkpoint(CheckpointRun {
             name: &call.descriptor.name,
             input: &work.input,
-            grants: &grants,
+            grants,
             port: Box::new(port),
             log: lines.clone(),
             limits: self.spec.limits,

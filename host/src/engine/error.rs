@@ -55,6 +55,14 @@ pub enum EngineError {
         /// In what it does not fit.
         problem: SchemaProblem,
     },
+    /// The key of a start stands for another request.
+    #[error("the idempotency key '{key}' was used for another request, which started execution '{execution}'")]
+    KeyTaken {
+        /// The key.
+        key: String,
+        /// What it started.
+        execution: ExecutionId,
+    },
     /// The execution's status does not allow it.
     #[error("{message}")]
     State {
@@ -173,6 +181,7 @@ impl EngineError {
             Self::Secrets(error) => error.hint(),
             Self::WhichFlow(_) => Some("name one: <component>:<flow>".into()),
             Self::State { hint, .. } => hint.clone(),
+            Self::KeyTaken { .. } => Some("a key stands for one request: repeat that one as it was, or choose another key".into()),
             Self::GivenCall { failure, .. } => failure.hint.clone(),
             Self::GivenModel { model, .. } => Some(format!("grant it: --allow-llm={model}")),
             Self::Replay(ReplayError::NoModel(_)) => Some(

@@ -120,7 +120,7 @@ impl FlowCalls {
             self.run.row.new.component,
             &call.descriptor,
             &info.options,
-            self.run.flow_options.cache,
+            self.run.flow_options.cache.or(self.run.spec.cache_default),
             self.run.spec.cache,
             cache_key.as_deref(),
         )
@@ -146,7 +146,11 @@ impl FlowCalls {
                 self.run.calls.forget(call.index);
                 ended
             }
-            Ok(work) => self.run.while_flow_waits(false, self.run.run_checkpoint(Work { is_direct: true, ..work })).await?,
+            Ok(work) => {
+                // In a box: it is large, and would be moved, and have its place, once for each layer around it.
+                let ended = Box::pin(self.run.run_checkpoint(Work { is_direct: true, ..work }));
+                self.run.while_flow_waits(false, ended).await?
+            }
             Err(ended) => ended,
         };
         Ok(self.observe(call.index, ended).await)

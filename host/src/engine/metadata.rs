@@ -29,7 +29,7 @@ impl Metadata {
 
     /// A JSON object as text; nothing if nothing was logged.
     pub(super) fn to_text(&self) -> Option<String> {
-        (!self.values.is_empty()).then(|| Value::Object(self.values.clone()).to_string())
+        if self.values.is_empty() { None } else { serde_json::to_string(&self.values).ok() }
     }
 }
 

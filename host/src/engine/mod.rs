@@ -1,5 +1,5 @@
 //! When things happen: submits executions, drives one at a time from its journal to its next stop, settles questions, plans replays, seals and
-//! opens secrets.
+//! opens secrets, publishes flows.
 //!
 //! Uses the sandbox to run guests, the journal to decide, the store to remember, the cipher for secrets, the gateway of `kitaru-llm` for models; names no backend and no wasmtime type.
 //! Keeps E1–E4 and E8–E13: a durable call is served or runs, what the world can see waits until everything before it is on the disk, and whoever
@@ -21,6 +21,7 @@ mod checkpoint_port;
 mod child;
 mod corks;
 mod decide;
+mod deployments;
 mod drive;
 mod dry_run;
 mod effects;
@@ -60,6 +61,7 @@ mod served;
 mod shown;
 mod signatures;
 mod spec;
+mod starts;
 mod submit;
 mod submitted;
 mod timers;
@@ -72,6 +74,7 @@ use std::sync::{Arc, Mutex};
 
 pub use archive::TransferError;
 pub use artifacts::{ArtifactEntry, SaveType, artifacts_of, list_artifacts};
+pub use deployments::{DeployOrder, DeploymentSpec};
 pub use drive::Driven;
 pub use error::EngineError;
 pub use events::{Event, Monitor, Observer, ServedFrom};
@@ -84,7 +87,7 @@ pub use room::Occupancy;
 pub use schema::{SchemaProblem, check as check_schema};
 pub use secrets::{SecretChange, SecretSet};
 pub use signatures::StoredSignature;
-pub use spec::FrozenSpec;
+pub use spec::{DeployedAs, FrozenSpec};
 pub use submit::{Begun, Submission, Submitted};
 pub use transfer::Imported;
 pub use verify::{Verdict, Verification};

@@ -1,7 +1,10 @@
 //! Places of a run's instances in the memory of all: had before anything of an instance happens, so that nothing is on record that has not
 //! begun.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 
 use super::EngineError;
 use super::patience::Suspended;
@@ -70,19 +73,44 @@ impl Run {
         can_leave: bool,
         work: impl Future<Output = Result<T, Stop>>,
     ) -> Result<T, Stop> {
-        let Some(seat) = self.flow_seat() else { return work.await };
         // Before it waits: what ends from here on is what it waits for, or may be.
         let moves = self.calls.moves();
+        let mut work = pin!(work);
+        // Most of it is there already, in a journal that is gone over again above all: then nobody else needs to know of it.
+        if can_leave && let Poll::Ready(done) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+            return done;
+        }
+        let Some(seat) = self.flow_seat() else { return work.await };
         let pausing = seat.pauses(can_leave);
         tokio::select! {
             biased;
             done = work => done,
-            put_off = pausing.told(), if can_leave => {
-                // Nobody else sets it: the flow ends with this.
-                let _ = self.left_at.set(moves);
+            put_off = pausing.told() => {
+                if can_leave {
+                    // Nobody else sets it: the flow ends with this.
+                    let _ = self.left_at.set(moves);
+                }
                 Err(Stop::NoRoom(put_off))
             }
         }
+    }
+
+    /// Waits for something before an attempt begins. A flow that waits for the call and for nothing else leaves meanwhile if others need its
+    /// memory: what it waits for may be with those, and the call is made again as the journal has it.
+    pub(super) async fn before_attempt<T>(
+        &self,
+        is_direct: bool,
+        work: impl Future<Output = Result<T, Stop>>,
+    ) -> Result<T, Stop> {
+        let mut work = pin!(work);
+        if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+            return done;
+        }
+        let Some(seat) = self.flow_seat().filter(|_| is_direct) else { return work.await };
+        seat.may_leave();
+        let done = work.await;
+        seat.stays().map_err(Stop::NoRoom)?;
+        done
     }
 
     /// Ends a call before it does more, where the execution has as much on record as it may.

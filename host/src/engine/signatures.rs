@@ -45,10 +45,7 @@ impl Engine {
     /// Notes a signature that came with a component. Whether it is worth anything is seen when the component is to run.
     pub fn offer_signature(&self, component: &[u8], text: String) {
         let mut offered = lock(&self.signatures.offered);
-        let texts = offered.entry(ComponentDigest::of(component)).or_default();
-        if texts.len() < MOST && !texts.contains(&text) {
-            texts.push(text);
-        }
+        note(offered.entry(ComponentDigest::of(component)).or_default(), text);
     }
 
     /// What a component's signatures are worth here: those that came with it, and those that the store keeps.
@@ -94,7 +91,10 @@ impl Engine {
     }
 
     /// Keeps a component in the store, with the signatures of it that are good: later it is run by its digest, and there is no file beside it.
-    pub(super) async fn keep_component(&self, component: &[u8]) -> Result<ComponentDigest, EngineError> {
+    ///
+    /// # Errors
+    /// When the store cannot keep it.
+    pub async fn keep_component(&self, component: &[u8]) -> Result<ComponentDigest, EngineError> {
         let digest = self.store.put_component(component).await?;
         let offered = lock(&self.signatures.offered).get(&digest).cloned().unwrap_or_default();
         for text in offered {
@@ -120,5 +120,32 @@ impl Engine {
             trusted: self.signatures.trust.keys.iter().any(|key| key.id() == signature.key()),
         };
         Ok(read.map(view).collect())
+    }
+}
+
+/// Adds the text of a signature. The newest ones stay: whoever brings many that are worth nothing must not keep a good one out.
+fn note(texts: &mut Vec<String>, text: String) {
+    texts.retain(|known| *known != text);
+    if texts.len() >= MOST {
+        texts.remove(0);
+    }
+    texts.push(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_were_offered_the_next_one_counts() {
+        let mut texts = Vec::new();
+        for number in 0..3 * MOST {
+            note(&mut texts, format!("bad {number}"));
+        }
+        note(&mut texts, "good".into());
+        assert_eq!((texts.len(), texts.last().map(String::as_str)), (MOST, Some("good")));
+        let oldest = texts[0].clone();
+        note(&mut texts, oldest.clone());
+        assert_eq!((texts.len(), texts.last()), (MOST, Some(&oldest)), "once each");
     }
 }

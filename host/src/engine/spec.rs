@@ -22,6 +22,9 @@ pub struct FrozenSpec {
     /// Whether checkpoints are served from the cache, whatever they say themselves (E14).
     #[serde(default)]
     pub cache: Option<bool>,
+    /// Whether checkpoints are served from the cache where neither they nor the flow say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_default: Option<bool>,
     /// How often the flow is tried again, whatever it says itself.
     #[serde(default)]
     pub retries: Option<u32>,
@@ -31,14 +34,26 @@ pub struct FrozenSpec {
     /// What models mean to it.
     #[serde(default)]
     pub models: FrozenModels,
+    /// The published version that it was started as, if it was; for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<DeployedAs>,
+}
+
+/// A published version of the execution's flow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployedAs {
+    /// Its identifier.
+    pub deployment_id: String,
+    /// Its number.
+    pub version: u64,
 }
 
 impl FrozenSpec {
     /// The spec of a new execution.
     pub fn new(grants: Grants, limits: Limits) -> Self {
         let host_version = env!("CARGO_PKG_VERSION").to_owned();
-        let (cache, retries, flow_defaults, models) = Default::default();
-        Self { version: 1, host_version, grants, limits, cache, retries, flow_defaults, models }
+        let (cache, cache_default, retries, flow_defaults, models, deployment) = Default::default();
+        Self { version: 1, host_version, grants, limits, cache, cache_default, retries, flow_defaults, models, deployment }
     }
 
     /// Takes in what is known of models now, for a new execution that replays the one whose spec this is: aliases of now win, and what only the

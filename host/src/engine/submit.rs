@@ -97,7 +97,7 @@ impl Engine {
         Ok(Begun { guard, created: Created { row: new_row(execution), creating: Some(creating), wakeups } })
     }
 
-    async fn new_execution(&self, submission: Submission) -> Result<NewExecution, EngineError> {
+    pub(super) async fn new_execution(&self, submission: Submission) -> Result<NewExecution, EngineError> {
         let program = match &submission.component {
             Submitted::Bytes(bytes) => self.program(bytes).await?,
             Submitted::Stored(digest) => self.stored_program(*digest).await?,

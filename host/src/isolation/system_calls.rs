@@ -97,9 +97,10 @@ const FORBIDDEN_HERE: &[c_long] =
 #[cfg(not(target_arch = "x86_64"))]
 const FORBIDDEN_HERE: &[c_long] = &[];
 
-/// Kinds of sockets that a process with a network may make: the network's, those of the system's resolver, and the list of interfaces, which
-/// the resolver sorts addresses by.
-const SOCKETS: [i32; 4] = [libc::AF_INET, libc::AF_INET6, libc::AF_UNIX, libc::AF_NETLINK];
+/// Kinds of sockets that a process with a network may make: the network's, and the list of interfaces, which the resolver sorts addresses by. None
+/// of this machine: behind those are programs that start others for whoever asks, and Landlock does not guard them. A resolver that would ask a
+/// service by such a socket asks the network instead.
+const SOCKETS: [i32; 3] = [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
 /// Commands to a terminal that put text into it as if a person had typed it.
 const TYPING: [u64; 2] = [0x5412, 0x541C];

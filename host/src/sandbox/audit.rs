@@ -81,14 +81,16 @@ struct Seen {
 
 /// The record of one attempt. Clones share it.
 #[derive(Clone)]
-pub struct Audit {
+pub struct Audit(Arc<Record>);
+
+struct Record {
     clock: Arc<dyn Clock>,
-    seen: Arc<Mutex<Seen>>,
+    seen: Mutex<Seen>,
 }
 
 impl std::fmt::Debug for Audit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Audit").field(&self.seen).finish()
+        f.debug_tuple("Audit").field(&self.0.seen).finish()
     }
 }
 
@@ -101,7 +103,7 @@ impl Default for Audit {
 impl Audit {
     /// An empty one.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, seen: Arc::default() }
+        Self(Arc::new(Record { clock, seen: Mutex::default() }))
     }
 
     /// A granted capability is used.
@@ -140,7 +142,7 @@ impl Audit {
 
     /// A text for the failure of the attempt; the same one is noted once.
     pub(super) fn explain(&self, denial: String) {
-        let mut seen = lock(&self.seen);
+        let mut seen = lock(&self.0.seen);
         // A guest that tries a thousand addresses must not fill the host's memory.
         if seen.denials.len() < NAMED_DENIALS && !seen.denials.contains(&denial) {
             seen.denials.push(denial);
@@ -149,8 +151,8 @@ impl Audit {
 
     fn note(&self, kind: AccessKind, target: &str, allowed: bool, detail: Option<String>) {
         let target = target.get(..target.floor_char_boundary(LONGEST_TARGET)).unwrap_or_default();
-        let first_at = self.clock.now();
-        let mut seen = lock(&self.seen);
+        let first_at = self.0.clock.now();
+        let mut seen = lock(&self.0.seen);
         seen.has_news = true;
         let same = |noted: &&mut Noted, target: &str| {
             let access = &noted.access;
@@ -174,17 +176,17 @@ impl Audit {
 
     /// What was denied so far, for people, each with the flag that grants it.
     pub fn denials(&self) -> Vec<String> {
-        lock(&self.seen).denials.clone()
+        lock(&self.0.seen).denials.clone()
     }
 
     /// What has happened so far, in the order in which it began.
     pub fn accesses(&self) -> Vec<Access> {
-        lock(&self.seen).accesses.iter().map(|noted| noted.access.clone()).collect()
+        lock(&self.0.seen).accesses.iter().map(|noted| noted.access.clone()).collect()
     }
 
     /// What has happened since this was last asked, and how often in that time.
     pub fn news(&self) -> Vec<Access> {
-        let mut seen = lock(&self.seen);
+        let mut seen = lock(&self.0.seen);
         if !std::mem::take(&mut seen.has_news) {
             return Vec::new();
         }

@@ -7,23 +7,19 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, Store, Trap};
-use wasmtime_wasi::{I32Exit, WasiCtx};
+use wasmtime_wasi::I32Exit;
 
-use super::audit::Audit;
 use super::bindings::FlowPre;
 use super::bindings::kitaru::flow::types;
-use super::ceiling::Seat;
 use super::error::ComponentError;
 use super::fault::{self, Fault};
-use super::folders::Files;
 use super::limiter::InstanceLimiter;
 use super::limits::{LimitReached, Limits};
 use super::port::{FlowClock, LogSink, Stop};
 use super::prepared::Prepared;
 use super::reached::reached;
-use super::requests::HttpState;
 use super::runtime::Sandbox;
-use super::state::{HostState, Port};
+use super::state::{Capabilities, Fresh, HostState, Port};
 use super::stdio::{LogBudget, LogStream};
 use super::{deadline, determinism};
 use crate::clock::Timestamp;
@@ -79,9 +75,17 @@ pub(super) async fn describe(sandbox: &Sandbox, prepared: &Prepared<FlowPre<Host
     let streams = Streams::new(&log, &limits);
     let clock = FlowClock::new(Timestamp::from_micros(0));
     let wasi = determinism::flow_wasi(&clock, streams.stdout.clone(), streams.stderr.clone());
-    let deadline = Instant::now() + DESCRIBE;
-    let mut state = state(sandbox, Port::Describe, wasi, &streams, limits, log, deadline);
-    state.entropy = Some(determinism::Entropy::new([0; 32]));
+    let fresh = Fresh {
+        port: Port::Describe,
+        wasi,
+        entropy: Some(determinism::Entropy::new([0; 32])),
+        limits,
+        log,
+        capabilities: Capabilities::none(&limits),
+        seat: sandbox.ceiling().exempt(),
+        deadline: Instant::now() + DESCRIBE,
+    };
+    let state = state(sandbox, &streams, fresh);
     let result = async {
         let (mut store, instance) = prepared.instantiate(sandbox, state).await;
         instance?.kitaru_flow_program().call_describe(&mut store).await
@@ -94,15 +98,9 @@ pub(super) async fn describe(sandbox: &Sandbox, prepared: &Prepared<FlowPre<Host
 }
 
 /// What belongs to a fresh instance.
-pub(super) fn state(
-    sandbox: &Sandbox,
-    port: Port,
-    wasi: WasiCtx,
-    streams: &Streams,
-    limits: Limits,
-    log: Arc<dyn LogSink>,
-    deadline: Instant,
-) -> HostState {
+pub(super) fn state(sandbox: &Sandbox, streams: &Streams, fresh: Fresh) -> HostState {
+    let Fresh { port, wasi, entropy, limits, log, capabilities, seat, deadline } = fresh;
+    let Capabilities { network, files, http, secrets, audit } = capabilities;
     let mut table = ResourceTable::new();
     table.set_max_capacity(HANDLES);
     let mut pending = ResourceTable::new();
@@ -110,19 +108,19 @@ pub(super) fn state(
     HostState {
         port,
         wasi,
-        entropy: None,
+        entropy,
         pending,
         model_calls: 0,
         table,
         limits,
-        limiter: InstanceLimiter::new(&limits, sandbox.ceiling().exempt()),
+        limiter: InstanceLimiter::new(&limits, seat),
         log,
         budget: streams.budget.clone(),
-        network: Arc::default(),
-        files: Files::none(&limits),
-        http: HttpState::new(None),
-        secrets: Arc::default(),
-        audit: Audit::default(),
+        network,
+        files,
+        http,
+        secrets,
+        audit,
         lookups: HashMap::new(),
         deadline,
         cpu: Arc::default(),
@@ -130,11 +128,6 @@ pub(super) fn state(
         is_new_stretch: false,
         _ticking: sandbox.ticker.instance(),
     }
-}
-
-/// The state of an instance that has its place among all instances, and waits in line for more memory than that.
-pub(super) fn seated(state: HostState, seat: Seat) -> HostState {
-    HostState { limiter: InstanceLimiter::new(&state.limits, seat), ..state }
 }
 
 /// The store of a fresh instance.

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::reached::reached;
 use crate::journal::Failure;
 
 /// Limits of one instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Linear memory of an instance, all its memories together, in MiB. Reaching it ends the instance: a refused allocation that a guest can see would be a source of
@@ -193,45 +194,65 @@ fn check(what: &str, bytes: u64, limit_mib: u64, key: &'static str) -> Result<()
 }
 
 /// Limits that somebody wants other than they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct LimitChanges {
     /// See [`Limits::memory_mib`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_mib: Option<u64>,
     /// See [`Limits::flow_seconds`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub flow_seconds: Option<u64>,
     /// See [`Limits::checkpoint_seconds`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_seconds: Option<u64>,
     /// See [`Limits::value_mib`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub value_mib: Option<u64>,
     /// See [`Limits::artifact_mib`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_mib: Option<u64>,
     /// See [`Limits::log_mib`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub log_mib: Option<u64>,
     /// See [`Limits::calls`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub calls: Option<u32>,
     /// See [`Limits::parallel`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel: Option<u32>,
     /// See [`Limits::written_mib`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub written_mib: Option<u64>,
     /// See [`Limits::written_files`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub written_files: Option<u64>,
     /// See [`Limits::table_elements`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub table_elements: Option<u64>,
     /// See [`Limits::instances`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub instances: Option<u32>,
     /// See [`Limits::cpu_seconds`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_seconds: Option<u64>,
     /// See [`Limits::history_mib`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub history_mib: Option<u64>,
     /// See [`Limits::artifacts_mib`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub artifacts_mib: Option<u64>,
     /// See [`Limits::argument_mib`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub argument_mib: Option<u64>,
     /// See [`Limits::requests`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<u32>,
     /// See [`Limits::response_mib`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub response_mib: Option<u64>,
     /// See [`Limits::request_seconds`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub request_seconds: Option<u64>,
 }
 
@@ -258,6 +279,33 @@ impl LimitChanges {
             requests: self.requests.unwrap_or(limits.requests),
             response_mib: self.response_mib.unwrap_or(limits.response_mib),
             request_seconds: self.request_seconds.unwrap_or(limits.request_seconds),
+        }
+    }
+}
+
+/// All of them as they are, whatever they are over.
+impl From<Limits> for LimitChanges {
+    fn from(limits: Limits) -> Self {
+        Self {
+            memory_mib: Some(limits.memory_mib),
+            flow_seconds: Some(limits.flow_seconds),
+            checkpoint_seconds: Some(limits.checkpoint_seconds),
+            value_mib: Some(limits.value_mib),
+            artifact_mib: Some(limits.artifact_mib),
+            log_mib: Some(limits.log_mib),
+            calls: Some(limits.calls),
+            parallel: Some(limits.parallel),
+            written_mib: Some(limits.written_mib),
+            written_files: Some(limits.written_files),
+            table_elements: Some(limits.table_elements),
+            instances: Some(limits.instances),
+            cpu_seconds: Some(limits.cpu_seconds),
+            history_mib: Some(limits.history_mib),
+            artifacts_mib: Some(limits.artifacts_mib),
+            argument_mib: limits.argument_mib,
+            requests: Some(limits.requests),
+            response_mib: Some(limits.response_mib),
+            request_seconds: Some(limits.request_seconds),
         }
     }
 }
@@ -305,6 +353,7 @@ mod tests {
         let limits = changes.over(changed(|limits| limits.instances = 7));
         assert_eq!((limits.cpu_seconds, limits.argument(), limits.instances), (1, 2, 7));
         assert_eq!(LimitChanges::default().over(limits), limits);
+        assert_eq!(LimitChanges::from(limits).over(Limits::default()), limits);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::grants::{NetGrant, RequestTarget, allows, allows_at};
 use crate::mutex::lock;
 
 /// The network policy of one instance.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct NetPolicy {
     grants: Vec<NetGrant>,
     /// What is declared to be needed; a grant counts only where that is for the same. None where nothing is declared.

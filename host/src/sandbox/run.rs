@@ -8,14 +8,14 @@ use super::ceiling::Seat;
 use super::determinism::Entropy;
 use super::folders::Files;
 use super::grants::{Grants, Need};
-use super::instance::{Called, Ran, Streams, classify, seated, state};
+use super::instance::{Called, Ran, Streams, classify, state};
 use super::limits::{LimitReached, Limits};
 use super::network::NetPolicy;
 use super::port::{CheckpointPort, FlowClock, FlowPort, LogSink};
 use super::program::Program;
 use super::requests::{Client, HttpState};
 use super::secrets::{MaskedLog, Secrets};
-use super::state::{HostState, Port};
+use super::state::{Capabilities, Fresh, HostState, Port};
 use super::{deadline, determinism, wasi};
 use crate::journal::Failure;
 use serde_json::{Value, json};
@@ -77,10 +77,17 @@ impl Program {
     ) -> (Ran, T) {
         let streams = Streams::new(&run.log, &run.limits);
         let wasi = determinism::flow_wasi(&run.clock, streams.stdout.clone(), streams.stderr.clone());
-        let deadline = Instant::now() + run.limits.flow_time();
-        let mut state = state(&self.sandbox, Port::Flow(run.port), wasi, &streams, run.limits, run.log, deadline);
-        state.entropy = Some(Entropy::new(run.seed));
-        let state = seated(state, run.seat);
+        let fresh = Fresh {
+            port: Port::Flow(run.port),
+            wasi,
+            entropy: Some(Entropy::new(run.seed)),
+            limits: run.limits,
+            log: run.log,
+            capabilities: Capabilities::none(&run.limits),
+            seat: run.seat,
+            deadline: Instant::now() + run.limits.flow_time(),
+        };
+        let state = state(&self.sandbox, &streams, fresh);
         let cpu = state.cpu.clone();
         // In a box, as below: it is large, and what it is part of is moved about before it runs.
         let result = Box::pin(async {
@@ -119,11 +126,18 @@ impl Program {
         let timeout = run.timeout.filter(|timeout| *timeout < limit);
         let time = timeout.unwrap_or(limit);
         let started = Instant::now();
-        let port = Port::Checkpoint(run.port);
-        let state = state(&self.sandbox, port, wasi, &streams, run.limits, log, started + time);
         let http = HttpState::new(Some(client.clone()));
-        let state = HostState { network, files, http, secrets: secrets.clone(), audit: audit.clone(), ..state };
-        let state = seated(state, run.seat.clone());
+        let fresh = Fresh {
+            port: Port::Checkpoint(run.port),
+            wasi,
+            entropy: None,
+            limits: run.limits,
+            log,
+            capabilities: Capabilities { network, files, http, secrets: secrets.clone(), audit: audit.clone() },
+            seat: run.seat.clone(),
+            deadline: started + time,
+        };
+        let state = state(&self.sandbox, &streams, fresh);
         let cpu = state.cpu.clone();
         let body = Box::pin(async {
             let (mut store, instance) = self.instantiate(state).await;

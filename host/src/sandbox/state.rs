@@ -8,6 +8,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::audit::Audit;
+use super::ceiling::Seat;
 use super::cpu::CpuTime;
 use super::deadline::Ticking;
 use super::determinism::Entropy;
@@ -21,6 +22,42 @@ use super::port::{CheckpointPort, FlowPort, LogSink, ModelSpan, ModelStream, Sco
 use super::requests::HttpState;
 use super::secrets::Secrets;
 use super::stdio::LogBudget;
+
+/// What an instance has of the world outside, and where it is noted what becomes of that.
+pub(super) struct Capabilities {
+    pub(super) network: Arc<NetPolicy>,
+    pub(super) files: Files,
+    pub(super) http: HttpState,
+    pub(super) secrets: Arc<Secrets>,
+    pub(super) audit: Audit,
+}
+
+impl Capabilities {
+    /// None at all.
+    pub(super) fn none(limits: &Limits) -> Self {
+        let audit = Audit::default();
+        Self {
+            network: Arc::new(NetPolicy::new(&[], &audit)),
+            files: Files::none(limits),
+            http: HttpState::new(None),
+            secrets: Arc::new(Secrets::new(&[], &audit)),
+            audit,
+        }
+    }
+}
+
+/// What makes an instance what it is.
+pub(super) struct Fresh {
+    pub(super) port: Port,
+    pub(super) wasi: WasiCtx,
+    pub(super) entropy: Option<Entropy>,
+    pub(super) limits: Limits,
+    pub(super) log: Arc<dyn LogSink>,
+    pub(super) capabilities: Capabilities,
+    /// Its place among all instances.
+    pub(super) seat: Seat,
+    pub(super) deadline: Instant,
+}
 
 /// Where the calls of an instance go.
 pub(super) enum Port {

@@ -61,6 +61,12 @@ impl SecretsKey {
         KeyId::from_bytes(id)
     }
 
+    /// Another key, which follows from this one and from what it is for. `purpose` is unique and never changes: the name of the program, a date,
+    /// and what the key does.
+    pub fn derive(&self, purpose: &'static str) -> Zeroizing<[u8; LENGTH]> {
+        Zeroizing::new(blake3::derive_key(purpose, self.0.as_slice()))
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         self.0.as_slice()
     }
@@ -117,5 +123,7 @@ mod tests {
         assert_eq!(SecretsKey::parse(&text).unwrap().bytes(), one.bytes());
         assert_eq!(SecretsKey::parse(&text).unwrap().id(), one.id());
         assert_eq!(format!("{one:?}"), "SecretsKey([REDACTED])");
+        assert_ne!(one.derive("tests 1"), one.derive("tests 2"));
+        assert_eq!(one.derive("tests 1"), one.clone().derive("tests 1"));
     }
 }

@@ -35,6 +35,19 @@ pub(super) fn make(path: &Path) -> Result<bool, SecretsError> {
     write(path, &text).map_err(|source| SecretsError::File { path: path.to_owned(), source })
 }
 
+/// The key in the private file `path`; a new one, if there is no such file.
+///
+/// # Errors
+/// When others can read the file, when it holds no key, and when it cannot be made.
+pub fn find_or_make(path: &Path) -> Result<SecretsKey, SecretsError> {
+    if let Some(key) = read(path)? {
+        return Ok(key);
+    }
+    make(path)?;
+    // As it is on the disk: somebody else may have been first.
+    read(path)?.ok_or(SecretsError::NoKey)
+}
+
 fn write(path: &Path, text: &str) -> io::Result<bool> {
     let folder = path.parent().unwrap_or(Path::new("."));
     // Private from the start, and named when it is whole.
@@ -124,6 +137,16 @@ mod tests {
             assert!(!make(&path).unwrap());
             assert_eq!(std::fs::read(&path).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn whoever_needs_the_key_finds_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.key");
+        let made = find_or_make(&path).unwrap();
+        assert_eq!(find_or_make(&path).unwrap().id(), made.id());
+        std::fs::write(&path, "short").unwrap();
+        assert!(matches!(find_or_make(&path), Err(SecretsError::NotAKey(_))), "nothing is written over");
     }
 
     #[test]

@@ -14,5 +14,6 @@ mod sources;
 pub use cipher::{Place, open, seal};
 pub use error::SecretsError;
 pub use key::SecretsKey;
+pub use key_file::find_or_make as find_or_make_key_file;
 pub use secrecy::{ExposeSecret, SecretString};
 pub use sources::{FoundKey, KeySource, Keys};

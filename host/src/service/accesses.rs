@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::ServiceError;
 use crate::engine::{Engine, FrozenSpec, read_journal};
@@ -12,7 +13,7 @@ use crate::sandbox::{AccessKind, Grants, Manifest, Needs};
 use crate::store::{AccessRow, ExecutionRow, Store};
 
 /// Uses, or denials, of a capability on one target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccessSum {
     /// `read`, `write`, `env`, `net` or `secret`.
     pub kind: String,
@@ -25,11 +26,13 @@ pub struct AccessSum {
 }
 
 /// What a checkpoint call could touch, and what it did touch.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CapabilitiesView {
     /// What the code declares that it needs; null where it declares nothing, or this host has not run the component.
+    #[schemars(with = "Option<serde_json::Value>")]
     pub declared: Option<Needs>,
     /// What it has of the execution's grants; null where this host has not run the component, so that what it declares is not known.
+    #[schemars(with = "Option<serde_json::Value>")]
     pub granted: Option<Grants>,
     /// What it used.
     pub used: Vec<AccessSum>,
@@ -38,7 +41,7 @@ pub struct CapabilitiesView {
 }
 
 /// One record of an access.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct AccessView {
     /// The checkpoint call.
     pub call_id: String,

@@ -1,6 +1,7 @@
 //! Batches of replays: many sources, one order, and a report of what became of each.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 
@@ -9,10 +10,11 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::engine::{DriveOptions, EngineError};
 use crate::ids::{ExecutionId, Ids as _, SystemIds};
 use crate::journal::ReplayError;
+use crate::service::Word;
 use crate::store::StoreError;
 
 /// What became of a batch, in the shape that Kitaru's clients know.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ReplaySubmission {
     /// `rs-<time>-<8 hexadecimal digits>`.
     pub submission_id: String,
@@ -37,7 +39,7 @@ pub struct ReplaySubmission {
 }
 
 /// A replay of a batch.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ReplayResult {
     /// The source as it was named.
     pub original_exec_ref: String,
@@ -46,15 +48,13 @@ pub struct ReplayResult {
     /// The replay.
     pub replay_exec_id: String,
     /// `submitted`, `completed`, `failed`, or how else it stands.
-    pub status: &'static str,
+    pub status: Word,
     /// Always null.
     pub compare_url: Option<String>,
-    #[serde(skip)]
-    id: ExecutionId,
 }
 
 /// A source of a batch that was not replayed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ReplayLeft {
     /// The source as it was named.
     pub original_exec_ref: String,
@@ -67,7 +67,7 @@ pub struct ReplayLeft {
 impl ReplaySubmission {
     /// The replays that were made.
     pub fn replays(&self) -> Vec<ExecutionId> {
-        self.results.iter().map(|result| result.id).collect()
+        self.results.iter().filter_map(|result| result.replay_exec_id.parse().ok()).collect()
     }
 
     fn count(&mut self) {
@@ -82,114 +82,105 @@ impl ReplaySubmission {
     }
 }
 
-impl LocalService {
-    /// Replays several executions with one order. With `collect`, a source that has no such anchor is skipped and one that is refused is
-    /// reported; otherwise the first refusal ends the batch.
-    ///
-    /// # Errors
-    /// The first refusal, unless refusals are collected.
-    pub async fn replay_batch(
-        &self,
-        sources: &[String],
-        command: ReplayCommand,
-        collect: bool,
-    ) -> Result<ReplaySubmission, ServiceError> {
-        let mut submission = begin(&command);
-        let mut matched: Map<String, Value> = Map::new();
-        for source in sources {
-            let resolved = self.resolve(source).await;
-            let id = resolved.as_ref().ok().copied();
-            let replayed = match resolved {
-                Ok(id) => self.replay(id, command.clone()).await,
-                Err(error) => Err(error),
-            };
-            let left = |reason: &ServiceError| ReplayLeft {
-                original_exec_ref: source.clone(),
-                original_exec_id: id.map(|id| id.to_string()),
-                reason: reason.to_string(),
-            };
-            match (replayed, id) {
-                (Ok(replay), Some(id)) => {
-                    self.note_targets(replay, &mut matched).await?;
-                    submission.results.push(ReplayResult {
-                        original_exec_ref: source.clone(),
-                        original_exec_id: id.to_string(),
-                        replay_exec_id: replay.to_string(),
-                        status: "submitted",
-                        compare_url: None,
-                        id: replay,
-                    });
-                }
-                (Err(error), _) if !collect => return Err(error),
-                (Err(error @ ServiceError::Engine(EngineError::Replay(ReplayError::Unknown { .. }))), _) => {
-                    submission.skipped.push(left(&error));
-                }
-                (Err(error), _) => submission.failures.push(left(&error)),
-                (Ok(_), None) => {}
+/// Replays several executions with one order. With `collect`, a source that has no such anchor is skipped and one that is refused is
+/// reported; otherwise the first refusal ends the batch.
+///
+/// # Errors
+/// The first refusal, unless refusals are collected.
+pub(super) async fn replay(
+    service: &LocalService,
+    sources: &[String],
+    command: ReplayCommand,
+    collect: bool,
+) -> Result<ReplaySubmission, ServiceError> {
+    let mut submission = begin(&command);
+    let mut matched: Map<String, Value> = Map::new();
+    for source in sources {
+        let resolved = service.resolve(source).await;
+        let id = resolved.as_ref().ok().copied();
+        let replayed = match resolved {
+            Ok(id) => service.replay(id, command.clone()).await,
+            Err(error) => Err(error),
+        };
+        let left = |reason: &ServiceError| ReplayLeft {
+            original_exec_ref: source.clone(),
+            original_exec_id: id.map(|id| id.to_string()),
+            reason: reason.to_string(),
+        };
+        match (replayed, id) {
+            (Ok(replay), Some(id)) => {
+                note_targets(service, replay, &mut matched).await?;
+                submission.results.push(ReplayResult {
+                    original_exec_ref: source.clone(),
+                    original_exec_id: id.to_string(),
+                    replay_exec_id: replay.to_string(),
+                    status: "submitted".into(),
+                    compare_url: None,
+                });
             }
-        }
-        if let Some(plan) = submission.plan.as_object_mut() {
-            plan.insert("matched_targets".into(), Value::Object(matched));
-        }
-        submission.count();
-        Ok(submission)
-    }
-
-    /// Which calls the selectors of overrides named, over all sources.
-    async fn note_targets(&self, replay: ExecutionId, matched: &mut Map<String, Value>) -> Result<(), ServiceError> {
-        let plan = self.get(replay).await?.replay.unwrap_or_default();
-        for given in plan.get("overrides").and_then(Value::as_array).into_iter().flatten() {
-            let text = |key: &str| given.get(key).and_then(Value::as_str).unwrap_or_default();
-            let scope = if text("scope") == "invocation" { "invocation" } else { "checkpoint" };
-            let targets = matched.entry(format!("{scope}:{}", text("selector"))).or_insert_with(|| json!([]));
-            if let Some(targets) = targets.as_array_mut().filter(|known| !known.contains(&json!(text("invocation")))) {
-                targets.push(json!(text("invocation")));
+            (Err(error), _) if !collect => return Err(error),
+            (Err(error @ ServiceError::Engine(EngineError::Replay(ReplayError::Unknown { .. }))), _) => {
+                submission.skipped.push(left(&error));
             }
+            (Err(error), _) => submission.failures.push(left(&error)),
+            (Ok(_), None) => {}
         }
-        Ok(())
     }
+    if let Some(plan) = submission.plan.as_object_mut() {
+        plan.insert("matched_targets".into(), Value::Object(matched));
+    }
+    submission.count();
+    Ok(submission)
+}
 
-    /// Drives the replays of a batch to their next stops, beside each other.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn drive_batch(&self, submission: &mut ReplaySubmission) -> Result<(), ServiceError> {
-        submission.wait = true;
-        self.drive_all(&submission.replays()).await?;
-        for result in &mut submission.results {
-            result.status = self.get(result.id).await?.summary.status;
+/// Which calls the selectors of overrides named, over all sources.
+async fn note_targets(service: &LocalService, replay: ExecutionId, matched: &mut Map<String, Value>) -> Result<(), ServiceError> {
+    let plan = service.get(replay).await?.replay.unwrap_or_default();
+    for given in plan.get("overrides").and_then(Value::as_array).into_iter().flatten() {
+        let text = |key: &str| given.get(key).and_then(Value::as_str).unwrap_or_default();
+        let scope = if text("scope") == "invocation" { "invocation" } else { "checkpoint" };
+        let targets = matched.entry(format!("{scope}:{}", text("selector"))).or_insert_with(|| json!([]));
+        if let Some(targets) = targets.as_array_mut().filter(|known| !known.contains(&json!(text("invocation")))) {
+            targets.push(json!(text("invocation")));
         }
-        submission.count();
-        Ok(())
     }
+    Ok(())
+}
 
-    /// Drives executions to their next stops, beside each other. Those that somebody else drives are left to him.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn drive_all(&self, ids: &[ExecutionId]) -> Result<(), ServiceError> {
-        self.drive_all_with(ids, DriveOptions::default()).await
+/// Drives the replays of a batch to their next stops, beside each other.
+///
+/// # Errors
+/// When the store fails.
+pub(super) async fn drive(service: &LocalService, submission: &mut ReplaySubmission) -> Result<(), ServiceError> {
+    submission.wait = true;
+    drive_all(service, &submission.replays(), DriveOptions::default()).await?;
+    for result in &mut submission.results {
+        if let Ok(id) = result.replay_exec_id.parse() {
+            result.status = service.get(id).await?.summary.status;
+        }
     }
+    submission.count();
+    Ok(())
+}
 
-    /// The same in another way.
-    pub(super) async fn drive_all_with(&self, ids: &[ExecutionId], options: DriveOptions) -> Result<(), ServiceError> {
-        let mut driving = JoinSet::new();
-        for id in ids.iter().copied() {
-            let (service, options) = (self.clone(), options.clone());
-            driving.spawn(async move { service.drive(id, options).await });
-        }
-        // One that cannot be driven does not keep the others from their ends.
-        let mut result = Ok(());
-        while let Some(driven) = driving.join_next().await {
-            let error = match driven {
-                Ok(Ok(_)) | Ok(Err(ServiceError::Engine(EngineError::Store(StoreError::Owned { .. })))) => continue,
-                Ok(Err(error)) => error,
-                Err(error) => StoreError::Backend(Box::new(error)).into(),
-            };
-            result = result.and(Err(error));
-        }
-        result
+/// The same in another way.
+pub(super) async fn drive_all(service: &LocalService, ids: &[ExecutionId], options: DriveOptions) -> Result<(), ServiceError> {
+    let mut driving = JoinSet::new();
+    for id in ids.iter().copied() {
+        let (service, options) = (service.clone(), options.clone());
+        driving.spawn(async move { service.drive(id, options).await });
     }
+    // One that cannot be driven does not keep the others from their ends.
+    let mut result = Ok(());
+    while let Some(driven) = driving.join_next().await {
+        let error = match driven {
+            Ok(Ok(_)) | Ok(Err(ServiceError::Engine(EngineError::Store(StoreError::Owned { .. })))) => continue,
+            Ok(Err(error)) => error,
+            Err(error) => StoreError::Backend(Box::new(error)).into(),
+        };
+        result = result.and(Err(error));
+    }
+    result
 }
 
 fn begin(command: &ReplayCommand) -> ReplaySubmission {

@@ -21,33 +21,31 @@ pub struct CohortQuery {
     pub oldest_first: bool,
 }
 
-impl LocalService {
-    /// Executions to replay together.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn cohort(&self, query: &CohortQuery) -> Result<Vec<ExecutionSummary>, ServiceError> {
-        let mut filter = executions::filter(&query.filter);
-        if filter.statuses.is_empty() {
-            filter.statuses = vec![Status::Completed];
-            filter.statuses.extend(query.include_failed.then_some(Status::Failed));
-        }
-        let rows = self.store().list(&filter, Page { offset: 0, limit: query.max_scan }).await?;
-        let mut found = Vec::new();
-        for row in rows {
-            if found.len() == query.limit && !query.oldest_first {
-                break;
-            }
-            let (summary, history) = executions::in_brief(self.engine(), &row).await?;
-            let request = ReplayRequest { from: query.at.clone(), ..ReplayRequest::default() };
-            if query.at.is_none() || ReplayPlan::new(row.new.id, &history, &request).is_ok() {
-                found.push(summary);
-            }
-        }
-        if query.oldest_first {
-            found.reverse();
-            found.truncate(query.limit);
-        }
-        Ok(found)
+/// Executions to replay together.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) async fn find(service: &LocalService, query: &CohortQuery) -> Result<Vec<ExecutionSummary>, ServiceError> {
+    let mut filter = executions::filter(&query.filter);
+    if filter.statuses.is_empty() {
+        filter.statuses = vec![Status::Completed];
+        filter.statuses.extend(query.include_failed.then_some(Status::Failed));
     }
+    let rows = service.store().list(&filter, Page { offset: 0, limit: query.max_scan }).await?;
+    let mut found = Vec::new();
+    for row in rows {
+        if found.len() == query.limit && !query.oldest_first {
+            break;
+        }
+        let (summary, history) = executions::in_brief(service.engine(), &row).await?;
+        let request = ReplayRequest { from: query.at.clone(), ..ReplayRequest::default() };
+        if query.at.is_none() || ReplayPlan::new(row.new.id, &history, &request).is_ok() {
+            found.push(summary);
+        }
+    }
+    if query.oldest_first {
+        found.reverse();
+        found.truncate(query.limit);
+    }
+    Ok(found)
 }

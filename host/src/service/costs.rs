@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use kitaru_llm::price::NanoUsd;
 use kitaru_llm::usage::{UsageRecord, UsageSummary};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ServiceError;
@@ -13,12 +14,14 @@ use crate::journal::{CallRecord, History, Provenance};
 use crate::store::{ModelUsage, Store};
 
 /// What the model calls of a checkpoint used in its execution, by all attempts. All null where it called none.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckpointUsage {
     /// What is known of what they cost, in dollars: nothing where the checkpoint was served. Null also where there was a cost and nobody knows any
     /// of it.
+    #[schemars(with = "Option<f64>")]
     pub cost_usd: Option<NanoUsd>,
     /// What answers that were there already would have cost, in dollars.
+    #[schemars(with = "Option<f64>")]
     pub saved_cost_usd: Option<NanoUsd>,
     /// Tokens read, those of answers that were there already among them.
     pub input_tokens: Option<u64>,

@@ -2,11 +2,12 @@
 
 use kitaru_llm::price::NanoUsd;
 use kitaru_llm::usage::UsageSummary;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Tokens, the second's less the first's. Those of answers that were served or cached count as those of any other answer, so that a call that is
 /// the same in both makes no difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenDelta {
     /// Tokens read.
     pub prompt_tokens: i64,

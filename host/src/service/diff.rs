@@ -2,29 +2,31 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::costs::Used;
 use super::deltas::{TokenDelta, UsageDelta};
-use super::{LocalService, Service as _, ServiceError};
+use super::{LocalService, ServiceError};
 use crate::engine::{ArtifactEntry, artifacts_of, read_journal};
 use crate::ids::{CallId, ExecutionId};
 use crate::journal::{CallRecord, History, Outcome, Payload, PayloadHash, ReplayPlan};
+use crate::service::Word;
 use crate::store::{ExecutionFilter, ExecutionRow, Page, Store};
 
 /// Two executions compared. Deltas are the second's value less the first's.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ExecutionDiff {
     /// The first.
     pub original_exec_id: String,
     /// The second.
     pub replay_exec_id: String,
     /// `match` where every checkpoint call and the end are the same.
-    pub result: &'static str,
+    pub result: Word,
     /// Status of the first.
-    pub original_status: &'static str,
+    pub original_status: Word,
     /// Status of the second.
-    pub replay_status: &'static str,
+    pub replay_status: Word,
     /// Whether both ended with the same result or failure; null while one has not ended.
     pub same_outcome: Option<bool>,
     /// In seconds; null while one has not ended.
@@ -40,27 +42,27 @@ pub struct ExecutionDiff {
 }
 
 /// An output that a replay was given.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct AppliedOverride {
     /// `checkpoint` or `invocation`.
-    pub selector_kind: &'static str,
+    pub selector_kind: Word,
     /// As it was given.
     pub selector: String,
     /// The calls that it named.
     pub matched_invocation_ids: Vec<String>,
     /// Always `output`.
-    pub field: &'static str,
+    pub field: Word,
 }
 
 /// One checkpoint call in both.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct CheckpointDiff {
     /// By which the two are the same call.
     pub invocation_id: String,
     /// The checkpoint.
     pub name: String,
     /// `match`, `changed`, `original only` or `replay only`.
-    pub result: &'static str,
+    pub result: Word,
     /// The call in the first.
     pub original_call_id: Option<String>,
     /// The call in the second.
@@ -80,12 +82,12 @@ pub struct CheckpointDiff {
 }
 
 /// One artifact of a call in both.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ArtifactDiff {
     /// Its name.
     pub name: String,
     /// `unchanged`, `changed`, or `unavailable` where one has none of this name.
-    pub result: &'static str,
+    pub result: Word,
 }
 
 /// One side of a comparison.
@@ -118,63 +120,53 @@ impl Side {
     }
 }
 
-impl LocalService {
-    /// Compares an execution with others; with its replays, oldest first, where none is named.
-    ///
-    /// # Errors
-    /// When one does not exist, or there is nothing to compare with.
-    pub async fn diff(&self, original: ExecutionId, others: &[ExecutionId]) -> Result<Vec<ExecutionDiff>, ServiceError> {
-        let store = self.store().as_ref();
-        let mut others: Vec<ExecutionId> = others.to_vec();
-        if others.is_empty() {
-            let filter = ExecutionFilter { original: Some(original), ..ExecutionFilter::default() };
-            let rows = store.list(&filter, Page { offset: 0, limit: u64::MAX }).await?;
-            others = rows.iter().rev().map(|row| row.new.id).collect();
-        }
-        let mut seen = BTreeSet::new();
-        others.retain(|id| *id != original && seen.insert(*id));
-        if others.is_empty() {
-            return Err(ServiceError::Usage {
-                message: format!("Execution '{original}' has no replays to compare it with."),
-                hint: Some("name another execution".into()),
-            });
-        }
-        let first = Side::read(store, original).await?;
-        let mut diffs = Vec::with_capacity(others.len());
-        for other in others {
-            diffs.push(compare(&first, &Side::read(store, other).await?));
-        }
-        Ok(diffs)
+/// Compares an execution with others; with its replays, oldest first, where none is named.
+///
+/// # Errors
+/// When one does not exist, or there is nothing to compare with.
+pub(super) async fn with(
+    service: &LocalService,
+    original: ExecutionId,
+    others: &[ExecutionId],
+) -> Result<Vec<ExecutionDiff>, ServiceError> {
+    let store = service.store().as_ref();
+    let mut others: Vec<ExecutionId> = others.to_vec();
+    if others.is_empty() {
+        let filter = ExecutionFilter { original: Some(original), ..ExecutionFilter::default() };
+        let rows = store.list(&filter, Page { offset: 0, limit: u64::MAX }).await?;
+        others = rows.iter().rev().map(|row| row.new.id).collect();
     }
+    let mut seen = BTreeSet::new();
+    others.retain(|id| *id != original && seen.insert(*id));
+    if others.is_empty() {
+        return Err(ServiceError::Usage {
+            message: format!("Execution '{original}' has no replays to compare it with."),
+            hint: Some("name another execution".into()),
+        });
+    }
+    let first = Side::read(store, original).await?;
+    let mut diffs = Vec::with_capacity(others.len());
+    for other in others {
+        diffs.push(compare(&first, &Side::read(store, other).await?));
+    }
+    Ok(diffs)
+}
 
-    /// Compares each of several executions with each that follows it.
-    ///
-    /// # Errors
-    /// When one does not exist, or there are fewer than two.
-    pub async fn diff_matrix(&self, ids: &[ExecutionId]) -> Result<Vec<ExecutionDiff>, ServiceError> {
-        let mut sides = Vec::new();
-        let mut seen = BTreeSet::new();
-        for id in ids.iter().filter(|id| seen.insert(**id)) {
-            sides.push(Side::read(self.store().as_ref(), *id).await?);
-        }
-        if sides.len() < 2 {
-            return Err(ServiceError::usage("a matrix needs two executions or more"));
-        }
-        let pairs = sides.iter().enumerate().flat_map(|(at, first)| sides.iter().skip(at + 1).map(move |second| (first, second)));
-        Ok(pairs.map(|(first, second)| compare(first, second)).collect())
+/// Compares each of several executions with each that follows it.
+///
+/// # Errors
+/// When one does not exist, or there are fewer than two.
+pub(super) async fn matrix(service: &LocalService, ids: &[ExecutionId]) -> Result<Vec<ExecutionDiff>, ServiceError> {
+    let mut sides = Vec::new();
+    let mut seen = BTreeSet::new();
+    for id in ids.iter().filter(|id| seen.insert(**id)) {
+        sides.push(Side::read(service.store().as_ref(), *id).await?);
     }
-
-    /// The execution that `text` names, for several texts.
-    ///
-    /// # Errors
-    /// With the first that names none.
-    pub async fn resolve_all(&self, texts: &[String]) -> Result<Vec<ExecutionId>, ServiceError> {
-        let mut ids = Vec::with_capacity(texts.len());
-        for text in texts {
-            ids.push(self.resolve(text).await?);
-        }
-        Ok(ids)
+    if sides.len() < 2 {
+        return Err(ServiceError::usage("a matrix needs two executions or more"));
     }
+    let pairs = sides.iter().enumerate().flat_map(|(at, first)| sides.iter().skip(at + 1).map(move |second| (first, second)));
+    Ok(pairs.map(|(first, second)| compare(first, second)).collect())
 }
 
 fn compare(first: &Side, second: &Side) -> ExecutionDiff {
@@ -201,9 +193,9 @@ fn compare(first: &Side, second: &Side) -> ExecutionDiff {
     ExecutionDiff {
         original_exec_id: first.row.new.id.to_string(),
         replay_exec_id: second.row.new.id.to_string(),
-        result: if same { "match" } else { "changed" },
-        original_status: first.row.status.as_str(),
-        replay_status: second.row.status.as_str(),
+        result: if same { "match".into() } else { "changed".into() },
+        original_status: first.row.status.as_str().into(),
+        replay_status: second.row.status.as_str().into(),
         same_outcome,
         duration_delta_seconds: second.seconds().zip(first.seconds()).map(|(second, first)| second - first),
         token_delta: delta.tokens,
@@ -228,10 +220,10 @@ fn applied(first: &Side, second: &Side) -> Option<Vec<AppliedOverride>> {
         match applied.iter_mut().find(|known| known.selector == given.selector && known.selector_kind == selector_kind) {
             Some(known) => known.matched_invocation_ids.push(given.invocation.clone()),
             None => applied.push(AppliedOverride {
-                selector_kind,
+                selector_kind: selector_kind.into(),
                 selector: given.selector.clone(),
                 matched_invocation_ids: vec![given.invocation.clone()],
-                field: "output",
+                field: "output".into(),
             }),
         }
     }
@@ -257,7 +249,7 @@ fn compare_call(first: &Side, second: &Side, one: Found<'_>, other: Found<'_>) -
     CheckpointDiff {
         invocation_id: record.map(|descriptor| descriptor.invocation.clone()).unwrap_or_default(),
         name: record.map(|descriptor| descriptor.name.clone()).unwrap_or_default(),
-        result,
+        result: result.into(),
         original_call_id: one.map(|(index, _)| first.call_id(index)),
         replay_call_id: other.map(|(index, _)| second.call_id(index)),
         same_input,
@@ -306,7 +298,7 @@ fn compare_artifacts(first: &Side, one: u32, second: &Side, other: u32) -> Vec<A
             (false, true) => "unchanged",
             (false, false) => "changed",
         };
-        ArtifactDiff { name: name.clone(), result }
+        ArtifactDiff { name: name.clone(), result: result.into() }
     };
     names.into_iter().map(compare).collect()
 }

@@ -2,6 +2,7 @@
 
 use kitaru_llm::models::RegistryError;
 
+use crate::access::AccessError;
 use crate::config::{GrantMemoryError, ModelsError};
 use crate::engine::EngineError;
 use crate::secrets::SecretsError;
@@ -46,6 +47,18 @@ pub enum ServiceError {
     /// Model aliases cannot be read or changed.
     #[error(transparent)]
     Models(#[from] ModelsError),
+    /// The caller may not, or what lets callers in cannot be made or changed.
+    #[error(transparent)]
+    Access(AccessError),
+}
+
+impl From<AccessError> for ServiceError {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Store(error) => error.into(),
+            error => Self::Access(error),
+        }
+    }
 }
 
 impl From<StoreError> for ServiceError {
@@ -63,6 +76,18 @@ impl ServiceError {
     /// A state error without a hint.
     pub fn state(message: impl Into<String>) -> Self {
         Self::State { message: message.into(), hint: None }
+    }
+
+    /// Whether what was named is not there.
+    pub fn is_missing(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFound { .. }
+                | Self::Lookup(_)
+                | Self::Engine(EngineError::Store(StoreError::NotFound { .. }))
+                | Self::Models(ModelsError::Registry(RegistryError::Unknown { .. }))
+                | Self::Access(AccessError::NotFound { .. })
+        )
     }
 
     /// The name of the error's class, as Kitaru's clients know them.
@@ -83,9 +108,20 @@ impl ServiceError {
                 | ModelsError::Registry(RegistryError::Unknown { .. }),
             ) => "KitaruRuntimeError",
             Self::Models(ModelsError::Parse { .. } | ModelsError::Entry(_) | ModelsError::Registry(_)) => "KitaruUsageError",
+            Self::Access(error) => match error {
+                AccessError::Unauthenticated | AccessError::Expired { .. } => "KitaruAuthenticationError",
+                AccessError::Forbidden { .. } | AccessError::Csrf => "KitaruAuthorizationError",
+                AccessError::TooMany { .. } => "KitaruRateLimitError",
+                AccessError::Link(_) => "KitaruStateError",
+                AccessError::Invalid(_)
+                | AccessError::Key { source: SecretsError::NotAKey(_) | SecretsError::Exposed { .. }, .. } => "KitaruUsageError",
+                AccessError::Store(_) => "KitaruBackendError",
+                AccessError::NotFound { .. } | AccessError::Key { .. } | AccessError::Interrupted(_) => "KitaruRuntimeError",
+            },
             Self::Engine(error) => match error {
                 EngineError::Store(StoreError::Conflict { .. } | StoreError::Owned { .. } | StoreError::LeaseLost { .. })
                 | EngineError::State { .. }
+                | EngineError::KeyTaken { .. }
                 | EngineError::Replay(
                     ReplayError::NoHistory(_)
                     | ReplayError::Unknown { .. }
@@ -128,6 +164,7 @@ impl ServiceError {
             Self::Engine(error) => error.hint(),
             Self::Models(error) => error.hint(),
             Self::Grants(error) => error.hint(),
+            Self::Access(error) => error.hint(),
         }
     }
 }

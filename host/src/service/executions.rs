@@ -32,6 +32,7 @@ pub(super) fn filter(query: &ListQuery) -> ExecutionFilter {
     ExecutionFilter {
         statuses: query.status.into_iter().collect(),
         flow: query.flow.clone(),
+        flows: query.flows.clone(),
         original: query.original,
         parent: query.parent,
         tags: query.tags.clone(),
@@ -81,10 +82,10 @@ async fn summary_of(
         exec_id: row.new.id.to_string(),
         flow_id: flow_id(&row.new.flow),
         flow_name: row.new.flow.clone(),
-        status: row.status.as_str(),
+        status: row.status.as_str().into(),
         started_at: row.new.created_at.to_rfc3339(),
         ended_at: row.ended_at.map(|at| at.to_rfc3339()),
-        stack_name: "local",
+        stack_name: "local".into(),
         status_reason: row.status_reason.clone(),
         pending_wait: pending,
         failure: row.failure.as_ref().filter(|_| row.status == Status::Failed).map(FailureView::from),
@@ -135,7 +136,7 @@ pub(super) async fn get(engine: &Engine, id: ExecutionId) -> Result<ExecutionVie
             Some(Resolution::Answered(payload)) => ("answered", Some(value(engine, payload).await?)),
         };
         let resolved_at = wait.resolved_at.map(|at| at.to_rfc3339());
-        wait_views.push(WaitView { wait: waits::view(&wait), status, value, resolved_at });
+        wait_views.push(WaitView { wait: waits::view(&wait), status: status.into(), value, resolved_at });
     }
     let result = match &row.result {
         Some(payload) => value(engine, payload).await?,
@@ -197,12 +198,12 @@ fn checkpoint(id: CallId, record: &CallRecord, with: &Known<'_>) -> CheckpointVi
         invocation_id: record.descriptor.invocation.clone(),
         call_index: id.index,
         checkpoint_type: kind.filter(|_| well_known).map(str::to_owned),
-        status: call_status(record, execution),
+        status: call_status(record, execution).into(),
         started_at: record.started_at.to_rfc3339(),
         ended_at: end.map(|end| end.at.to_rfc3339()),
         metadata,
         original_call_id,
-        provenance,
+        provenance: provenance.into(),
         other_input,
         parent_call_ids: Vec::new(),
         failure: failure_of(record),
@@ -274,7 +275,7 @@ fn attempt_view(call: CallId, attempt: &Attempt, execution: Status) -> AttemptVi
     };
     AttemptView {
         attempt_id: format!("{call}:{}", attempt.number),
-        status,
+        status: status.into(),
         started_at: attempt.started_at.to_rfc3339(),
         ended_at: attempt.ended_at.map(|at| at.to_rfc3339()),
         metadata: object(attempt.metadata.as_ref()),
@@ -287,7 +288,7 @@ fn artifact_ref(entry: &ArtifactEntry) -> ArtifactRef {
         artifact_id: entry.id.clone(),
         name: entry.name.clone(),
         kind: entry.kind.clone(),
-        save_type: entry.save_type.as_str(),
+        save_type: entry.save_type.as_str().into(),
         producing_call: entry.checkpoint.clone(),
         metadata: json!({
             "invocation_id": entry.invocation,
@@ -312,11 +313,11 @@ pub(super) async fn journal(engine: &Engine, id: ExecutionId) -> Result<Vec<Jour
         calls.push(JournalCall {
             index,
             call_id: CallId { execution: id, index }.to_string(),
-            kind: record.descriptor.kind.as_str(),
+            kind: record.descriptor.kind.as_str().into(),
             name: record.descriptor.name.clone(),
             invocation_id: record.descriptor.invocation.clone(),
-            status: call_status(record, row.status),
-            provenance,
+            status: call_status(record, row.status).into(),
+            provenance: provenance.into(),
             other_input,
             original_call_id,
             child_exec_id: record.child.map(|id| id.to_string()),
@@ -371,7 +372,7 @@ pub(super) async fn artifact(engine: &Engine, text: &str) -> Result<ArtifactValu
         (value, "json", kind.to_owned())
     };
     debug_assert!(entry.save_type == SaveType::Manual || !entry.is_blob, "a checkpoint's output is JSON");
-    Ok(ArtifactValueView { artifact: artifact_ref(entry), value, value_format, value_type, bytes })
+    Ok(ArtifactValueView { artifact: artifact_ref(entry), value, value_format: value_format.into(), value_type, bytes })
 }
 
 fn json_type(value: &Value) -> &'static str {

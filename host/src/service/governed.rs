@@ -1,13 +1,14 @@
 //! What governed the model calls of an execution: the policies and middleware of each, in their order, as they were recorded with it.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{LocalService, ServiceError};
 use crate::ids::{CallId, ExecutionId};
 
 /// What governed one model call.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct GovernedCallView {
     /// The durable call: the model call itself, or the checkpoint around it.
     pub call_id: String,
@@ -44,21 +45,19 @@ impl GovernedCallView {
     }
 }
 
-impl LocalService {
-    /// What governed the model calls of an execution, by call, attempt and position. Calls that were served ran here under nothing, and are not there.
-    ///
-    /// # Errors
-    /// When there is no such execution, or the store cannot be read.
-    pub async fn governed(&self, id: ExecutionId) -> Result<Vec<GovernedCallView>, ServiceError> {
-        let rows = self.store().model_calls(id).await?;
-        let view = |row: crate::store::ModelCallRow| GovernedCallView {
-            call_id: CallId { execution: id, index: row.call }.to_string(),
-            attempt: row.attempt,
-            ordinal: row.ordinal,
-            name: row.name,
-            at: row.at.to_rfc3339(),
-            policies: serde_json::from_str(&row.policies).unwrap_or_default(),
-        };
-        Ok(rows.into_iter().map(view).collect())
-    }
+/// What governed the model calls of an execution, by call, attempt and position. Calls that were served ran here under nothing, and are not there.
+///
+/// # Errors
+/// When there is no such execution, or the store cannot be read.
+pub(super) async fn of(service: &LocalService, id: ExecutionId) -> Result<Vec<GovernedCallView>, ServiceError> {
+    let rows = service.store().model_calls(id).await?;
+    let view = |row: crate::store::ModelCallRow| GovernedCallView {
+        call_id: CallId { execution: id, index: row.call }.to_string(),
+        attempt: row.attempt,
+        ordinal: row.ordinal,
+        name: row.name,
+        at: row.at.to_rfc3339(),
+        policies: serde_json::from_str(&row.policies).unwrap_or_default(),
+    };
+    Ok(rows.into_iter().map(view).collect())
 }

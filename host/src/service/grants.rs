@@ -1,6 +1,7 @@
 //! What components were granted for good.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::ServiceError;
 use crate::clock::{Clock as _, SystemClock};
@@ -9,7 +10,7 @@ use crate::ids::ComponentDigest;
 use crate::sandbox::Grants;
 
 /// What a component was granted for good.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RememberedGrantsView {
     /// SHA-256 of the component.
     pub component_digest: String,
@@ -18,6 +19,7 @@ pub struct RememberedGrantsView {
     /// When it was granted something last.
     pub granted_at: String,
     /// What.
+    #[schemars(with = "serde_json::Value")]
     pub grants: Grants,
 }
 

@@ -20,6 +20,8 @@ pub struct LogQuery {
     pub source: Option<LogSource>,
     /// At most so many, the last ones.
     pub limit: Option<u64>,
+    /// Only lines after the one of this number.
+    pub after: Option<u64>,
 }
 
 impl LogQuery {
@@ -38,16 +40,16 @@ pub(super) async fn read(engine: &Engine, id: ExecutionId, query: &LogQuery) -> 
         return Err(ServiceError::usage("`--limit` must be >= 1."));
     }
     engine.execution(id).await?;
-    Ok(engine.store().logs(id, &query.filter(None)).await?.into_iter().map(entry).collect())
+    Ok(engine.store().logs(id, &query.filter(query.after)).await?.into_iter().map(entry).collect())
 }
 
 fn entry(stored: StoredLog) -> LogEntry {
     let row = stored.row;
     LogEntry {
         message: row.message,
-        level: row.level.as_str(),
+        level: row.level.as_str().into(),
         timestamp: row.at.to_rfc3339(),
-        source: row.source.as_str(),
+        source: row.source.as_str().into(),
         checkpoint_name: row.checkpoint,
         module: row.module.to_owned(),
     }
@@ -57,7 +59,12 @@ fn entry(stored: StoredLog) -> LogEntry {
 #[derive(Clone, Debug)]
 pub enum FollowEvent {
     /// A line.
-    Log(LogEntry),
+    Log {
+        /// Its number among the execution's lines; to go on after it.
+        line: u64,
+        /// What it says.
+        entry: LogEntry,
+    },
     /// An answer is needed. Told once for each wait.
     Waiting {
         /// The wait.
@@ -76,8 +83,21 @@ pub enum FollowEvent {
     },
 }
 
-/// Follows an execution to its end; every line once, in order.
-pub struct Follow {
+/// Somebody who follows an execution to its end, and is told every line once, in order.
+#[async_trait::async_trait]
+pub trait Following: Send {
+    /// The next event; none after the end.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the server not be reached.
+    async fn next(&mut self) -> Result<Option<FollowEvent>, ServiceError>;
+}
+
+/// What follows an execution.
+pub type Follow = Box<dyn Following>;
+
+/// Follows an execution of this data folder.
+struct LocalFollow {
     engine: Arc<dyn FollowSource>,
     id: ExecutionId,
     query: LogQuery,
@@ -119,27 +139,26 @@ impl FollowSource for Source {
 
 /// Lines do not wake anybody, so that writing them costs nothing; a follower looks this often while an execution runs.
 const LOOK: Duration = Duration::from_millis(200);
+/// And this often while it waits, for wake-ups that another process could not send.
+const QUIET: Duration = Duration::from_secs(2);
 
 pub(super) async fn follow(engine: &Engine, id: ExecutionId, query: &LogQuery) -> Result<Follow, ServiceError> {
     engine.execution(id).await?;
-    Ok(Follow {
+    Ok(Box::new(LocalFollow {
         engine: Arc::new(Source(engine.store().clone())),
         id,
         query: query.clone(),
         wakeups: engine.store().watch(id).await?,
         ready: VecDeque::new(),
-        after: None,
+        after: query.after,
         told: Vec::new(),
         over: false,
-    })
+    }))
 }
 
-impl Follow {
-    /// The next event; none after the end.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn next(&mut self) -> Result<Option<FollowEvent>, ServiceError> {
+#[async_trait::async_trait]
+impl Following for LocalFollow {
+    async fn next(&mut self) -> Result<Option<FollowEvent>, ServiceError> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Ok(Some(event));
@@ -151,7 +170,7 @@ impl Follow {
             self.after = self.after.or(Some(0));
             for line in look.lines {
                 self.after = self.after.max(Some(line.id));
-                self.ready.push_back(FollowEvent::Log(entry(line)));
+                self.ready.push_back(FollowEvent::Log { line: line.id, entry: entry(line) });
             }
             for (wait_id, name, question) in look.waits {
                 if !self.told.contains(&wait_id) {
@@ -164,7 +183,9 @@ impl Follow {
                 let message = look.reason.unwrap_or_else(|| format!("Execution {}", look.status));
                 self.ready.push_back(FollowEvent::Terminal { status: look.status, message });
             } else if self.ready.is_empty() {
-                let _ = tokio::time::timeout(LOOK, self.wakeups.changed()).await;
+                // What waits writes nothing, and whatever lets it go on wakes: many can follow it for nothing.
+                let pause = if look.status == Status::Waiting { QUIET } else { LOOK };
+                let _ = tokio::time::timeout(pause, self.wakeups.changed()).await;
             }
         }
     }

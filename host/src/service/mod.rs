@@ -2,8 +2,10 @@
 //!
 //! [`Service`] is what a surface sees. [`LocalService`] implements it in process, over the engine and its store.
 
+mod access;
 mod accesses;
 mod batch;
+pub mod clean;
 mod cohort;
 mod components;
 mod costs;
@@ -12,27 +14,43 @@ mod diff;
 mod error;
 mod events;
 mod executions;
+mod flows;
 mod frozen;
 mod governed;
 mod grants;
+pub mod guarded;
 mod local;
+mod log_store;
 mod logs;
 mod middleware;
+mod model_calls;
 mod models;
 mod replays;
 mod resolve;
+mod resume;
 mod secrets;
 mod statistics;
+mod system;
 mod upkeep;
+pub mod verbs;
 mod views;
 mod waits;
 mod walls;
+mod watching;
 
+use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use async_trait::async_trait;
+use kitaru_llm::event::{Event, atif};
 use serde_json::{Map, Value};
 
+pub use access::{
+    AccessVerbs, ApiKeyMadeView, ApiKeyParams, ApiKeyView, AuditEntryView, AuditListing, AuditParams, CreateApiKeyParams,
+    CreateServiceAccountParams, DeletedApiKeyView, DeletedServiceAccountView, ListApiKeysParams, ListServiceAccountsParams,
+    RotateApiKeyParams, ServiceAccountParams, ServiceAccountView, ShownOnce, TokenParams, TokenView, UpdateApiKeyParams,
+    UpdateServiceAccountParams, WaitLinkParams, WaitLinkView, WhoAmIView,
+};
 pub use accesses::{AccessQuery, AccessSum, AccessView, CapabilitiesView};
 pub use batch::{ReplayLeft, ReplayResult, ReplaySubmission};
 pub use cohort::CohortQuery;
@@ -40,31 +58,40 @@ pub use costs::CheckpointUsage;
 pub use deltas::TokenDelta;
 pub use diff::{AppliedOverride, ArtifactDiff, CheckpointDiff, ExecutionDiff};
 pub use error::ServiceError;
-pub use events::EventFollow;
+pub use events::{EventFollow, FollowingEvents};
+pub use flows::{
+    CurlView, DeletedDeploymentView, DeletedFlowView, DeployParams, DeploymentParams, DeploymentView, FlowParams, FlowVerbs,
+    FlowView, HostDefaults, InvokeParams, LOCAL_CALLER, ListFlowsParams, RunParams, SelectorView, TagParams, UntagParams,
+    granted_to_deployment, start_key,
+};
 pub use governed::GovernedCallView;
 pub use grants::{ForgottenGrants, RememberedGrantsView};
 pub use local::LocalService;
-pub use logs::{Follow, FollowEvent, LogQuery};
+pub use log_store::{LogStoreView, log_store_settings};
+pub use logs::{Follow, FollowEvent, Following, LogQuery};
 pub use middleware::{MiddlewareLoadError, MiddlewareLoadProblem, load_middleware, signature_beside};
+pub use model_calls::ModelCallView;
 pub use models::{
     BudgetView, ModelChange, ModelChangedView, ModelCheck, ModelDetailView, ModelTestView, ModelUsageQuery, ModelUsageReport,
     ModelUsageView, ModelView, ModelsView, RouteView, UsageGroup,
 };
 pub use secrets::{RevealedValues, SecretChangedView, SecretDetailView, SecretView};
 pub use statistics::{GroupBy, Metric, Statistics, StatisticsGroup};
+pub use system::SystemView;
 pub use upkeep::{DeletedView, VerificationView};
 pub use views::{
     ArtifactRef, ArtifactValueView, AttemptView, CheckpointView, ComponentView, ExecutionSummary, ExecutionView, FailureView,
-    JournalCall, LogEntry, PendingWaitView, ResourcesView, SignatureView, SignerView, StoreView, WaitView,
+    JournalCall, LogEntry, PendingWaitView, ResourcesView, SignatureView, SignerView, StoreView, WaitView, Word,
 };
 
 pub use walls::granted;
+pub use watching::{ExecutionMark, OpenExecution};
 
 use crate::clock::Timestamp;
-use crate::engine::{DriveOptions, Driven, SecretChange, Submission};
+use crate::engine::{DriveOptions, Driven, Imported, SecretChange, Submission};
 use crate::ids::{ComponentDigest, ExecutionId};
 use crate::sandbox::{Grants, LimitChanges};
-use crate::store::Status;
+use crate::store::{StartKey, Status};
 
 /// Which executions to list.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +100,8 @@ pub struct ListQuery {
     pub status: Option<Status>,
     /// Only this flow.
     pub flow: Option<String>,
+    /// Only flows with one of these names, or whose names begin as one of these does before a `*` at its end: what a caller may see.
+    pub flows: Option<Vec<String>>,
     /// Only with all of these labels.
     pub tags: Vec<String>,
     /// Only created at this moment or later.
@@ -159,9 +188,13 @@ pub struct ReplayCommand {
 
 /// The verbs.
 #[async_trait]
-pub trait Service: Send + Sync {
+pub trait Service: AccessVerbs + FlowVerbs + Send + Sync {
     /// The execution that `text` names: an ID or a unique prefix of one.
     async fn resolve(&self, text: &str) -> Result<ExecutionId, ServiceError>;
+    /// The flow of an execution.
+    async fn flow_of(&self, id: ExecutionId) -> Result<String, ServiceError> {
+        Ok(self.get(id).await?.summary.flow_name)
+    }
     /// Says what a component is, without running it.
     async fn inspect(&self, component: &[u8]) -> Result<ComponentView, ServiceError>;
     /// JSON Schema of the input of an execution's flow.
@@ -239,4 +272,74 @@ pub trait Service: Send + Sync {
     async fn model_usage(&self, query: &ModelUsageQuery) -> Result<ModelUsageReport, ServiceError>;
     /// What is known of models, in brief.
     async fn models_summary(&self) -> Result<ModelsView, ServiceError>;
+    /// Keeps a component, with the signature that came with it, so that its digest names it from now on.
+    async fn put_component(&self, bytes: Vec<u8>, signature: Option<String>) -> Result<ComponentView, ServiceError>;
+    /// Says what a component is that is kept here.
+    async fn component(&self, digest: ComponentDigest) -> Result<ComponentView, ServiceError>;
+    /// The bytes of a component that is kept here.
+    async fn component_bytes(&self, digest: ComponentDigest) -> Result<Vec<u8>, ServiceError>;
+    /// Creates an execution, or returns the one that the same request with this key created.
+    async fn submit_once(&self, submission: Submission, start: StartKey) -> Result<ExecutionId, ServiceError>;
+    /// Lets an execution go on in the background, if nobody drives it.
+    async fn resume(&self, id: ExecutionId) -> Result<(), ServiceError>;
+    /// All executions that pass the query, newest first.
+    async fn ids(&self, query: &ListQuery) -> Result<Vec<ExecutionId>, ServiceError>;
+    /// Replays several executions with one order. With `collect`, refusals are reported; otherwise the first ends the batch.
+    async fn replay_batch(
+        &self,
+        sources: &[String],
+        command: ReplayCommand,
+        collect: bool,
+    ) -> Result<ReplaySubmission, ServiceError>;
+    /// Drives the replays of a batch to their next stops, beside each other.
+    async fn drive_batch(&self, submission: &mut ReplaySubmission) -> Result<(), ServiceError>;
+    /// Drives executions to their next stops, beside each other. Those that somebody else drives are left to him.
+    async fn drive_all(&self, ids: &[ExecutionId]) -> Result<(), ServiceError>;
+    /// Compares an execution with others, checkpoint by checkpoint.
+    async fn diff(&self, original: ExecutionId, others: &[ExecutionId]) -> Result<Vec<ExecutionDiff>, ServiceError>;
+    /// Compares each with each that follows it.
+    async fn diff_matrix(&self, ids: &[ExecutionId]) -> Result<Vec<ExecutionDiff>, ServiceError>;
+    /// Counts and measures the executions that pass the query, in at most so many groups.
+    async fn statistics(
+        &self,
+        query: &ListQuery,
+        group_by: &[GroupBy],
+        metrics: &[Metric],
+        most: usize,
+    ) -> Result<Statistics, ServiceError>;
+    /// Executions to replay together.
+    async fn cohort(&self, query: &CohortQuery) -> Result<Vec<ExecutionSummary>, ServiceError>;
+    /// Checks executions against their own component or another, writing nothing.
+    async fn verify(&self, ids: &[ExecutionId], component: Option<&[u8]>) -> Result<Vec<VerificationView>, ServiceError>;
+    /// Moves waiting executions to another component, where that makes the recorded calls.
+    async fn upgrade(&self, ids: &[ExecutionId], component: &[u8]) -> Result<Vec<VerificationView>, ServiceError>;
+    /// Writes executions with all that they need.
+    async fn export(&self, ids: &[ExecutionId], out: &mut (dyn Write + Send)) -> Result<Vec<ExecutionId>, ServiceError>;
+    /// Reads what an export wrote.
+    async fn import(&self, archive: &mut (dyn Read + Send), trusted: bool) -> Result<Imported, ServiceError>;
+    /// Removes ended executions with what only they needed.
+    async fn delete(&self, ids: &[ExecutionId]) -> Result<DeletedView, ServiceError>;
+    /// Executions that ended before the last so many days, and that nothing needs.
+    async fn ended_before(&self, days: u32) -> Result<Vec<ExecutionId>, ServiceError>;
+    /// What governed the model calls of an execution.
+    async fn governed(&self, id: ExecutionId) -> Result<Vec<GovernedCallView>, ServiceError>;
+    /// What the model calls of an execution asked, were answered, used and cost.
+    async fn model_calls(&self, id: ExecutionId) -> Result<Vec<ModelCallView>, ServiceError>;
+    /// All events of an execution so far; with `content`, inputs, outputs and messages as they are.
+    async fn events(&self, id: ExecutionId, content: bool) -> Result<Vec<Event>, ServiceError>;
+    /// An execution as a trajectory: what its models were told, said and did.
+    async fn trajectory(&self, id: ExecutionId, content: bool) -> Result<atif::Trajectory, ServiceError>;
+    /// Events as they are recorded, until the execution ends.
+    async fn follow_events(&self, id: ExecutionId, content: bool) -> Result<EventFollow, ServiceError>;
+    /// What this host is and does now.
+    async fn system(&self) -> Result<SystemView, ServiceError>;
+
+    /// The executions that some texts name.
+    async fn resolve_all(&self, texts: &[String]) -> Result<Vec<ExecutionId>, ServiceError> {
+        let mut ids = Vec::with_capacity(texts.len());
+        for text in texts {
+            ids.push(self.resolve(text).await?);
+        }
+        Ok(ids)
+    }
 }

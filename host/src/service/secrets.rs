@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use serde::{Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::ServiceError;
 use crate::engine::{Engine, SecretChange};
 use crate::secrets::{ExposeSecret as _, SecretString};
+use crate::service::Word;
 use crate::store::SecretRow;
 
 /// How long names of secrets and of their values may be.
@@ -18,14 +20,14 @@ const LARGEST_VALUE: usize = 64 * 1024;
 const MOST_VALUES: usize = 256;
 
 /// A secret without its values.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SecretView {
     /// Its ID.
     pub id: String,
     /// Its name.
     pub name: String,
     /// Always `private`: it is the data folder's.
-    pub visibility: &'static str,
+    pub visibility: Word,
     /// The names of its values.
     pub keys: Vec<String>,
     /// Always false: a key without a value cannot be set.
@@ -45,7 +47,7 @@ impl From<&SecretRow> for SecretView {
         Self {
             id: row.id.to_string(),
             name: row.name.clone(),
-            visibility: "private",
+            visibility: "private".into(),
             keys: row.values.iter().map(|value| value.key.clone()).collect(),
             has_missing_values: false,
             version: row.version,
@@ -73,26 +75,34 @@ impl Serialize for RevealedValues {
     }
 }
 
+impl<'de> Deserialize<'de> for RevealedValues {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let values = BTreeMap::<String, String>::deserialize(deserializer)?;
+        Ok(Self(values.into_iter().map(|(key, value)| (key, SecretString::from(value))).collect()))
+    }
+}
+
 /// A secret, with its values if they were asked for.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SecretDetailView {
     /// The secret.
     #[serde(flatten)]
     pub secret: SecretView,
     /// Its values; null unless they were asked for.
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub values: Option<RevealedValues>,
 }
 
 /// A secret that was set or removed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SecretChangedView {
     /// The secret, as it is now, or was.
     #[serde(flatten)]
     pub secret: SecretView,
     /// `created`, `updated` or `deleted`.
-    pub result: &'static str,
+    pub result: Word,
     /// Where the key is that was made for it, for people.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_key: Option<String>,
 }
 
@@ -102,7 +112,7 @@ pub(super) async fn set(engine: &Engine, change: &SecretChange) -> Result<Secret
     let set = engine.set_secret(change).await?;
     Ok(SecretChangedView {
         secret: SecretView::from(&set.secret),
-        result: if set.is_new { "created" } else { "updated" },
+        result: if set.is_new { "created".into() } else { "updated".into() },
         new_key: set.new_key.map(|source| source.to_string()),
     })
 }
@@ -125,7 +135,7 @@ pub(super) async fn list(engine: &Engine) -> Result<Vec<SecretView>, ServiceErro
 pub(super) async fn delete(engine: &Engine, name_or_id: &str) -> Result<SecretChangedView, ServiceError> {
     let row = find(engine, name_or_id).await?;
     engine.delete_secret(&row).await?;
-    Ok(SecretChangedView { secret: SecretView::from(&row), result: "deleted", new_key: None })
+    Ok(SecretChangedView { secret: SecretView::from(&row), result: "deleted".into(), new_key: None })
 }
 
 async fn find(engine: &Engine, name_or_id: &str) -> Result<SecretRow, ServiceError> {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use kitaru_llm::usage::UsageSummary;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::costs::records_of;
@@ -101,7 +102,7 @@ impl Metric {
 }
 
 /// One group.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct StatisticsGroup {
     /// What its executions have in common.
     pub keys: Map<String, Value>,
@@ -112,7 +113,7 @@ pub struct StatisticsGroup {
 }
 
 /// Groups, largest first.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Statistics {
     /// Those that were asked for.
     pub groups: Vec<StatisticsGroup>,
@@ -135,45 +136,45 @@ struct Measured {
 /// Executions are read in portions of this size.
 const PORTION: u64 = 1_000;
 
-impl LocalService {
-    /// Counts and measures the executions that pass `query`.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn statistics(
-        &self,
-        query: &ListQuery,
-        group_by: &[GroupBy],
-        metrics: &[Metric],
-        most: usize,
-    ) -> Result<Statistics, ServiceError> {
-        let mut groups: BTreeMap<Vec<String>, Measured> = BTreeMap::new();
-        let mut filter = filter(query);
-        loop {
-            let rows = self.store().list(&filter, Page { offset: 0, limit: PORTION }).await?;
-            let used =
-                if metrics.iter().any(|metric| metric.is_of_models()) { self.used_by(&rows).await? } else { HashMap::new() };
-            for row in &rows {
-                for keys in combinations(row, group_by) {
-                    groups.entry(keys).or_default().add(row, used.get(&row.new.id));
-                }
-            }
-            match rows.last() {
-                Some(last) => filter.before = Some(last.position),
-                None => break,
+/// Counts and measures the executions that pass `query`.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) async fn measure(
+    service: &LocalService,
+    query: &ListQuery,
+    group_by: &[GroupBy],
+    metrics: &[Metric],
+    most: usize,
+) -> Result<Statistics, ServiceError> {
+    let mut groups: BTreeMap<Vec<String>, Measured> = BTreeMap::new();
+    let mut filter = filter(query);
+    loop {
+        let rows = service.store().list(&filter, Page { offset: 0, limit: PORTION }).await?;
+        let used =
+            if metrics.iter().any(|metric| metric.is_of_models()) { service.used_by(&rows).await? } else { HashMap::new() };
+        for row in &rows {
+            for keys in combinations(row, group_by) {
+                groups.entry(keys).or_default().add(row, used.get(&row.new.id));
             }
         }
-        let group_count = groups.len();
-        let mut sorted: Vec<(Vec<String>, Measured)> = groups.into_iter().collect();
-        sorted.sort_by(|(a, one), (b, other)| other.count.cmp(&one.count).then_with(|| a.cmp(b)));
-        let groups = sorted.into_iter().take(most).map(|(keys, measured)| StatisticsGroup {
-            keys: group_by.iter().map(|group| group.as_str().to_owned()).zip(keys.into_iter().map(Value::from)).collect(),
-            execution_count: measured.count,
-            metrics: metrics.iter().map(|metric| (metric.as_str().to_owned(), measured.of(*metric))).collect(),
-        });
-        Ok(Statistics { groups: groups.collect(), truncated: group_count > most, group_count })
+        match rows.last() {
+            Some(last) => filter.before = Some(last.position),
+            None => break,
+        }
     }
+    let group_count = groups.len();
+    let mut sorted: Vec<(Vec<String>, Measured)> = groups.into_iter().collect();
+    sorted.sort_by(|(a, one), (b, other)| other.count.cmp(&one.count).then_with(|| a.cmp(b)));
+    let groups = sorted.into_iter().take(most).map(|(keys, measured)| StatisticsGroup {
+        keys: group_by.iter().map(|group| group.as_str().to_owned()).zip(keys.into_iter().map(Value::from)).collect(),
+        execution_count: measured.count,
+        metrics: metrics.iter().map(|metric| (metric.as_str().to_owned(), measured.of(*metric))).collect(),
+    });
+    Ok(Statistics { groups: groups.collect(), truncated: group_count > most, group_count })
+}
 
+impl LocalService {
     /// What the model calls of these executions used, of those that made any.
     async fn used_by(&self, rows: &[ExecutionRow]) -> Result<HashMap<ExecutionId, UsageSummary>, ServiceError> {
         let ids: Vec<ExecutionId> = rows.iter().map(|row| row.new.id).collect();

@@ -1,32 +1,33 @@
 //! Executions checked, moved, carried, removed, and looked after.
 
 use std::collections::HashSet;
-use std::io::{Read, Write};
 use std::time::Duration;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{FailureView, ListQuery, LocalService, ServiceError};
 use crate::clock::{Clock as _, SystemClock, Timestamp};
-use crate::engine::{DriveOptions, EngineError, Imported, Observer, SleepPolicy, Verdict, Verification};
+use crate::engine::{DriveOptions, EngineError, Observer, SleepPolicy, Verdict, Verification};
 use crate::ids::ExecutionId;
+use crate::service::Word;
 use crate::store::{ExecutionFilter, ExecutionRow, Page, Status};
 
 /// What came of checking one execution.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct VerificationView {
     /// Which.
     pub exec_id: String,
     /// Its flow.
     pub flow_name: String,
     /// Its status.
-    pub status: &'static str,
+    pub status: Word,
     /// SHA-256 of the component that it was checked against.
     pub component_digest: String,
     /// Whether it would go on as it is.
     pub holds: bool,
     /// `holds`, `diverges` or `unknown`.
-    pub verdict: &'static str,
+    pub verdict: Word,
     /// `intact`, or the first record that does not follow from those before it.
     pub chain: String,
     /// Records of its journal.
@@ -57,10 +58,10 @@ impl From<Verification> for VerificationView {
         Self {
             exec_id: verification.execution.to_string(),
             flow_name: verification.row.new.flow.clone(),
-            status: verification.row.status.as_str(),
+            status: verification.row.status.as_str().into(),
             component_digest: verification.component.to_string(),
             holds,
-            verdict,
+            verdict: verdict.into(),
             chain,
             records: verification.records,
             calls: verification.made,
@@ -72,7 +73,7 @@ impl From<Verification> for VerificationView {
 }
 
 /// An execution that was not removed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct NotDeleted {
     /// Which.
     pub exec_id: String,
@@ -81,7 +82,7 @@ pub struct NotDeleted {
 }
 
 /// What was removed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct DeletedView {
     /// The execution, where one was named.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,149 +100,146 @@ pub struct DeletedView {
 /// Files that are younger may belong to a row that is about to be written.
 const GRACE: Duration = Duration::from_secs(600);
 
-impl LocalService {
-    /// Checks executions against their own component or another, writing nothing.
-    ///
-    /// # Errors
-    /// When one does not exist, or the component cannot run here.
-    pub async fn verify(&self, ids: &[ExecutionId], component: Option<&[u8]>) -> Result<Vec<VerificationView>, ServiceError> {
-        let mut views = Vec::with_capacity(ids.len());
-        for id in ids {
-            views.push(match self.engine().verify(*id, component).await {
-                Ok(verification) => verification.into(),
-                Err(error) => self.refused(*id, error, ids.len()).await?,
-            });
-        }
-        Ok(views)
+/// Checks executions against their own component or another, writing nothing.
+///
+/// # Errors
+/// When one does not exist, or the component cannot run here.
+pub(super) async fn verify(
+    service: &LocalService,
+    ids: &[ExecutionId],
+    component: Option<&[u8]>,
+) -> Result<Vec<VerificationView>, ServiceError> {
+    let mut views = Vec::with_capacity(ids.len());
+    for id in ids {
+        views.push(match service.engine().verify(*id, component).await {
+            Ok(verification) => verification.into(),
+            Err(error) => refused(service, *id, error, ids.len()).await?,
+        });
     }
+    Ok(views)
+}
 
-    /// Moves waiting executions to another component, where that makes the recorded calls.
-    ///
-    /// # Errors
-    /// When one does not exist, does not wait, is being run, or the component cannot run here.
-    pub async fn upgrade(&self, ids: &[ExecutionId], component: &[u8]) -> Result<Vec<VerificationView>, ServiceError> {
-        let (mut views, mut ready) = (Vec::with_capacity(ids.len()), Vec::new());
-        for id in ids {
-            let view = match self.engine().upgrade(*id, component).await {
-                Ok(verification) => {
-                    // What came while it was being moved found a runner, and left the driving to it.
-                    if verification.holds() && self.engine().is_ready(*id).await? {
-                        ready.push(*id);
-                    }
-                    let moved = verification.holds() && verification.component != verification.row.new.component;
-                    VerificationView { upgraded: Some(moved), ..verification.into() }
+/// Moves waiting executions to another component, where that makes the recorded calls.
+///
+/// # Errors
+/// When one does not exist, does not wait, is being run, or the component cannot run here.
+pub(super) async fn upgrade(
+    service: &LocalService,
+    ids: &[ExecutionId],
+    component: &[u8],
+) -> Result<Vec<VerificationView>, ServiceError> {
+    let (mut views, mut ready) = (Vec::with_capacity(ids.len()), Vec::new());
+    for id in ids {
+        let view = match service.engine().upgrade(*id, component).await {
+            Ok(verification) => {
+                // What came while it was being moved found a runner, and left the driving to it.
+                if verification.holds() && service.engine().is_ready(*id).await? {
+                    ready.push(*id);
                 }
-                Err(error) => VerificationView { upgraded: Some(false), ..self.refused(*id, error, ids.len()).await? },
-            };
-            views.push(view);
-        }
-        // They are moved, whatever becomes of them: whoever looks after executions drives them on if this does not.
-        let sleep = SleepPolicy::Leave { longer_than: Duration::ZERO };
-        if let Err(error) = self.drive_all_with(&ready, DriveOptions { sleep, ..DriveOptions::default() }).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "an execution could not be driven on");
-        }
-        Ok(views)
-    }
-
-    /// One of several executions that could not be looked at or moved: the others are, all the same.
-    async fn refused(&self, id: ExecutionId, error: EngineError, of: usize) -> Result<VerificationView, ServiceError> {
-        if of == 1 {
-            return Err(error.into());
-        }
-        let row = self.store().execution(id).await?;
-        Ok(VerificationView {
-            exec_id: id.to_string(),
-            flow_name: row.new.flow.clone(),
-            status: row.status.as_str(),
-            component_digest: row.new.component.to_string(),
-            holds: false,
-            verdict: "unknown",
-            chain: "unchecked".into(),
-            records: 0,
-            calls: 0,
-            reason: Some(error.to_string()),
-            failure: None,
-            upgraded: None,
-        })
-    }
-
-    /// All executions that pass `query`, newest first.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn ids(&self, query: &ListQuery) -> Result<Vec<ExecutionId>, ServiceError> {
-        let rows = self.store().list(&super::executions::filter(query), Page { offset: 0, limit: u64::MAX }).await?;
-        Ok(rows.into_iter().map(|row| row.new.id).collect())
-    }
-
-    /// Writes executions with all that they need to `out`.
-    ///
-    /// # Errors
-    /// When one does not exist, or `out` cannot be written.
-    pub async fn export(&self, ids: &[ExecutionId], out: &mut (impl Write + Send)) -> Result<Vec<ExecutionId>, ServiceError> {
-        Ok(self.engine().export(ids, out).await?)
-    }
-
-    /// Reads what [`LocalService::export`] wrote.
-    ///
-    /// # Errors
-    /// When it is not whole or not what it says: then nothing was added.
-    pub async fn import(&self, archive: impl Read + Send, trusted: bool) -> Result<Imported, ServiceError> {
-        Ok(self.engine().import(archive, trusted).await?)
-    }
-
-    /// Removes ended executions, and what only they needed; and answers of models that are too old.
-    ///
-    /// # Errors
-    /// When the only one does not exist, has not ended or is needed. Of several, the others are removed all the same.
-    pub async fn delete(&self, ids: &[ExecutionId]) -> Result<DeletedView, ServiceError> {
-        let (mut executions, mut failures) = (Vec::with_capacity(ids.len()), Vec::new());
-        for id in ids {
-            match self.store().delete(*id).await {
-                Ok(()) => executions.push(id.to_string()),
-                Err(error) if ids.len() == 1 => return Err(EngineError::from(error).into()),
-                Err(error) => failures.push(NotDeleted { exec_id: id.to_string(), reason: error.to_string() }),
+                let moved = verification.holds() && verification.component != verification.row.new.component;
+                VerificationView { upgraded: Some(moved), ..verification.into() }
             }
-        }
-        let exec_id = match ids {
-            [only] => Some(only.to_string()),
-            _ => None,
+            Err(error) => VerificationView { upgraded: Some(false), ..refused(service, *id, error, ids.len()).await? },
         };
-        let deleted = failures.is_empty();
-        self.store().forget_answers(SystemClock.now()).await?;
-        self.store().close_reservations().await?;
-        for digest in self.middleware.iter() {
-            // It is as young as a component that is about to be named.
-            let _ = self.store().keep_component(*digest).await?;
-        }
-        Ok(DeletedView { exec_id, deleted, executions, failures, freed_bytes: self.store().sweep(GRACE).await? })
+        views.push(view);
     }
-
-    /// Executions that ended before the last `days` days.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn ended_before(&self, days: u32) -> Result<Vec<ExecutionId>, ServiceError> {
-        let micros = i64::from(days).saturating_mul(86_400_000_000);
-        let before = Timestamp::from_micros(SystemClock.now().as_micros().saturating_sub(micros));
-        let filter = ExecutionFilter {
-            statuses: vec![Status::Completed, Status::Failed, Status::Cancelled],
-            ended_before: Some(before),
-            ..ExecutionFilter::default()
-        };
-        let rows = self.store().list(&filter, Page { offset: 0, limit: u64::MAX }).await?;
-        // Not those that others still need: the sources of replays, and children whose parents have not taken their results.
-        let statuses = vec![Status::Running, Status::Waiting];
-        let open = ExecutionFilter { statuses, ..ExecutionFilter::default() };
-        let open = self.store().list(&open, Page { offset: 0, limit: u64::MAX }).await?;
-        let needed: HashSet<ExecutionId> = open.iter().filter_map(|row| row.new.original).collect();
-        let open: HashSet<ExecutionId> = open.iter().map(|row| row.new.id).collect();
-        let free = |row: &ExecutionRow| {
-            !needed.contains(&row.new.id) && row.new.parent.is_none_or(|parent| !open.contains(&parent.execution))
-        };
-        Ok(rows.into_iter().filter(free).map(|row| row.new.id).collect())
+    // They are moved, whatever becomes of them: whoever looks after executions drives them on if this does not.
+    let sleep = SleepPolicy::Leave { longer_than: Duration::ZERO };
+    if let Err(error) = super::batch::drive_all(service, &ready, DriveOptions { sleep, ..DriveOptions::default() }).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "an execution could not be driven on");
     }
+    Ok(views)
+}
 
+/// One of several executions that could not be looked at or moved: the others are, all the same.
+async fn refused(
+    service: &LocalService,
+    id: ExecutionId,
+    error: EngineError,
+    of: usize,
+) -> Result<VerificationView, ServiceError> {
+    if of == 1 {
+        return Err(error.into());
+    }
+    let row = service.store().execution(id).await?;
+    Ok(VerificationView {
+        exec_id: id.to_string(),
+        flow_name: row.new.flow.clone(),
+        status: row.status.as_str().into(),
+        component_digest: row.new.component.to_string(),
+        holds: false,
+        verdict: "unknown".into(),
+        chain: "unchecked".into(),
+        records: 0,
+        calls: 0,
+        reason: Some(error.to_string()),
+        failure: None,
+        upgraded: None,
+    })
+}
+
+/// All executions that pass `query`, newest first.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) async fn ids(service: &LocalService, query: &ListQuery) -> Result<Vec<ExecutionId>, ServiceError> {
+    let rows = service.store().list(&super::executions::filter(query), Page { offset: 0, limit: u64::MAX }).await?;
+    Ok(rows.into_iter().map(|row| row.new.id).collect())
+}
+
+/// Removes ended executions, and what only they needed; and answers of models that are too old.
+///
+/// # Errors
+/// When the only one does not exist, has not ended or is needed. Of several, the others are removed all the same.
+pub(super) async fn delete(service: &LocalService, ids: &[ExecutionId]) -> Result<DeletedView, ServiceError> {
+    let (mut executions, mut failures) = (Vec::with_capacity(ids.len()), Vec::new());
+    for id in ids {
+        match service.store().delete(*id).await {
+            Ok(()) => executions.push(id.to_string()),
+            Err(error) if ids.len() == 1 => return Err(EngineError::from(error).into()),
+            Err(error) => failures.push(NotDeleted { exec_id: id.to_string(), reason: error.to_string() }),
+        }
+    }
+    let exec_id = match ids {
+        [only] => Some(only.to_string()),
+        _ => None,
+    };
+    let deleted = failures.is_empty();
+    service.store().forget_answers(SystemClock.now()).await?;
+    service.store().close_reservations().await?;
+    for digest in service.middleware.iter() {
+        // It is as young as a component that is about to be named.
+        let _ = service.store().keep_component(*digest).await?;
+    }
+    Ok(DeletedView { exec_id, deleted, executions, failures, freed_bytes: service.store().sweep(GRACE).await? })
+}
+
+/// Executions that ended before the last `days` days.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) async fn ended_before(service: &LocalService, days: u32) -> Result<Vec<ExecutionId>, ServiceError> {
+    let micros = i64::from(days).saturating_mul(86_400_000_000);
+    let before = Timestamp::from_micros(SystemClock.now().as_micros().saturating_sub(micros));
+    let filter = ExecutionFilter {
+        statuses: vec![Status::Completed, Status::Failed, Status::Cancelled],
+        ended_before: Some(before),
+        ..ExecutionFilter::default()
+    };
+    let rows = service.store().list(&filter, Page { offset: 0, limit: u64::MAX }).await?;
+    // Not those that others still need: the sources of replays, and children whose parents have not taken their results.
+    let statuses = vec![Status::Running, Status::Waiting];
+    let open = ExecutionFilter { statuses, ..ExecutionFilter::default() };
+    let open = service.store().list(&open, Page { offset: 0, limit: u64::MAX }).await?;
+    let needed: HashSet<ExecutionId> = open.iter().filter_map(|row| row.new.original).collect();
+    let open: HashSet<ExecutionId> = open.iter().map(|row| row.new.id).collect();
+    let free = |row: &ExecutionRow| {
+        !needed.contains(&row.new.id) && row.new.parent.is_none_or(|parent| !open.contains(&parent.execution))
+    };
+    Ok(rows.into_iter().filter(free).map(|row| row.new.id).collect())
+}
+
+impl LocalService {
     /// Drives whatever can go on, until [`LocalService::stop`] is called.
     ///
     /// # Errors

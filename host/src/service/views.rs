@@ -1,15 +1,19 @@
 //! What verbs return, in the JSON shapes that Kitaru's clients know; fields are only ever added.
 
 use kitaru_llm::usage::UsageSummary;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{CapabilitiesView, CheckpointUsage};
 use crate::journal::Failure;
 use crate::sandbox::Manifest;
 
+/// A word of a fixed set: from this program, or read from a server.
+pub type Word = std::borrow::Cow<'static, str>;
+
 /// A failure.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct FailureView {
     /// One sentence.
     pub message: String,
@@ -18,7 +22,7 @@ pub struct FailureView {
     /// What the guest wrote before it failed, where there is something.
     pub traceback: Option<String>,
     /// `user_code`, `runtime`, `backend`, `divergence` or `unknown`.
-    pub origin: &'static str,
+    pub origin: Word,
     /// Whether another attempt may end differently.
     pub retryable: bool,
     /// The durable call that failed first.
@@ -35,7 +39,7 @@ impl From<&Failure> for FailureView {
             message: failure.message.clone(),
             exception_type: failure.kind.clone(),
             traceback,
-            origin: failure.origin.as_str(),
+            origin: failure.origin.as_str().into(),
             retryable: failure.retryable,
             call_index: failure.call_index,
             details,
@@ -44,7 +48,7 @@ impl From<&Failure> for FailureView {
 }
 
 /// An open question.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PendingWaitView {
     /// Its ID.
     pub wait_id: String,
@@ -65,13 +69,13 @@ pub struct PendingWaitView {
 }
 
 /// A question, open or settled.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct WaitView {
     /// The question.
     #[serde(flatten)]
     pub wait: PendingWaitView,
     /// `pending`, `answered`, `aborted` or `expired`.
-    pub status: &'static str,
+    pub status: Word,
     /// The answer.
     pub value: Option<Value>,
     /// When it was settled.
@@ -79,7 +83,7 @@ pub struct WaitView {
 }
 
 /// One line of a list of executions.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ExecutionSummary {
     /// Its ID.
     pub exec_id: String,
@@ -88,13 +92,13 @@ pub struct ExecutionSummary {
     /// The flow.
     pub flow_name: String,
     /// One of the five statuses.
-    pub status: &'static str,
+    pub status: Word,
     /// When it was created.
     pub started_at: String,
     /// When it ended.
     pub ended_at: Option<String>,
     /// Always `local`: the embedded store.
-    pub stack_name: &'static str,
+    pub stack_name: Word,
     /// Why it is as it is.
     pub status_reason: Option<String>,
     /// The open question.
@@ -119,18 +123,18 @@ pub struct ExecutionSummary {
     pub wakes_at: Option<String>,
     /// SHA-256 of its component.
     pub component_digest: String,
-    /// It waits, and could go on: what it waited for is there, or its time has come. For people; programs compare `wakes_at`.
-    #[serde(skip)]
+    /// It waits, and could go on: what it waited for is there, or its time has come.
+    #[serde(default)]
     pub is_due: bool,
 }
 
 /// One attempt.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct AttemptView {
     /// Its ID.
     pub attempt_id: String,
     /// `running`, `completed`, `failed` or `interrupted`.
-    pub status: &'static str,
+    pub status: Word,
     /// When it started.
     pub started_at: String,
     /// When it ended.
@@ -142,7 +146,7 @@ pub struct AttemptView {
 }
 
 /// An artifact without its value.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ArtifactRef {
     /// Its ID.
     pub artifact_id: String,
@@ -151,7 +155,7 @@ pub struct ArtifactRef {
     /// Its kind, for saved ones.
     pub kind: Option<String>,
     /// `manual` or `step_output`.
-    pub save_type: &'static str,
+    pub save_type: Word,
     /// The checkpoint that made it.
     pub producing_call: String,
     /// Media type, size and tags.
@@ -159,7 +163,7 @@ pub struct ArtifactRef {
 }
 
 /// An artifact with its value.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ArtifactValueView {
     /// The artifact.
     #[serde(flatten)]
@@ -167,7 +171,7 @@ pub struct ArtifactValueView {
     /// Its value: JSON, or base64 text of a blob.
     pub value: Value,
     /// `json` or `base64`.
-    pub value_format: &'static str,
+    pub value_format: Word,
     /// JSON type or media type.
     pub value_type: String,
     /// The bytes as they are stored, for a surface that writes them out.
@@ -176,7 +180,7 @@ pub struct ArtifactValueView {
 }
 
 /// A checkpoint call.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct CheckpointView {
     /// Its ID, which is its idempotency key too.
     pub call_id: String,
@@ -189,7 +193,7 @@ pub struct CheckpointView {
     /// `llm_call`, `tool_call` or null.
     pub checkpoint_type: Option<String>,
     /// `running`, `completed`, `failed` or `cancelled`.
-    pub status: &'static str,
+    pub status: Word,
     /// When it started.
     pub started_at: String,
     /// When it ended.
@@ -199,7 +203,7 @@ pub struct CheckpointView {
     /// The call that it was served from.
     pub original_call_id: Option<String>,
     /// `ran`, `served`, `cached` or `overridden`.
-    pub provenance: &'static str,
+    pub provenance: Word,
     /// It was served although its input is another one than the recorded.
     pub other_input: bool,
     /// Always empty: plain values carry no trace of where they came from.
@@ -218,7 +222,7 @@ pub struct CheckpointView {
 }
 
 /// What an execution has of what is limited, as far as its record says.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ResourcesView {
     /// Durable calls, of all kinds.
     pub calls: u32,
@@ -227,7 +231,7 @@ pub struct ResourcesView {
 }
 
 /// An execution, whole.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ExecutionView {
     /// The summary.
     #[serde(flatten)]
@@ -249,6 +253,7 @@ pub struct ExecutionView {
     /// What it has of what is limited.
     pub resources: ResourcesView,
     /// What its model calls used, by all attempts; null where it called none.
+    #[schemars(with = "Value")]
     pub llm_usage_summary_v1: Option<UsageSummary>,
     /// Its checkpoint calls.
     pub checkpoints: Vec<CheckpointView>,
@@ -259,22 +264,22 @@ pub struct ExecutionView {
 }
 
 /// A durable call, with what went in and came out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct JournalCall {
     /// Position among the execution's durable calls.
     pub index: u32,
     /// Its ID.
     pub call_id: String,
     /// `checkpoint`, `wait`, `sleep`, `first` or `flow`.
-    pub kind: &'static str,
+    pub kind: Word,
     /// Author's name.
     pub name: String,
     /// Invocation ID.
     pub invocation_id: String,
     /// `running`, `completed`, `failed` or `cancelled`.
-    pub status: &'static str,
+    pub status: Word,
     /// `ran`, `served`, `cached` or `overridden`.
-    pub provenance: &'static str,
+    pub provenance: Word,
     /// It was served although its input is another one than the recorded.
     pub other_input: bool,
     /// The call that it was served from.
@@ -298,16 +303,16 @@ pub struct JournalCall {
 }
 
 /// A log line.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct LogEntry {
     /// The line.
     pub message: String,
     /// `TRACE` to `ERROR`.
-    pub level: &'static str,
+    pub level: Word,
     /// When.
     pub timestamp: String,
     /// `step` or `runner`.
-    pub source: &'static str,
+    pub source: Word,
     /// The checkpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_name: Option<String>,
@@ -316,7 +321,7 @@ pub struct LogEntry {
 }
 
 /// A component.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ComponentView {
     /// SHA-256.
     pub digest: String,
@@ -325,16 +330,17 @@ pub struct ComponentView {
     /// What it imports.
     pub imports: Vec<String>,
     /// What it says of itself.
+    #[schemars(with = "Value")]
     pub manifest: Manifest,
     /// Who has signed it.
     pub signature: SignatureView,
 }
 
 /// Who has signed a component, as far as that can be told here.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SignatureView {
     /// `signed`, `unsigned`, `unknown_key` or `bad`.
-    pub status: &'static str,
+    pub status: Word,
     /// Trusted keys with which it was signed.
     pub signed_by: Vec<SignerView>,
     /// Keys of signatures that are not trusted here, and so are not looked at.
@@ -344,7 +350,7 @@ pub struct SignatureView {
 }
 
 /// Somebody who has signed a component.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SignerView {
     /// The key's identifier, as minisign shows it.
     pub key_id: String,
@@ -355,7 +361,7 @@ pub struct SignerView {
 }
 
 /// What the store holds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct StoreView {
     /// Executions by status.
     pub executions: serde_json::Map<String, Value>,

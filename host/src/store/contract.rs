@@ -1,10 +1,12 @@
 //! What every backend promises, as tests. A backend says how to make a [`Place`] and names it in [`contract_tests!`].
 
 mod accesses;
+mod audit;
 mod blobs;
 mod cache;
 mod children;
 mod executions;
+mod flows;
 mod journal;
 mod leases;
 mod model_answers;
@@ -14,7 +16,10 @@ mod removal;
 mod scenes;
 mod schedule;
 mod secrets;
+mod service_accounts;
+mod sessions;
 mod spending;
+mod starts;
 mod sweep;
 mod tags;
 mod transfer;
@@ -22,8 +27,9 @@ mod waits;
 mod wakeups;
 
 pub(crate) use {
-    accesses::*, blobs::*, cache::*, children::*, executions::*, journal::*, leases::*, model_answers::*, model_calls::*,
-    outputs::*, removal::*, schedule::*, secrets::*, spending::*, sweep::*, tags::*, transfer::*, waits::*, wakeups::*,
+    accesses::*, audit::*, blobs::*, cache::*, children::*, executions::*, flows::*, journal::*, leases::*, model_answers::*,
+    model_calls::*, outputs::*, removal::*, schedule::*, secrets::*, service_accounts::*, sessions::*, spending::*, starts::*,
+    sweep::*, tags::*, transfer::*, waits::*, wakeups::*,
 };
 
 use super::Store;
@@ -96,7 +102,19 @@ macro_rules! contract_tests {
             amounts_without_end_are_no_trouble, every_amount_is_counted_once_at_every_moment,
             an_answer_reads_back_until_it_is_too_old, a_later_answer_takes_the_place_of_an_earlier_one,
             the_answer_that_was_not_used_for_longest_makes_room, answers_make_room_by_their_size,
-            a_large_answer_stays_while_it_is_kept, answers_that_are_too_old_are_forgotten
+            a_large_answer_stays_while_it_is_kept, answers_that_are_too_old_are_forgotten,
+            an_account_reads_back_by_name_and_by_id, names_of_accounts_are_unique, of_an_account_what_is_named_changes,
+            a_key_is_found_with_its_account, a_key_changes_and_notes_its_use, a_rotated_key_keeps_the_secret_before_for_a_while,
+            a_deleted_account_takes_its_keys_along,
+            a_session_reads_back_until_it_is_ended, a_session_goes_with_its_key, sessions_make_room,
+            a_login_code_is_taken_once_and_in_time, what_may_be_used_once_is_spent_once,
+            audit_entries_read_back_newest_first, audit_filters_hold_together, audit_entries_go_by_number_and_by_age,
+            a_published_version_reads_back, versions_are_listed_by_flow_the_latest_first,
+            x21_the_first_version_is_the_default_whatever_it_is_tagged, x21_an_exclusive_tag_moves_and_a_shared_one_stays,
+            x21_a_version_with_an_exclusive_tag_stays, no_version_has_the_number_of_one_before,
+            versions_that_are_published_at_once_are_all_there, a_component_stays_while_any_version_needs_it,
+            a_start_that_is_repeated_gets_the_same_execution, starts_at_once_create_one_execution,
+            a_start_that_is_refused_keeps_no_key, old_starts_are_forgotten, the_key_of_a_deleted_execution_starts_no_other
         );
     };
     (@ $place:ty: $($test:ident),*) => {

@@ -1,4 +1,5 @@
-//! Where executions, journals, answers, artifacts, logs, components, records of model calls and accesses, and sealed secrets live.
+//! Where executions, journals, answers, artifacts, logs, components, records of model calls and accesses, published flows, sealed secrets, and those
+//! who come over the network live.
 //!
 //! Traits per concern in [`traits`], one folder per backend, one set of contract tests that every backend passes. The engine names traits
 //! only. Whoever returns from a call that promises durability has it: a `Full` append is on the disk (E3), or committed, where the store was
@@ -16,9 +17,12 @@ pub use error::StoreError;
 pub use options::{DurabilityMode, StoreOptions, UnknownDurability};
 pub use payloads::{get_bytes, get_text, put_bytes};
 pub use traits::{
-    AccessRow, Accesses, AnswerBounds, AnswerKey, Append, Appending, ArtifactRow, Artifacts, Blobs, Cache, CacheEntry, CacheKey,
-    Components, Durability, ExecutionFilter, ExecutionRow, Executions, Hurry, ImportedExecution, Imports, Journal, Lease, Leases,
-    LogFilter, LogRow, LogSource, Logs, MISSING_MODEL, ModelAnswer, ModelAnswers, ModelCallRow, ModelCalls, ModelUsage,
-    NewExecution, NewReservation, NewWait, Page, Reserved, Resolution, SealedValue, SecretRow, Secrets, SpendAccount, SpendScope,
-    Spending, Spent, Status, StatusChange, Store, StoredEntry, StoredLog, UsageQuery, WaitRow, Waits, Wakeups,
+    AccessRow, Accesses, AccountChange, AccountRow, AnswerBounds, AnswerKey, ApiKeyChange, ApiKeyRow, ApiKeys, Append, Appending,
+    ArtifactRow, Artifacts, AuditBounds, AuditEntry, AuditFilter, AuditLog, AuditRow, Blobs, Cache, CacheEntry, CacheKey,
+    Components, DEFAULT_TAG, DeploymentRow, Durability, ExecutionFilter, ExecutionRow, Executions, FlowTag, Flows, Hurry,
+    ImportedExecution, Imports, Journal, Lease, Leases, LogFilter, LogRow, LogSource, LoginCodes, Logs, MISSING_MODEL,
+    ModelAnswer, ModelAnswers, ModelCallRow, ModelCalls, ModelUsage, NewApiKey, NewDeployment, NewExecution, NewReservation,
+    NewSession, NewWait, Page, Reserved, Resolution, RetainedSecret, SealedValue, SecretHash, SecretRow, Secrets,
+    ServiceAccounts, SessionRow, Sessions, SpendAccount, SpendScope, Spending, Spent, SpentUses, StartKey, Started, Starts,
+    Status, StatusChange, Store, StoredEntry, StoredLog, UsageQuery, WaitRow, Waits, Wakeups,
 };

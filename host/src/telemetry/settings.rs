@@ -113,14 +113,7 @@ fn otlp(
         return None;
     }
     let timeout = read("OTEL_EXPORTER_OTLP_TIMEOUT").and_then(|text| text.parse::<u64>().ok()).filter(|millis| *millis > 0);
-    let mut resource: BTreeMap<String, String> = BTreeMap::new();
-    resource.insert("service.name".into(), "kitaru-host".into());
-    resource.insert("service.version".into(), env!("CARGO_PKG_VERSION").into());
-    resource.insert("service.instance.id".into(), instance);
-    resource.extend(config.resource.clone());
-    resource.extend(config.service_name.clone().map(|name| ("service.name".into(), name)));
-    resource.extend(pairs(&read("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default()));
-    resource.extend(read("OTEL_SERVICE_NAME").map(|name| ("service.name".into(), name)));
+    let resource = resource(config, read, instance);
     let capture = read("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT").map(|text| text.to_ascii_lowercase());
     let content = match capture.as_deref() {
         Some(word) => matches!(word, "true" | "1" | "span_only" | "span_and_event"),
@@ -131,6 +124,24 @@ fn otlp(
     let headers = headers.into_iter().map(|(name, value)| (name, SecretString::from(value))).collect();
     let timeout = timeout.map_or(TIMEOUT, Duration::from_millis);
     Some(OtlpSettings { traces, metrics, headers, resource, timeout, content, delta })
+}
+
+/// What is said of this host with everything that is sent. `instance` tells this process from others.
+pub fn resource(
+    config: &TelemetryConfig,
+    environment: impl Fn(&str) -> Option<String>,
+    instance: String,
+) -> BTreeMap<String, String> {
+    let read = |name: &str| environment(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let mut resource: BTreeMap<String, String> = BTreeMap::new();
+    resource.insert("service.name".into(), "kitaru-host".into());
+    resource.insert("service.version".into(), env!("CARGO_PKG_VERSION").into());
+    resource.insert("service.instance.id".into(), instance);
+    resource.extend(config.resource.clone());
+    resource.extend(config.service_name.clone().map(|name| ("service.name".into(), name)));
+    resource.extend(pairs(&read("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default()));
+    resource.extend(read("OTEL_SERVICE_NAME").map(|name| ("service.name".into(), name)));
+    resource
 }
 
 /// `name=value,name=value`, values with `%20` and the like.

@@ -16,7 +16,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::atof_file::AtofFile;
 use super::feed::{Feed, Lineage};
-use super::otlp::{Exporter, OpenSpans, OtlpReport};
+use super::log_store::{LogShipping, LogStoreSettings};
+use super::otlp::{Exporter, OpenSpans};
+use super::report::TelemetryReport;
 use super::settings::TelemetrySettings;
 use crate::clock::Clock;
 use crate::engine::{EngineError, Measures, Monitor};
@@ -48,66 +50,36 @@ struct Failures {
     reading: Option<String>,
 }
 
-/// What became of what was to be told.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TelemetryReport {
-    /// Executions that were not followed, because too many began at a time.
-    pub unfollowed: u64,
-    /// Why files of events are not whole, for people.
-    pub file_error: Option<String>,
-    /// Why an execution could not be read, for people.
-    pub read_error: Option<String>,
-    /// What the collector was sent, where there is one.
-    pub otlp: Option<OtlpReport>,
-}
-
-impl TelemetryReport {
-    /// What a person should know: nothing, where everything went well.
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if self.unfollowed > 0 {
-            problems
-                .push(format!("telemetry: {} executions were not followed, because too many began at a time", self.unfollowed));
-        }
-        problems.extend(self.file_error.as_ref().map(|why| format!("telemetry: events were not written: {why}")));
-        problems.extend(self.read_error.as_ref().map(|why| format!("telemetry: events could not be read: {why}")));
-        if let Some(otlp) = &self.otlp {
-            let lost = otlp.dropped.saturating_add(otlp.refused);
-            match &otlp.first_error {
-                Some(why) => problems.push(format!("telemetry: {lost} spans were not sent: {why}")),
-                None if lost > 0 => {
-                    problems.push(format!("telemetry: {lost} spans were not sent: there were more than the collector took"))
-                }
-                None => {}
-            }
-        }
-        problems
-    }
-}
-
 /// Follows executions until it is told to finish.
 pub struct Watcher {
-    news: mpsc::Sender<News>,
-    unfollowed: Arc<AtomicU64>,
-    otlp: Option<Arc<Exporter>>,
+    desk: NewsDesk,
 }
 
+#[derive(Clone)]
 struct NewsDesk {
-    news: mpsc::Sender<News>,
+    /// Who follows events, if anybody wants them.
+    news: Option<mpsc::Sender<News>>,
     unfollowed: Arc<AtomicU64>,
     otlp: Option<Arc<Exporter>>,
+    logs: Option<Arc<LogShipping>>,
 }
 
 impl Monitor for NewsDesk {
     fn begun(&self, execution: ExecutionId, records: u64) {
-        if self.news.try_send(News::Begun(execution, records)).is_err() {
+        if self.news.as_ref().is_some_and(|news| news.try_send(News::Begun(execution, records)).is_err()) {
             self.unfollowed.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(logs) = &self.logs {
+            logs.begun(execution);
         }
     }
 
     fn stopped(&self, execution: ExecutionId) {
         // If this is lost, it is noticed at the next look that it has ended, or at the end of the process.
-        let _ = self.news.try_send(News::Stopped(execution));
+        let _ = self.news.as_ref().map(|news| news.try_send(News::Stopped(execution)));
+        if let Some(logs) = &self.logs {
+            logs.stopped(execution);
+        }
     }
 
     fn measured_by(&self, measure: Box<dyn Fn() -> Measures + Send + Sync>) {
@@ -119,53 +91,86 @@ impl Monitor for NewsDesk {
 
 impl Watcher {
     /// Starts following; none where nothing is to be told to anybody. Beside it, what was said in the settings and cannot be done, for people.
-    pub fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, settings: TelemetrySettings) -> (Option<Self>, Vec<String>) {
+    pub fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        settings: TelemetrySettings,
+        log_store: Option<LogStoreSettings>,
+    ) -> (Option<Self>, Vec<String>) {
         let TelemetrySettings { atof, otlp, mut notes } = settings;
         let content = otlp.as_ref().is_some_and(|otlp| otlp.content);
-        let exporter = otlp.and_then(|otlp| match Exporter::start(otlp, clock) {
+        let otlp = otlp.and_then(|otlp| match Exporter::start(otlp, clock.clone()) {
             Ok(exporter) => Some(Arc::new(exporter)),
             Err(why) => {
                 notes.push(format!("nothing is sent to the collector: {why}"));
                 None
             }
         });
-        if atof.is_none() && exporter.is_none() {
+        let logs = log_store.and_then(|settings| match LogShipping::start(store.clone(), clock, settings) {
+            Ok(shipping) => Some(Arc::new(shipping)),
+            Err(why) => {
+                notes.push(format!("nothing is sent to the log store: {why}"));
+                None
+            }
+        });
+        let news = (atof.is_some() || otlp.is_some()).then(|| {
+            let (news, received) = mpsc::channel(QUEUE);
+            let (followed, failures, options) = (HashMap::new(), Failures::default(), Options { content });
+            let desk = Desk { store, atof, otlp: otlp.clone(), options, followed, failures };
+            tokio::spawn(desk.run(received));
+            news
+        });
+        if news.is_none() && logs.is_none() {
             return (None, notes);
         }
-        let (news, received) = mpsc::channel(QUEUE);
-        let (followed, failures, otlp) = (HashMap::new(), Failures::default(), exporter.clone());
-        let desk = Desk { store, atof, otlp: exporter, options: Options { content }, followed, failures };
-        tokio::spawn(desk.run(received));
-        (Some(Self { news, unfollowed: Arc::default(), otlp }), notes)
+        (Some(Self { desk: NewsDesk { news, unfollowed: Arc::default(), otlp, logs } }), notes)
     }
 
     /// What an engine tells of its drives.
     pub fn monitor(&self) -> Arc<dyn Monitor> {
-        Arc::new(NewsDesk { news: self.news.clone(), unfollowed: self.unfollowed.clone(), otlp: self.otlp.clone() })
+        Arc::new(self.desk.clone())
     }
 
     /// Tells what is left to tell, which takes ten seconds at most.
     pub async fn finish(&self) -> TelemetryReport {
-        let finished = async {
-            let (done, wait) = oneshot::channel();
-            if self.news.send(News::Finish(done)).await.is_err() {
-                return None;
+        let NewsDesk { news, unfollowed, otlp, logs } = &self.desk;
+        let events = async {
+            let failures = match news {
+                Some(news) => finish_events(news).await,
+                None => Failures::default(),
+            };
+            if let Some(otlp) = otlp {
+                otlp.flush(PATIENCE).await;
             }
-            wait.await.ok()
+            failures
         };
-        let failures = tokio::time::timeout(PATIENCE, finished).await.ok().flatten();
-        let late = || Failures { reading: Some("the store took too long".into()), file: None };
-        let Failures { file, reading } = failures.unwrap_or_else(late);
-        if let Some(otlp) = &self.otlp {
-            otlp.flush(PATIENCE).await;
-        }
+        let lines = async {
+            match logs {
+                Some(logs) => Some(logs.finish().await),
+                None => None,
+            }
+        };
+        let (Failures { file, reading }, logs) = tokio::join!(events, lines);
         TelemetryReport {
-            unfollowed: self.unfollowed.load(Ordering::Relaxed),
+            unfollowed: unfollowed.load(Ordering::Relaxed),
             file_error: file,
             read_error: reading,
-            otlp: self.otlp.as_ref().map(|otlp| otlp.report()),
+            otlp: otlp.as_ref().map(|otlp| otlp.report()),
+            logs,
         }
     }
+}
+
+async fn finish_events(news: &mpsc::Sender<News>) -> Failures {
+    let finished = async {
+        let (done, wait) = oneshot::channel();
+        if news.send(News::Finish(done)).await.is_err() {
+            return None;
+        }
+        wait.await.ok()
+    };
+    let failures = tokio::time::timeout(PATIENCE, finished).await.ok().flatten();
+    failures.unwrap_or_else(|| Failures { reading: Some("the store took too long".into()), file: None })
 }
 
 /// An execution that is driven here.

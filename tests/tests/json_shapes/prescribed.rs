@@ -97,6 +97,45 @@ pub(super) const PRESCRIBED: &[(&str, &str, &str, &str)] = &[
     ("model.list", "some", "/stdout", "command items count"),
     ("model.list", "some", "/stdout/items/0", "alias model secret is_default"),
     (
+        "auth.service-accounts.create",
+        "created",
+        "/stdout/item",
+        "service_account_id name full_name description active created_at updated_at avatar_url",
+    ),
+    ("auth.service-accounts.list", "some", "/stdout", "command items count"),
+    ("auth.service-accounts.delete", "deleted", "/stdout/item", "name_or_id deleted"),
+    (
+        "auth.api-keys.create",
+        "created",
+        "/stdout/item",
+        "api_key_id name service_account_id service_account_name description active created_at updated_at last_login last_rotated \
+         retain_period_minutes key local_key_activation_requested local_key_activation_succeeded local_key_activation_error",
+    ),
+    (
+        "auth.api-keys.show",
+        "shown",
+        "/stdout/item",
+        "api_key_id name service_account_id service_account_name description active created_at updated_at last_login last_rotated \
+         retain_period_minutes",
+    ),
+    ("auth.api-keys.delete", "deleted", "/stdout/item", "service_account name_or_id deleted"),
+    ("auth.token", "made", "/stdout/item", "token"),
+    (
+        "clean.global",
+        "done",
+        "/stdout/item",
+        "scope dry_run aborted backup_path deleted_paths local_server_stopped local_server_force_killed_pid local_server_status \
+         reinitialized_project warnings active_environment_overrides preview total_bytes",
+    ),
+    ("clean.global", "done", "/stdout/item/preview/0", "path type size_bytes note children"),
+    (
+        "log-store.show",
+        "local",
+        "/stdout/item",
+        "backend endpoint api_key_configured source active_stack_backend active_stack_name warning",
+    ),
+    ("info", "to a file", "/stdout/item", "file format"),
+    (
         "info",
         "empty",
         "/stdout/item",
@@ -105,14 +144,48 @@ pub(super) const PRESCRIBED: &[(&str, &str, &str, &str)] = &[
          log_store_warning environment kitaru_global_config_path zenml_global_config_path local_stores_path repository_config_path \
          uses_repo_local_config connection_sources active_project python_version system_info environment_type zenml_version packages",
     ),
+    (
+        "deploy",
+        "one",
+        "/stdout/item",
+        "deployment_id flow version tags commit_sha commit_dirty image_digest created_at schema stack",
+    ),
+    ("invoke", "completed", "/stdout/item", "exec_id flow_name status"),
+    ("flow.list", "some", "/stdout", "command items count"),
+    ("flow.show", "shown", "/stdout/item", "flow deployment_count latest_version default_version tags deployments"),
+    ("flow.tag", "tagged", "/stdout/item", "flow deployment_count latest_version default_version tags deployments"),
+    ("flow.untag", "untagged", "/stdout/item", "flow deployment_count latest_version default_version tags deployments"),
+    ("flow.deployments.delete", "deleted", "/stdout/item", "flow version deleted"),
+    (
+        "flow.deployments.curl",
+        "usual server",
+        "/stdout/item",
+        "flow selector resolved_deployment_version deployment_id server_url invoke_url token_env_var token_command request_body curl_command \
+         warning_lines warning",
+    ),
+    ("flow.deployments.curl", "usual server", "/stdout/item/selector", "version tag"),
 ];
 
 /// Command, place, the prescribed keys that are not there, and why.
-pub(super) const DIFFERENCES: &[(&str, &str, &str, &str)] = &[(
-    "info",
-    "/stdout/item",
-    "active_project active_user environment_type kitaru_global_config_path local_server_status local_stores_path log_store_status \
-         log_store_warning packages project_override python_version repository_config_path server_database server_deployment_type \
+pub(super) const DIFFERENCES: &[(&str, &str, &str, &str)] = &[
+    ("auth.service-accounts.create", "/stdout/item", "avatar_url full_name", "an account has one name, and no picture"),
+    (
+        "auth.api-keys.create",
+        "/stdout/item",
+        "local_key_activation_error local_key_activation_requested local_key_activation_succeeded",
+        "a key that is made is not what this command uses from then on",
+    ),
+    (
+        "info",
+        "/stdout/item",
+        "active_project active_user local_server_status project_override python_version server_database server_deployment_type \
          server_version zenml_global_config_path zenml_version",
-    "there are no servers, users, projects, Python packages and log stores",
-)];
+        "a host has no projects to choose among, and no Python; what a server is, it says itself",
+    ),
+    (
+        "deploy",
+        "/stdout/item",
+        "commit_dirty commit_sha image_digest",
+        "a version is its component, whose digest is `component_digest`; there are no images, and no commits that it was built from",
+    ),
+];

@@ -73,7 +73,7 @@ fn a_host_that_dies_in_the_middle_of_an_answer() {
     gate.until_reached(1);
     talking.kill();
     until("the end of the connection", || (scene.provider.calls()[1].ending == Ending::Abandoned).then_some(()));
-    let mut server = scene.spawn(&["serve"]);
+    let mut server = scene.spawn(&["serve", "--no-http"]);
     let _ = server.read_until(|line| line["event"] == "ready");
     let waiting = until("the answer", || Some(scene.host.get(exec)).filter(|chat| chat["status"] == "waiting"));
     assert_eq!(waiting["pending_wait"]["question"], "The moon does it.");

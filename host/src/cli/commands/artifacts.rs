@@ -69,7 +69,7 @@ impl ArtifactsCommand {
                             item.artifact_id.clone(),
                             item.name.clone(),
                             kind,
-                            item.save_type.into(),
+                            item.save_type.to_string(),
                             item.producing_call.clone(),
                             size,
                         ]

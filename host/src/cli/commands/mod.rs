@@ -1,16 +1,24 @@
 //! One file per command.
 
 mod artifacts;
+mod auth;
 mod build;
+mod clean;
 mod completions;
+mod config;
+mod deploy;
 mod doctor;
 mod drive;
 mod executions;
+mod flows;
 mod grants;
 mod info;
 mod init;
 mod inspect;
+mod invoke;
 mod keys;
+mod log_store;
+mod mcp;
 mod models;
 mod new;
 mod run;
@@ -30,10 +38,13 @@ use super::isolate::Guests;
 pub(super) use run::{detach, in_file, locate};
 
 /// Commands in which guests may run.
-const WITH_GUESTS: [&str; 12] = [
+const WITH_GUESTS: [&str; 15] = [
     "inspect",
     "run",
+    "deploy",
+    "invoke",
     "serve",
+    "mcp",
     "drive",
     "executions.input",
     "executions.abort-wait",
@@ -64,12 +75,23 @@ pub(super) enum Command {
     Keys(keys::KeysCommand),
     /// Run a flow
     Run(Box<run::RunCommand>),
-    /// Look after all executions: drive on whatever was submitted, answered or is due, until stopped
+    Deploy(Box<deploy::DeployCommand>),
+    Invoke(Box<invoke::InvokeCommand>),
+    /// Look at published flows, and say which of their versions are meant
+    #[command(subcommand, alias = "flows")]
+    Flow(flows::FlowCommand),
+    /// Look after all executions, and offer them over HTTP: drive on whatever was submitted, answered or is due, until stopped
+    ///
+    /// Page and API are for whoever has a credential; a link that is printed logs a browser in.
     ///
     /// Flows that only wait stay in memory for a while, and leave when others need the room. How much there is, `flows` and `memory_mib` of
     /// the section `host` in kitaru.toml say.
     #[command(alias = "up")]
     Serve(serve::ServeCommand),
+    /// Offer the data folder to an assistant, as a server of the Model Context Protocol on standard input and output
+    ///
+    /// Tools, resources and prompts are those of docs/mcp.md. While it talks, it looks after all executions, as `serve` does.
+    Mcp(mcp::McpCommand),
     /// Look at executions and act on them
     #[command(subcommand, alias = "runs")]
     Executions(executions::ExecutionsCommand),
@@ -82,9 +104,21 @@ pub(super) enum Command {
     /// Keep keys and passwords, encrypted, for the requests that the host makes
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
+    /// Say who may come over the network, and see what they did
+    #[command(subcommand)]
+    Auth(auth::AuthCommand),
     /// Give models short names, and see whether they work
     #[command(subcommand, alias = "models")]
     Model(models::ModelCommand),
+    /// Say where log lines go beside the data folder
+    #[command(subcommand)]
+    LogStore(log_store::LogStoreCommand),
+    /// Show what is set, and who says so
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Delete data folders, after a backup
+    #[command(subcommand)]
+    Clean(clean::CleanCommand),
     /// Say where the data is and what it holds
     Status(status::StatusCommand),
     /// Say everything that a bug report needs
@@ -109,12 +143,20 @@ impl Command {
             Self::Sign(_) => "sign",
             Self::Keys(command) => command.name(),
             Self::Run(_) => "run",
+            Self::Deploy(_) => "deploy",
+            Self::Invoke(_) => "invoke",
+            Self::Flow(command) => command.name(),
             Self::Serve(_) => "serve",
+            Self::Mcp(_) => "mcp",
             Self::Executions(command) => command.name(),
             Self::Artifacts(command) => command.name(),
             Self::Grants(command) => command.name(),
             Self::Secrets(command) => command.name(),
+            Self::Auth(command) => command.name(),
             Self::Model(command) => command.name(),
+            Self::LogStore(command) => command.name(),
+            Self::Config(command) => command.name(),
+            Self::Clean(command) => command.name(),
             Self::Status(_) => "status",
             Self::Info(_) => "info",
             Self::Doctor(_) => "doctor",
@@ -133,7 +175,10 @@ impl Command {
         Ok(match self {
             Self::Inspect(command) => Some(command.guests()),
             Self::Run(command) => Some(command.guests()?),
-            Self::Serve(_) => Some(Guests { all: true, with_project: true, ..Guests::default() }),
+            Self::Deploy(command) => Some(command.guests()?),
+            Self::Invoke(command) => Some(command.guests()),
+            Self::Serve(command) => Some(command.guests()),
+            Self::Mcp(_) => Some(Guests { all: true, with_project: true, ..Guests::default() }),
             Self::Drive(command) => Some(command.guests()),
             Self::Executions(command) => command.guests()?,
             Self::Model(_) => Some(Guests { network: true, ..Guests::default() }),
@@ -150,12 +195,20 @@ impl Command {
             Self::Sign(command) => command.run(context).await,
             Self::Keys(command) => command.run(context).await,
             Self::Run(command) => command.run(context).await,
+            Self::Deploy(command) => command.run(context).await,
+            Self::Invoke(command) => command.run(context).await,
+            Self::Flow(command) => command.run(context).await,
             Self::Serve(command) => command.run(context).await,
+            Self::Mcp(command) => command.run(context).await,
             Self::Executions(command) => command.run(context).await,
             Self::Artifacts(command) => command.run(context).await,
             Self::Grants(command) => command.run(context).await,
             Self::Secrets(command) => command.run(context).await,
+            Self::Auth(command) => command.run(context).await,
             Self::Model(command) => command.run(context).await,
+            Self::LogStore(command) => command.run(context).await,
+            Self::Config(command) => command.run(context),
+            Self::Clean(command) => command.run(context).await,
             Self::Status(command) => command.run(context).await,
             Self::Info(command) => command.run(context).await,
             Self::Doctor(command) => command.run(context),

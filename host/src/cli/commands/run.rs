@@ -4,19 +4,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use clap::Args;
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 
-use crate::cli::args::{GrantArgs, HostLimitArgs, KeyValue, LimitArgs, argument_value, parse_object};
+use crate::cli::args::{GrantArgs, HostLimitArgs, LimitArgs};
 use crate::cli::component::admitted;
 use crate::cli::context::Context;
-use crate::cli::drive::{Attach, drive, report};
 use crate::cli::error::CliError;
 use crate::cli::isolate::Guests;
 use crate::cli::needs::settle;
+use crate::cli::starting::{HowArgs, InputArgs, StartArgs};
 use crate::engine::{FrozenSpec, Submission, Submitted};
 use crate::ids::ExecutionId;
 use crate::registry::{Target, build_project};
-use crate::service::Service;
+use crate::service::{LOCAL_CALLER, Service as _, start_key};
 
 /// Run a flow.
 ///
@@ -25,27 +25,12 @@ use crate::service::Service;
 pub(crate) struct RunCommand {
     /// `<file.wasm | project folder>[:flow]`
     target: String,
-    /// The flow's arguments as a JSON object: text, @file, or - for standard input
-    #[arg(long, value_name = "JSON|@FILE|-")]
-    input: Option<String>,
-    /// One argument; JSON where that fits its type, otherwise the text
-    #[arg(long = "arg", value_name = "KEY=VALUE")]
-    arguments: Vec<KeyValue>,
-    /// Return at once; the flow runs in the background
-    #[arg(long, conflicts_with = "wait")]
-    detach: bool,
-    /// Stay when the flow waits for an answer, until it comes from elsewhere
-    #[arg(long)]
-    wait: bool,
-    /// Serve checkpoints from the cache, whatever they say themselves
-    #[arg(long, conflicts_with = "no_cache")]
-    cache: bool,
-    /// Serve no checkpoint from the cache
-    #[arg(long)]
-    no_cache: bool,
-    /// How often the flow is tried again after it failed, whatever it says itself
-    #[arg(long, value_name = "COUNT", value_parser = parse_retries, allow_negative_numbers = true)]
-    retries: Option<u32>,
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    start: StartArgs,
+    #[command(flatten)]
+    how: HowArgs,
     /// A label to find the execution by
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
@@ -59,13 +44,12 @@ pub(crate) struct RunCommand {
 
 impl RunCommand {
     pub(super) fn guests(&self) -> Result<Guests, CliError> {
-        let input = self.input.as_deref().and_then(|input| input.strip_prefix('@')).map(PathBuf::from);
         Ok(Guests {
             target: Some(Target::parse(&self.target)?.path),
             with_project: true,
-            files: input.into_iter().collect(),
+            files: self.input.file().into_iter().collect(),
             grants: self.grants.grants()?,
-            detaches: self.detach,
+            detaches: self.start.detach,
             host: self.host,
             ..Guests::default()
         })
@@ -75,14 +59,11 @@ impl RunCommand {
         let target = Target::parse(&self.target)?;
         let (component, folder) = locate(context, &target.path)?;
         let config = context.project(&folder)?;
-        let models = context.models(&config)?.known()?.frozen;
+        let (models, defaults) = (context.models(&config)?.known()?.frozen, context.run_defaults(&config)?);
         let mut grants = config.grants;
         grants.make_absolute()?;
         grants.extend(self.grants.grants()?);
-        let arguments = match &self.input {
-            Some(input) => parse_object("--input", &read_input(input)?)?,
-            None => Map::new(),
-        };
+        let arguments = self.input.object()?;
         let service = context.service_for_models(self.host)?;
         let bytes = admitted(context, &service, &component).await?;
         let view = service.inspect(&bytes).await.map_err(|error| in_file(error.into(), &component))?;
@@ -92,33 +73,39 @@ impl RunCommand {
             None => flows.first(),
         };
         let schema = flow.map_or(Value::Null, |flow| flow.input.clone());
-        let input = with_arguments(arguments, &self.arguments, &schema)?;
+        let input = self.input.complete(arguments, &schema)?;
         let settled = settle(context, &service, &view, &folder, self.grants.all_needs(), grants).await?;
         let mut spec = FrozenSpec::new(settled.grants.clone(), self.limits.changes().over(config.limits));
-        spec.cache = self.cache.then_some(true).or(self.no_cache.then_some(false));
-        spec.retries = self.retries;
+        spec.cache = self.how.cache();
+        spec.cache_default = defaults.cache;
+        // What a flow says itself goes before what is configured for all.
+        spec.retries =
+            self.how.retries.or_else(|| defaults.retries.filter(|_| flow.is_none_or(|flow| flow.options.retries == 0)));
         spec.models = models;
         let (component, input) = (Submitted::Bytes(bytes), Value::Object(input));
         let submission = Submission { component, flow: target.flow, input, spec, tags: self.tags };
-        let id = if self.detach { service.submit(submission).await? } else { service.begin(submission).await? };
+        let id = match &self.start.idempotency_key {
+            Some(key) => {
+                let start = start_key(LOCAL_CALLER, key, "run", &asked(&view.digest, &submission))?;
+                service.submit_once(submission, start).await?
+            }
+            None if self.start.detach => service.submit(submission).await?,
+            None => service.begin(submission).await?,
+        };
         context.output.say(&format!("Execution {id}"));
         settled.remember(context, &service).await?;
-        if self.detach {
-            detach(context, &[id], self.host)?;
-            let view = service.get(id).await?;
-            return context.output.item(&view, || id.to_string());
-        }
-        let attach = if self.wait { Attach::Wait } else { Attach::Person };
-        drive(context, &service, id, attach).await?;
-        report(context, &service, id, true).await
+        self.start.go(context, &service, id, self.host).await
     }
 }
 
-fn parse_retries(text: &str) -> Result<u32, String> {
-    let number: i64 = text.parse().map_err(|_| "it must be a whole number".to_owned())?;
-    u32::try_from(number)
-        .map_err(|_| "Flow retries must be >= 0.".to_owned())
-        .and_then(|retries| if retries <= 1_000 { Ok(retries) } else { Err("Flow retries must be <= 1000.".into()) })
+/// All that a command asks for that starts an execution: what models mean by now is no part of it.
+fn asked(component: &str, submission: &Submission) -> Value {
+    let Submission { flow, input, spec, tags, .. } = submission;
+    let FrozenSpec { grants, limits, cache, retries, .. } = spec;
+    json!({
+        "component": component, "flow": flow, "input": input, "tags": tags,
+        "grants": grants, "limits": limits, "cache": cache, "retries": retries,
+    })
 }
 
 /// The component file of a target, and the folder whose configuration counts.
@@ -139,29 +126,6 @@ pub(in crate::cli) fn in_file(mut error: CliError, file: &Path) -> CliError {
     let message = std::mem::replace(&mut error.message, format!("cannot use `{}`", file.display()));
     error.causes.insert(0, message);
     error
-}
-
-fn read_input(text: &str) -> Result<String, CliError> {
-    match text.strip_prefix('@') {
-        Some(path) => std::fs::read_to_string(path).map_err(|error| CliError::usage(format!("cannot read `{path}`: {error}"))),
-        None if text == "-" => std::io::read_to_string(std::io::stdin())
-            .map_err(|error| CliError::usage(format!("cannot read standard input: {error}"))),
-        None => Ok(text.to_owned()),
-    }
-}
-
-/// Adds `--arg`s to the input.
-pub(super) fn with_arguments(
-    mut input: Map<String, Value>,
-    arguments: &[KeyValue],
-    schema: &Value,
-) -> Result<Map<String, Value>, CliError> {
-    for argument in arguments {
-        if input.insert(argument.key.clone(), argument_value(schema, argument)).is_some() {
-            return Err(CliError::usage(format!("the argument `{}` is given twice", argument.key)));
-        }
-    }
-    Ok(input)
 }
 
 /// Starts a process of its own that drives executions.

@@ -1,34 +1,79 @@
-//! `serve`: looks after all executions of a data folder.
+//! `serve`: looks after all executions of a data folder, and offers them over HTTP.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 
+use crate::access::Access;
+use crate::api::{Api, Server, Settings, TlsFiles};
 use crate::cli::args::HostLimitArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
+use crate::cli::isolate::Guests;
 use crate::cli::signals::Asked;
+use crate::config::ServerConfig;
 use crate::engine::{Event, Observer};
+use crate::secrets::{ExposeSecret as _, SecretString};
+use crate::service::{LocalService, ServiceError};
 use crate::store::Status;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeCommand {
-    /// How long running checkpoints may take to their end when the host is stopped, in seconds
+    /// How long running checkpoints and requests may take to their end when the host is stopped, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     grace: u64,
+    /// Where to listen; port 0 is any free one. Also `listen` of `server` in kitaru.toml; 127.0.0.1:8383 if absent
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "no_http")]
+    listen: Option<SocketAddr>,
+    /// Serve no API and no page: only look after the executions
+    #[arg(long)]
+    no_http: bool,
+    /// Certificate for TLS, with those above it (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with = "no_http")]
+    tls_certificate: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_certificate", conflicts_with = "no_http")]
+    tls_key: Option<PathBuf>,
     #[command(flatten)]
     limits: HostLimitArgs,
 }
 
+/// The API, where it is served.
+struct Served {
+    api: Api,
+    server: Server,
+    url: String,
+    login: SecretString,
+}
+
 impl ServeCommand {
+    /// Whoever is to be heard needs a network, whatever is granted.
+    pub(super) fn guests(&self) -> Guests {
+        Guests { all: true, with_project: true, network: !self.no_http, ..Guests::default() }
+    }
+
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
         let service = context.service_within(self.limits)?;
         let home = context.home()?.folder;
+        let served = match self.no_http {
+            true => None,
+            false => Some(self.served(context.server()?, service.clone(), home.clone()).await?),
+        };
         context.output.say(&format!("Looking after the executions in {}; Ctrl-C ends it", home.display()));
+        let mut ready = json!({ "home": home, "durability": context.durability()?.mode.as_str() });
+        if let (Some(served), Some(fields)) = (&served, ready.as_object_mut()) {
+            context.output.say(&format!("Page and API: {}", served.url));
+            context.output.say(&format!("Log in, once and within ten minutes: {}", served.login.expose_secret()));
+            fields.insert("url".into(), served.url.clone().into());
+            fields.insert("login_url".into(), served.login.expose_secret().into());
+        }
         if context.output.is_json() {
-            context.output.event("ready", &json!({ "home": home, "durability": context.durability()?.mode.as_str() }))?;
+            context.output.event("ready", &ready)?;
         }
         let output = context.output.clone();
         let observer = Observer::of_stops(move |event| match event {
@@ -37,7 +82,23 @@ impl ServeCommand {
             Event::Stopped { execution, status } if status != Status::Waiting => output.say(&format!("{execution} {status}")),
             _ => {}
         });
+        self.until_stopped(context, &service, observer, served).await
+    }
+
+    async fn until_stopped(
+        &self,
+        context: &Context,
+        service: &LocalService,
+        observer: Observer,
+        served: Option<Served>,
+    ) -> Result<ExitCode, CliError> {
         let mut asked = Asked::listen();
+        let (api, serving) = match served {
+            Some(Served { api, server, .. }) => (Some(api), Some(tokio::spawn(server.serve()))),
+            None => (None, None),
+        };
+        // Dropped with this: then connections that are left are cut.
+        let serving = CutAtEnd(serving);
         let looking = service.look_after(observer);
         tokio::pin!(looking);
         tokio::select! {
@@ -46,14 +107,91 @@ impl ServeCommand {
         }
         // Before it is said: whoever reads it can rely on it.
         service.stop();
+        if let Some(api) = &api {
+            api.close();
+        }
         context.output.say("Stopping: what runs comes to its end, and goes on at the next start");
+        let both = async {
+            let (ended, ()) = tokio::join!(looking, serving.ended());
+            ended
+        };
         tokio::select! {
-            ended = &mut looking => ended?,
+            ended = both => ended?,
             () = tokio::time::sleep(Duration::from_secs(self.grace)) => {
-                context.output.say("Some checkpoints still ran: they run again at the next start");
+                context.output.say("Some checkpoints or requests still ran: checkpoints run again at the next start");
             }
             () = asked.ends() => {}
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// What flags say goes before what is configured.
+    fn settings(&self, config: ServerConfig, home: PathBuf) -> Settings {
+        let mut settings = Settings::new(home);
+        settings.listen = self.listen.unwrap_or(config.listen);
+        settings.tls = match (&self.tls_certificate, &self.tls_key) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate: certificate.clone(), key: key.clone() }),
+            _ => config.tls.clone().map(|files| TlsFiles { certificate: files.certificate, key: files.key }),
+        };
+        settings.public_url = config.public_url.clone();
+        settings.largest_upload = config.upload_mib.saturating_mul(1024 * 1024);
+        settings.connections = usize::try_from(config.connections).unwrap_or(usize::MAX);
+        settings.streams = usize::try_from(config.streams).unwrap_or(usize::MAX);
+        settings.is_trusted_proxy = Arc::new(move |address| config.trusts(address));
+        settings
+    }
+
+    async fn served(&self, config: ServerConfig, service: LocalService, home: PathBuf) -> Result<Served, CliError> {
+        let mut settings = self.settings(config, home);
+        let listening = Server::bind(&settings).await.map_err(|error| {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            CliError::new(format!("{error}{cause}")).hint(error.hint())
+        })?;
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let url = settings.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", reachable(listening.2)));
+        settings.names = names(&url, listening.2);
+        let access: Access = service.access().cloned().ok_or_else(|| CliError::new("this data folder serves nobody"))?;
+        let code = access.make_login_code().await.map_err(ServiceError::from)?;
+        let login = SecretString::from(format!("{url}/login#code={}", code.code.expose_secret()));
+        let api = Api::new(service.reached_at(url.clone()), access, settings);
+        let server = Server::new(api.clone(), listening);
+        Ok(Served { api, server, url, login })
+    }
+}
+
+/// The names under which a server is reached that listens there.
+fn names(url: &str, address: SocketAddr) -> Vec<String> {
+    let own = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default().to_owned();
+    let port = address.port();
+    let mut names = vec![own, address.to_string()];
+    names.extend(["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}")));
+    names
+}
+
+/// The address by which this machine reaches one that listens everywhere.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let mut at = address;
+    if address.ip().is_unspecified() {
+        at.set_ip(if address.is_ipv4() { std::net::Ipv4Addr::LOCALHOST.into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
+    }
+    at
+}
+
+/// A task that does not outlive this.
+struct CutAtEnd(Option<tokio::task::JoinHandle<()>>);
+
+impl CutAtEnd {
+    async fn ended(mut self) {
+        if let Some(task) = &mut self.0 {
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for CutAtEnd {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
     }
 }

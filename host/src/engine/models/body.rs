@@ -32,8 +32,6 @@ pub(in crate::engine) struct BodyCalls {
     pub(super) attempt: u32,
     /// The checkpoint's name.
     pub(super) checkpoint: String,
-    /// What it may call.
-    grants: Arc<Grants>,
     /// Artifacts that the attempt saved.
     pub(super) saved: Arc<AtomicU32>,
     pub(super) metadata: Arc<Mutex<Metadata>>,
@@ -65,8 +63,12 @@ impl BodyCalls {
         lines: Arc<LogLines>,
     ) -> Self {
         let (names, made, places, missing, ending) = Default::default();
-        let grants = run.grants_of(&checkpoint);
-        Self { run, call, attempt, checkpoint, grants, saved, metadata, lines, names, made, places, missing, ending }
+        Self { run, call, attempt, checkpoint, saved, metadata, lines, names, made, places, missing, ending }
+    }
+
+    /// What it may call.
+    fn grants(&self) -> Arc<Grants> {
+        self.run.grants_of(&self.checkpoint)
     }
 
     /// Records a call whose body let go of it.
@@ -98,7 +100,7 @@ impl BodyCalls {
 
     /// Refuses a call that nobody can answer yet, and that is to wait: the whole attempt waits then.
     async fn is_answerable(&self, gateway: &Gateway, planned: &PlannedCall) -> Result<(), Failure> {
-        if !self.run.waits_for(planned, &self.grants) {
+        if !self.run.waits_for(planned, &self.grants()) {
             return Ok(());
         }
         match gateway.is_ready(planned).await {
@@ -118,7 +120,7 @@ impl BodyCalls {
 
     /// What a call comes to that the code does not declare.
     fn undeclared(&self, prepared: &Prepared) -> Option<Failure> {
-        prepared.planned.selected().and_then(|model| place::undeclared(&self.grants, model))
+        prepared.planned.selected().and_then(|model| place::undeclared(&self.grants(), model))
     }
 
     /// Names and plans a call that is made. It leaves two artifacts at most.
@@ -126,7 +128,7 @@ impl BodyCalls {
         artifacts::check_count(self.saved.load(Ordering::Relaxed))?;
         let mut prepared = self.planned(request, true).await?;
         prepared.which.ordinal = self.made.fetch_add(1, Ordering::Relaxed);
-        prepared.place = place::of(&self.run, prepared.which, &self.checkpoint, &self.grants);
+        prepared.place = place::of(&self.run, prepared.which, &self.checkpoint, &self.grants());
         Ok(prepared)
     }
 
@@ -144,7 +146,7 @@ impl BodyCalls {
         let planned = self.run.plan_model(&gateway, request, name)?;
         let ordinal = self.made.load(Ordering::Relaxed);
         let which = Which { call: self.call, attempt: self.attempt, ordinal };
-        let place = place::of(&self.run, which, &self.checkpoint, &self.grants);
+        let place = place::of(&self.run, which, &self.checkpoint, &self.grants());
         Ok(Prepared { gateway, planned, place, which })
     }
 
@@ -177,7 +179,7 @@ impl BodyCalls {
         kept::artifacts(&self.run, which, first, &record).await?;
         let entries = kept::metadata(&record).into_iter().collect();
         lock(&self.metadata).record(entries);
-        let step = Step { model_calls: vec![kept::row(&self.run, which, &record, &self.grants)], ..Step::default() };
+        let step = Step { model_calls: vec![kept::row(&self.run, which, &record, &self.grants())], ..Step::default() };
         self.run.recorder.cork(step, Durability::Relaxed)?;
         Ok(match record.outcome {
             Ok(answer) => Ok(serde_json::to_string(&answer).map_err(|error| EngineError::state(format!("an answer: {error}")))?),

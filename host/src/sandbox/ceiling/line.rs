@@ -216,6 +216,11 @@ impl Line {
         }
     }
 
+    /// Whether a flow waits for something else, and was not told to leave.
+    pub(super) fn pauses(&self, number: Number) -> bool {
+        self.seats.get(&number).is_some_and(|seat| seat.pause.is_some())
+    }
+
     /// Somebody leaves, whether it was in or not.
     pub(super) fn leave(&mut self, number: Number) {
         self.withdraw(number);
@@ -249,7 +254,7 @@ impl Line {
         let mut verdicts = Vec::new();
         loop {
             self.serve(&mut verdicts);
-            if somebody_leaves || self.waiting() == 0 || self.exempt > 0 || self.seats.values().any(Seat::goes_on) {
+            if somebody_leaves || self.waiting() == 0 || self.seats.values().any(Seat::goes_on) {
                 return verdicts;
             }
             let Some((first, wants)) = self.oldest() else { return verdicts };
@@ -306,8 +311,8 @@ impl Line {
         if let Some(victim) = self.victim(first) {
             return Some(self.put_off(victim));
         }
-        let alone = !self.seats.iter().any(|(number, seat)| seat.is_in && *number != first && own_flow != Some(*number));
-        if alone {
+        let is_other = |(number, seat): (&Number, &Seat)| seat.is_in && *number != first && own_flow != Some(*number);
+        if self.exempt == 0 && !self.seats.iter().any(is_other) {
             self.withdraw(first);
             // It goes on, and ends.
             return Some((first, Verdict::Never { needs }));
@@ -315,17 +320,19 @@ impl Line {
         None
     }
 
-    /// The one that waits, and has been there for longest: a body that wants to come in as long as its flow. And what it wants.
+    /// The one that waits, and has been there for longest, a body as long as its flow: else a flow's body would give way to a younger flow, and
+    /// then the flow too, and both flows to each other for ever. And what it wants.
     fn oldest(&self) -> Option<(Number, u64)> {
         let waiting = self.seats.iter().filter(|(_, seat)| seat.wants.is_some());
         let age = |(number, seat): &(&Number, &Seat)| match seat.role {
-            Role::Body { flow: Some(flow), .. } if !seat.is_in => (flow, **number),
+            Role::Body { flow: Some(flow), .. } => (flow, **number),
             _ => (**number, 0),
         };
         waiting.min_by_key(age).and_then(|(number, seat)| Some((*number, seat.wants?)))
     }
 
-    /// Who gives way: those that lose nothing first, then those that can do it all again, and of them the youngest.
+    /// Who gives way: those that lose nothing first, then those that can do it all again, and of them the youngest. Nobody fails for what has its
+    /// memory without waiting, which may end any time; and as it may stay for long, the others do not wait for it.
     fn victim(&self, first: Number) -> Option<Number> {
         let cost = |number: Number, seat: &Seat| match (seat.role, seat.wants, seat.pause) {
             _ if number == first => None,
@@ -337,7 +344,7 @@ impl Line {
             {
                 Some((1, flow))
             }
-            (Role::Body { .. }, Some(_), _) if seat.is_in => Some((2, number)),
+            (Role::Body { .. }, Some(_), _) if seat.is_in && self.exempt == 0 => Some((2, number)),
             _ => None,
         };
         let able = self.seats.iter().filter_map(|(number, seat)| Some((cost(*number, seat)?, *number)));
@@ -371,3 +378,7 @@ fn own_flow(role: Role) -> Option<Number> {
 #[cfg(test)]
 #[path = "simulation.rs"]
 mod simulation;
+
+#[cfg(test)]
+#[path = "line_tests.rs"]
+mod tests;

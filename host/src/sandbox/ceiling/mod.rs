@@ -4,9 +4,10 @@
 //! Who is next is decided in `line`; here those wait who have to. An allocation that was refused could be seen, and would be a source of
 //! nondeterminism (E6).
 //!
-//! Components describe themselves, and middleware runs, without waiting: somebody waits for them who has memory, they are small, and their time
-//! is short. What they have is counted.
+//! Components describe themselves, and middleware runs, without waiting: somebody waits for them who has memory, and they are small. What they
+//! have is counted, and nobody fails for it.
 
+mod leaving;
 mod line;
 mod no_room;
 
@@ -67,6 +68,8 @@ struct Inner {
     relief: Option<Arc<dyn Relief>>,
     /// Relief was asked for, and has not heard yet that nobody waits any more.
     asked: bool,
+    /// When the line was looked at last because somebody waited.
+    looked: Option<Instant>,
 }
 
 impl std::fmt::Debug for Ceiling {
@@ -78,7 +81,7 @@ impl std::fmt::Debug for Ceiling {
 impl Default for Ceiling {
     fn default() -> Self {
         let (line, waiting, pausing) = (Line::new(u64::MAX), HashMap::new(), HashMap::new());
-        let inner = Mutex::new(Inner { line, waiting, pausing, relief: None, asked: false });
+        let inner = Mutex::new(Inner { line, waiting, pausing, relief: None, asked: false, looked: None });
         Self(Arc::new(Shared { inner, waits: AtomicU64::new(0), put_off: AtomicU64::new(0) }))
     }
 }
@@ -162,6 +165,15 @@ impl Shared {
         }
     }
 
+    /// Looks at the line, unless another that waits has just had that done: a thousand that wait are no reason to look a thousand times.
+    fn look(&self) {
+        let mut inner = self.lock();
+        if inner.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
+            inner.looked = Some(Instant::now());
+            self.settle(&mut inner);
+        }
+    }
+
     /// Returns when it is decided what becomes of one that is in line.
     async fn decided(&self, mut verdict: oneshot::Receiver<Verdict>) -> Verdict {
         loop {
@@ -169,7 +181,7 @@ impl Shared {
                 biased;
                 // The other end lives as long as the line.
                 verdict = &mut verdict => return verdict.unwrap_or(Verdict::PutOff { needs: 0 }),
-                () = tokio::time::sleep(LOOK) => self.settle(&mut self.lock()),
+                () = tokio::time::sleep(LOOK) => self.look(),
             }
         }
     }
@@ -312,6 +324,7 @@ impl Seat {
         if let Some(number) = self.0.number {
             let mut inner = self.0.shared.lock();
             inner.line.pause(number, Some(if can_leave { Pause::Free } else { Pause::Held }));
+            // Also of one that stays: it can be told to leave as long as nothing of what it waits for has begun.
             inner.pausing.insert(number, told.clone());
             self.0.shared.settle(&mut inner);
         }
@@ -335,6 +348,11 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        let held = lock(&self.own).held;
+        // Every instance is made with such a place, and most get another before they begin: nobody else needs to know of those.
+        if self.number.is_none() && held == 0 {
+            return;
+        }
         let mut inner = self.shared.lock();
         match self.number {
             Some(number) => {
@@ -342,13 +360,7 @@ impl Drop for Place {
                 inner.waiting.remove(&number);
                 inner.pausing.remove(&number);
             }
-            None => {
-                let held = lock(&self.own).held;
-                if held == 0 {
-                    return;
-                }
-                inner.line.exempt_ended(held);
-            }
+            None => inner.line.exempt_ended(held),
         }
         self.shared.settle(&mut inner);
     }

@@ -93,6 +93,25 @@ async fn a_flow_that_waits_is_told_to_leave() {
     assert_eq!((ceiling.held().put_off, ceiling.held().now), (1, 0));
 }
 
+/// It waits for its turn to do something else, and others want its memory.
+#[tokio::test]
+async fn a_flow_that_cannot_leave_can_while_nothing_of_it_has_begun() {
+    let ceiling = ceiling(100);
+    let [held, grows] = [(); 2].map(|()| free(ceiling.enter(SystemIds.execution(), Role::Flow, 50)));
+    let pausing = held.pauses(false);
+    let grown = tokio::spawn(async move { grows.grow(70).await });
+    while ceiling.held().waiting == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((held.stays(), ceiling.held().put_off), (Ok(()), 0));
+    held.may_leave();
+    assert_eq!(pausing.told().await, NoRoom::PutOff { needs: 50 });
+    assert_eq!(held.stays(), Err(NoRoom::PutOff { needs: 50 }), "it does not begin what it would not come to the end of");
+    drop((pausing, held));
+    grown.await.unwrap().unwrap();
+    assert_eq!((ceiling.held().put_off, ceiling.held().now), (1, 0));
+}
+
 #[tokio::test]
 async fn what_can_never_fit_is_said_with_the_limits_name() {
     let ceiling = ceiling(8 * MIB);
@@ -112,6 +131,24 @@ async fn what_is_not_made_to_wait_is_counted() {
     assert_eq!(ceiling.held().now, 160);
     drop(exempt);
     assert_eq!((ceiling.held().now, ceiling.held().peak), (0, 160));
+}
+
+/// What is not made to wait may be there for long, as the middleware of a model's call is.
+#[tokio::test]
+async fn flows_make_room_for_each_other_whatever_is_not_made_to_wait() {
+    let ceiling = ceiling(100);
+    let exempt = ceiling.exempt();
+    exempt.grow(40).await.unwrap();
+    let [old, young] = [(); 2].map(|()| free(ceiling.enter(SystemIds.execution(), Role::Flow, 30)));
+    let grown = tokio::spawn(async move { old.grow(50).await });
+    while ceiling.held().waiting == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(young.grow(50).await, Err(NoRoom::PutOff { needs: 50 }));
+    drop(young);
+    grown.await.unwrap().unwrap();
+    drop(exempt);
+    assert_eq!(ceiling.held().now, 0);
 }
 
 /// Somebody who leaves a while after being asked.

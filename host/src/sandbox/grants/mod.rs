@@ -27,27 +27,34 @@ pub use text::GrantError;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Capabilities granted to checkpoints, and models granted to flows and checkpoints. Recorded on the execution, which keeps them for life.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Grants {
     /// Folders to read.
+    #[schemars(with = "Vec<String>")]
     pub read: Vec<FolderGrant>,
     /// Folders to read and write.
+    #[schemars(with = "Vec<String>")]
     pub write: Vec<FolderGrant>,
     /// Names of environment variables; their values are read when an attempt starts and are never recorded.
     pub env: Vec<String>,
     /// Hosts to reach.
+    #[schemars(with = "Vec<String>")]
     pub net: Vec<NetGrant>,
     /// Models that flows and checkpoints may call.
+    #[schemars(with = "Vec<String>")]
     pub llm: Vec<ModelGrant>,
     /// Secrets to put into requests, or to read.
+    #[schemars(with = "Vec<String>")]
     pub secrets: Vec<SecretGrant>,
     /// What single checkpoints have beside that, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "of_checkpoints")]
+    #[schemars(with = "BTreeMap<String, Grants>")]
     pub checkpoints: BTreeMap<String, Grants>,
     /// How the needs of the checkpoint whose grants these are narrow them; not recorded, because it follows from the component.
     #[serde(skip)]

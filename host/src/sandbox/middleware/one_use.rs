@@ -19,7 +19,7 @@ use crate::sandbox::limits::Limits;
 use crate::sandbox::port::{FlowClock, LogSink};
 use crate::sandbox::prepared::{Prepared, World};
 use crate::sandbox::runtime::{Allocator, Sandbox};
-use crate::sandbox::state::{HostState, Port};
+use crate::sandbox::state::{Capabilities, Fresh, HostState, Port};
 
 /// What the imports of one use reach.
 #[derive(Default)]
@@ -60,9 +60,17 @@ impl OneUse {
         let clock = FlowClock::new(Timestamp::from_micros(0));
         let wasi = determinism::flow_wasi(&clock, streams.stdout.clone(), streams.stderr.clone());
         let port = Port::Middleware(Box::new(port));
-        let mut state = state(sandbox, port, wasi, &streams, limits, log, Instant::now() + time);
-        state.entropy = Some(Entropy::new([0; 32]));
-        match prepared.instantiate(sandbox, state).await {
+        let fresh = Fresh {
+            port,
+            wasi,
+            entropy: Some(Entropy::new([0; 32])),
+            limits,
+            log,
+            capabilities: Capabilities::none(&limits),
+            seat: sandbox.ceiling().exempt(),
+            deadline: Instant::now() + time,
+        };
+        match prepared.instantiate(sandbox, state(sandbox, &streams, fresh)).await {
             (store, Ok(instance)) => Ok(Self { instance, store, streams, limits }),
             (_, Err(error)) => Err(problem(error, &streams, &limits)),
         }

@@ -53,7 +53,10 @@ struct Scene {
 fn scene(grants: &[&str], secret: Option<&str>, limits: Limits, answers: &[(&'static str, &[&[&str]])]) -> Scene {
     let grants: Vec<_> = grants.iter().map(|text| text.parse().unwrap()).collect();
     let (audit, names) = (Audit::default(), planned(answers));
-    let (secrets, given) = secret.map(|secret| asked(&[secret], &["gh"])).unwrap_or_default();
+    let (secrets, given) = match secret {
+        Some(secret) => asked(&[secret], &["gh"]),
+        None => asked(&[], &[]),
+    };
     let network = Arc::new(NetPolicy::new(&grants, &audit));
     let client = Client::with_names(&network, &Arc::new(secrets), &audit, limits, names.clone());
     Scene { client, names, audit, placeholder: given.first().cloned() }

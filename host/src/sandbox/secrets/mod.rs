@@ -40,7 +40,6 @@ struct Asked {
 }
 
 /// The secrets of one attempt.
-#[derive(Default)]
 pub(super) struct Secrets {
     grants: Vec<SecretGrant>,
     asked: Mutex<Vec<Asked>>,

@@ -91,7 +91,8 @@ pub(super) async fn remove(sources: &ModelSources, text: &str) -> Result<ModelCh
     match removed {
         Ok(model) => Ok(changed(&known, &alias, &model, "deleted")),
         Err(ServiceError::Models(ModelsError::Registry(RegistryError::Unknown { .. }))) => {
-            Err(match (known.origins.get(&alias), sources.project_file()) {
+            let origin = known.origins.get(&alias);
+            Err(match (origin, origin.and_then(|origin| sources.file_of(*origin))) {
                 (Some(ModelOrigin::Environment), _) => ServiceError::Usage {
                     message: format!(
                         "Model alias `{alias}` is set by KITARU_MODEL_REGISTRY, which this command does not change."
@@ -120,7 +121,7 @@ pub(super) async fn summary(sources: &ModelSources) -> Result<ModelsView, Servic
         alias_count: known.frozen.registry.aliases.len(),
         default_alias: known.default_alias().map(Alias::to_string),
         default_model: known.frozen.default_model.clone(),
-        provider_keys: sources.provider_keys(),
+        provider_keys: sources.provider_keys().into_iter().map(Into::into).collect(),
     })
 }
 
@@ -147,14 +148,15 @@ async fn check_secret(engine: &Engine, model: &ModelAlias) -> Result<(), Service
 }
 
 fn changed(known: &KnownModels, alias: &Alias, model: &ModelAlias, result: &'static str) -> ModelChangedView {
-    let covering = known.origins.get(alias).filter(|origin| **origin != ModelOrigin::Local);
+    // The user's own file covers nothing: it is below the data folder.
+    let covering = known.origins.get(alias).filter(|origin| !matches!(origin, ModelOrigin::Local | ModelOrigin::User));
     let registry = &known.frozen.registry;
     ModelChangedView {
         model: ModelView::new(known, alias, model, ModelOrigin::Local),
-        result,
+        result: result.into(),
         covered_by: covering.map(|origin| match origin {
-            ModelOrigin::Environment => "KITARU_MODEL_REGISTRY",
-            ModelOrigin::Local | ModelOrigin::Project => "this project's kitaru.toml",
+            ModelOrigin::Environment => "KITARU_MODEL_REGISTRY".into(),
+            ModelOrigin::User | ModelOrigin::Local | ModelOrigin::Project => "this project's kitaru.toml".into(),
         }),
         leaves_no_default: !registry.aliases.is_empty() && known.default_alias().is_none(),
     }

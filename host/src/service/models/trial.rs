@@ -108,11 +108,11 @@ struct Trial {
 
 impl Trial {
     fn good(&mut self, name: &'static str, detail: String, latency: Option<Duration>) {
-        self.checks.push(ModelCheck { name, ok: true, detail, latency_ms: latency.map(milliseconds), hint: None });
+        self.checks.push(ModelCheck { name: name.into(), ok: true, detail, latency_ms: latency.map(milliseconds), hint: None });
     }
 
     fn bad(&mut self, name: &'static str, detail: String, latency: Option<Duration>, hint: Option<String>) {
-        self.checks.push(ModelCheck { name, ok: false, detail, latency_ms: latency.map(milliseconds), hint });
+        self.checks.push(ModelCheck { name: name.into(), ok: false, detail, latency_ms: latency.map(milliseconds), hint });
     }
 
     /// Everything that costs nothing. None when something is wrong.

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kitaru_llm::price::NanoUsd;
 use kitaru_llm::usage::{UsageRecord, UsageSummary};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::service::ServiceError;
+use crate::service::Word;
 use crate::service::costs::records_of;
 use crate::store::{ModelUsage, SpendScope, Spent, Store, UsageQuery};
 
@@ -56,32 +58,38 @@ pub struct ModelUsageQuery {
 }
 
 /// What some model calls used.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ModelUsageView {
     /// What it is a group of: `day`, `flow` or `model`; null for everything together.
-    pub by: Option<&'static str>,
+    pub by: Option<Word>,
     /// The day, as `2026-11-21`, the flow, or the model as `provider/model`.
     pub name: Option<String>,
     /// Calls that were answered, or that at least somebody was asked for.
     pub calls: u64,
     /// What is known of what they cost, in dollars; null where there was a cost and nobody knows any of it.
+    #[schemars(with = "Option<f64>")]
     pub cost_usd: Option<NanoUsd>,
     /// The sums of their records.
+    #[schemars(with = "serde_json::Value")]
     pub llm_usage_summary_v1: UsageSummary,
     /// What budgets count; null where none has just this to count.
     pub budget: Option<BudgetView>,
 }
 
 /// What budgets count, in dollars. Deleted executions are part of it, imported ones are not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BudgetView {
     /// What records told.
+    #[schemars(with = "f64")]
     pub recorded_usd: NanoUsd,
     /// What counts as spent, and no record tells: calls that a crash cut off, attempts of which nobody knows the cost.
+    #[schemars(with = "f64")]
     pub unrecorded_usd: NanoUsd,
     /// What is set aside for calls that are under way.
+    #[schemars(with = "f64")]
     pub reserved_usd: NanoUsd,
     /// All of it: what limits are compared with.
+    #[schemars(with = "f64")]
     pub total_usd: NanoUsd,
 }
 
@@ -97,7 +105,7 @@ impl From<Spent> for BudgetView {
 }
 
 /// What model calls used, in groups and together.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ModelUsageReport {
     /// The groups, by name; days in their order. Everything together, where no grouping was asked for.
     pub groups: Vec<ModelUsageView>,
@@ -172,7 +180,7 @@ impl Sum {
     fn view(self, key: Option<(UsageGroup, Key)>, budget: Option<Spent>) -> ModelUsageView {
         let (by, name) = key.map(|(by, key)| (by.as_str(), key.name())).unzip();
         ModelUsageView {
-            by,
+            by: by.map(Word::Borrowed),
             name,
             calls: self.calls,
             cost_usd: self.used.known_cost(),

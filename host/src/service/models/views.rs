@@ -2,12 +2,14 @@
 
 use kitaru_llm::models::{Alias, Environment, ModelAlias, Provider, provider_of};
 use kitaru_llm::price::NanoUsd;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::config::{KnownModels, ModelOrigin};
+use crate::service::Word;
 
 /// A model alias.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ModelView {
     /// The alias.
     pub alias: String,
@@ -20,11 +22,11 @@ pub struct ModelView {
     /// Another address of the provider's API.
     pub base_url: Option<String>,
     /// The protocol spoken there, where it is not the provider's usual one.
-    pub api: Option<&'static str>,
+    pub api: Option<Word>,
     /// What is tried in this order after the model has failed for good.
     pub fallbacks: Vec<String>,
     /// Who says so: `local` (the data folder), `project` (its `kitaru.toml`) or `environment` (`KITARU_MODEL_REGISTRY`).
-    pub origin: &'static str,
+    pub origin: Word,
 }
 
 impl ModelView {
@@ -35,31 +37,31 @@ impl ModelView {
             secret: model.secret.clone(),
             is_default: known.default_alias() == Some(alias),
             base_url: model.base_url.clone(),
-            api: model.api.map(kitaru_llm::codec::Api::as_str),
+            api: model.api.map(|api| api.as_str().into()),
             fallbacks: model.fallbacks.clone(),
-            origin: origin.as_str(),
+            origin: origin.as_str().into(),
         }
     }
 }
 
 /// A model alias that was registered or removed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ModelChangedView {
     /// The alias, as the data folder has it now, or had it.
     #[serde(flatten)]
     pub model: ModelView,
     /// `created`, `updated` or `deleted`.
-    pub result: &'static str,
-    /// Who says something else about the alias, and counts here; for people.
-    #[serde(skip)]
-    pub covered_by: Option<&'static str>,
-    /// Whether calls that name no model cannot be resolved since then, though there are aliases; for people.
-    #[serde(skip)]
+    pub result: Word,
+    /// Who says something else about the alias, and counts here.
+    #[serde(default)]
+    pub covered_by: Option<Word>,
+    /// Whether calls that name no model cannot be resolved since then, though there are aliases.
+    #[serde(default)]
     pub leaves_no_default: bool,
 }
 
 /// A model alias, and what a call by it would use.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ModelDetailView {
     /// The alias.
     #[serde(flatten)]
@@ -70,25 +72,25 @@ pub struct ModelDetailView {
 }
 
 /// Who would be called, and with whose key.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RouteView {
     /// The provider; null for one that is not known.
-    pub provider: Option<&'static str>,
+    pub provider: Option<Word>,
     /// Where its API begins; null where nobody has said it.
     pub address: Option<String>,
     /// What is spoken there.
-    pub protocol: Option<&'static str>,
+    pub protocol: Option<Word>,
     /// The environment variables, and keys of a secret, of which any one holds the key.
-    pub key_names: &'static [&'static str],
+    pub key_names: Vec<Word>,
     /// Where the key would come from: `environment`, `secret`, `none` where none is needed, null where there is none.
-    pub key_source: Option<&'static str>,
+    pub key_source: Option<Word>,
 }
 
 impl RouteView {
     /// Of a model that an alias stands for, by the rules of [`choose_credential`](kitaru_llm::models::choose_credential), without opening a secret.
     pub(super) fn of(model: &ModelAlias, environment: &dyn Environment) -> Self {
         let Ok((provider, _)) = provider_of(&model.model) else {
-            return Self { provider: None, address: None, protocol: None, key_names: &[], key_source: None };
+            return Self { provider: None, address: None, protocol: None, key_names: Vec::new(), key_source: None };
         };
         let usual = kitaru_llm::provider::known_provider(provider.prefix).map(|known| known.api);
         let prefers_secret = model.base_url.is_some() && model.secret.is_some();
@@ -98,11 +100,11 @@ impl RouteView {
             _ => provider.keys.is_empty().then_some("none"),
         };
         Self {
-            provider: Some(provider.prefix),
+            provider: Some(provider.prefix.into()),
             address: model.base_url.clone().or_else(|| provider.base_url_in(environment)),
-            protocol: model.api.or(usual).map(kitaru_llm::codec::Api::as_str),
-            key_names: provider.keys,
-            key_source,
+            protocol: model.api.or(usual).map(|api| api.as_str().into()),
+            key_names: provider.keys.iter().copied().map(Word::Borrowed).collect(),
+            key_source: key_source.map(Word::Borrowed),
         }
     }
 }
@@ -113,7 +115,7 @@ pub(super) fn keys_in(provider: &Provider, environment: &dyn Environment) -> imp
 }
 
 /// What a host knows of models, in brief.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ModelsView {
     /// The file with the data folder's own aliases.
     pub registry: Option<String>,
@@ -128,11 +130,11 @@ pub struct ModelsView {
     /// The value of `KITARU_DEFAULT_MODEL`, which counts before that.
     pub default_model: Option<String>,
     /// The names of the environment variables that hold keys of providers.
-    pub provider_keys: Vec<&'static str>,
+    pub provider_keys: Vec<Word>,
 }
 
 /// What became of a test of a model.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ModelTestView {
     /// What was asked for; an alias where nothing was.
     pub requested_model: String,
@@ -148,14 +150,15 @@ pub struct ModelTestView {
     /// What was looked at, in this order, until something was wrong.
     pub checks: Vec<ModelCheck>,
     /// What the test cost, in dollars, where it made a call whose price is known.
+    #[schemars(with = "Option<f64>")]
     pub cost_usd: Option<NanoUsd>,
 }
 
 /// One thing that was looked at.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ModelCheck {
     /// What: `key`, `address`, `model` or `call`.
-    pub name: &'static str,
+    pub name: Word,
     /// Whether it is as it must be.
     pub ok: bool,
     /// What was found.

@@ -29,14 +29,7 @@ pub(super) const NEXT_WAKE: &str = "SELECT min(wake_at) AS wake_at FROM executio
 impl Executions for SqliteStore {
     async fn create(&self, execution: NewExecution) -> Result<(), StoreError> {
         let id = execution.id;
-        let create = move |db: &rusqlite::Connection| {
-            if let Some(original) = execution.original {
-                // It may have been deleted since it was read.
-                columns::execution_key(db, original)?;
-            }
-            insert(db, &execution, None)
-        };
-        self.writer.write(Durability::Full, create).await?;
+        self.writer.write(Durability::Full, move |db| create(db, &execution)).await?;
         self.notify(id).await;
         Ok(())
     }
@@ -149,6 +142,15 @@ impl Executions for SqliteStore {
     }
 }
 
+/// Creates an execution that nobody drives yet.
+pub(super) fn create(db: &Connection, execution: &NewExecution) -> Result<(), DbError> {
+    if let Some(original) = execution.original {
+        // It may have been deleted since it was read.
+        columns::execution_key(db, original)?;
+    }
+    insert(db, execution, None)
+}
+
 /// Adds an execution, in a transaction of its own or in that of the parent's append: with its first lease, if that is somebody's already.
 pub(super) fn insert(db: &Connection, execution: &NewExecution, runner: Option<&str>) -> Result<(), DbError> {
     let tags = serde_json::to_string(&execution.tags).map_err(|error| StoreError::Backend(Box::new(error)))?;
@@ -224,6 +226,18 @@ fn condition(filter: &ExecutionFilter) -> (String, Vec<Value>) {
     if let Some(flow) = &filter.flow {
         conditions.push("flow = ?".into());
         values.push(Value::Text(flow.clone()));
+    }
+    if let Some(flows) = &filter.flows {
+        let one = |name: &String| match name.strip_suffix('*') {
+            Some(beginning) => ("substr(flow, 1, length(?)) = ?", beginning.to_owned()),
+            None => ("flow = ?", name.clone()),
+        };
+        let mut any = vec!["0"];
+        for (condition, name) in flows.iter().map(one) {
+            any.push(condition);
+            values.extend(std::iter::repeat_n(Value::Text(name), condition.matches('?').count()));
+        }
+        conditions.push(format!("({})", any.join(" OR ")));
     }
     if let Some(original) = filter.original {
         conditions.push("original = ?".into());

@@ -1,7 +1,8 @@
 //! Fault points for the crash suites: the process kills itself at a chosen journal append.
 //!
 //! `KITARU_FAULT_KILL_AT=<n>`: right after the commit of the process's n-th journal append, before anybody learns of it.
-//! `KITARU_FAULT_KILL_BEFORE=<n>`: right before that commit. An append counts if it has entries and was not refused; the first is 1.
+//! `KITARU_FAULT_KILL_BEFORE=<n>`: right before that commit. An append counts if it has entries and was not refused; the first is 1. So does the
+//! creation of an execution by a key (`create_once`).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

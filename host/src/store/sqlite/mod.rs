@@ -1,6 +1,6 @@
 //! The embedded store: one SQLite database, files beside it, and nothing to install.
 //!
-//! Owns a data folder: `kitaru.db` (executions, journals, questions, artifacts, logs, model calls, accesses, sealed secrets), `blobs/` and `components/` (bytes by content),
+//! Owns a data folder: `kitaru.db` (executions, journals, questions, artifacts, logs, model calls, accesses, published flows, sealed secrets, accounts and their keys, sessions, audit), `blobs/` and `components/` (bytes by content),
 //! `runners/` (one locked file per living process that drives or watches executions), `wake/` (one mailbox per process that watches, into which
 //! others write which executions they woke). Several processes, and several stores of one process, share a folder.
 //!
@@ -9,7 +9,9 @@
 //! local disk: SQLite's WAL and the runners' locks need one.
 
 mod accesses;
+mod api_keys;
 mod artifacts;
+mod audit;
 mod blob_uses;
 mod blobs;
 mod blocking;
@@ -22,6 +24,7 @@ mod executions;
 #[cfg(feature = "fault-injection")]
 mod fault;
 mod fence;
+mod flows;
 mod folder;
 mod imports;
 mod journal;
@@ -31,18 +34,25 @@ mod logs;
 mod mailbox;
 mod model_answers;
 mod model_calls;
+mod one_time;
 mod open;
 mod readers;
 mod removal;
+mod retire;
 mod runner;
 mod secrets;
+mod service_accounts;
+mod sessions;
 mod spending;
+mod starts;
 #[cfg(test)]
 mod tests;
 mod waits;
 mod wakeups;
 mod watcher;
 mod writer;
+
+pub use retire::{Retiring, is_data_folder, strangers};
 
 /// The embedded store on one data folder. Dropping it waits until everything that was asked of it is answered.
 pub struct SqliteStore {

@@ -72,7 +72,7 @@ fn needed(db: &Connection) -> Result<HashSet<String>, DbError> {
         db.prepare_cached("SELECT hash FROM blob_uses UNION SELECT blob FROM model_answers WHERE blob IS NOT NULL")?;
     let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     names.extend(columns::collect(blobs.query([])?, |row| Ok(hex(row.get("hash")?)))?);
-    let mut components = db.prepare_cached("SELECT DISTINCT component FROM executions")?;
+    let mut components = db.prepare_cached("SELECT component FROM executions UNION SELECT component FROM deployments")?;
     names.extend(columns::collect(components.query([])?, |row| Ok(format!("{}.wasm", hex(row.get("component")?))))?);
     Ok(names)
 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::errors;
@@ -104,14 +104,20 @@ impl Runner {
     }
 
     fn bury_all(&self) {
-        let Ok(files) = std::fs::read_dir(&self.folder) else { return };
-        for path in files.flatten().map(|file| file.path()) {
-            let id =
-                path.file_stem().and_then(|stem| stem.to_str()).filter(|_| path.extension().is_some_and(|it| it == EXTENSION));
-            if let Some(id) = id.filter(|id| self.living(id).is_none()) {
-                self.bury(id);
-            }
-        }
+        self.ids().iter().filter(|id| self.living(id).is_none()).for_each(|id| self.bury(id));
+    }
+
+    /// The processes behind all runners with their locks in `folder` that live, for people.
+    pub(super) fn all_living(folder: &Path) -> Vec<String> {
+        let runner = Self::new(folder.to_owned());
+        runner.ids().iter().filter_map(|id| runner.living(id)).collect()
+    }
+
+    /// All runners that have a file, dead or alive.
+    fn ids(&self) -> Vec<String> {
+        let Ok(files) = std::fs::read_dir(&self.folder) else { return Vec::new() };
+        let paths = files.flatten().map(|file| file.path()).filter(|path| path.extension().is_some_and(|it| it == EXTENSION));
+        paths.filter_map(|path| path.file_stem()?.to_str().map(str::to_owned)).collect()
     }
 
     fn path(&self, id: &str) -> PathBuf {

@@ -7,6 +7,7 @@ mod fault;
 mod formats;
 mod mailboxes;
 mod plans;
+mod plans_of_access;
 mod refusals;
 mod runners;
 mod scenes;

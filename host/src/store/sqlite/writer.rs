@@ -43,7 +43,7 @@ trait Write: Send {
     fn run(&mut self, db: &Connection) -> Result<(), DbError>;
     /// Tells whoever waits how it went. `outcome` is an error where its changes are not in the database.
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
-    /// Whether it appends to a journal: what the crash suites count.
+    /// Whether it appends to a journal, or creates an execution by a key: what the crash suites count.
     #[cfg(feature = "fault-injection")]
     fn appends(&self) -> bool;
 }
@@ -134,8 +134,26 @@ impl Writer {
         durability: Durability,
         work: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.answered(durability, false, work).await
+    }
+
+    /// The same, for what the crash suites count as they count appends.
+    pub(super) async fn write_counted<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        work: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.answered(durability, true, work).await
+    }
+
+    async fn answered<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        counts: bool,
+        work: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.queue(durability, false, work, reply);
+        self.queue(durability, counts, work, reply);
         self.shared.hurry();
         answer.await.unwrap_or_else(|error| Err(DbError::stopped(error)))
     }

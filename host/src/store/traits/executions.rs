@@ -125,6 +125,8 @@ pub struct ExecutionFilter {
     pub statuses: Vec<Status>,
     /// Only this flow.
     pub flow: Option<String>,
+    /// Only flows with one of these names, or whose names begin as one of these does before a `*` at its end.
+    pub flows: Option<Vec<String>>,
     /// Only replays of this execution.
     pub original: Option<ExecutionId>,
     /// Only children of this execution.

@@ -1,23 +1,33 @@
 //! What the engine asks of a store, one trait per concern. Dates, statuses and identifiers are the domain's own; no backend type shows.
 
 mod accesses;
+mod api_keys;
 mod artifacts;
+mod audit;
 mod blobs;
 mod cache;
 mod executions;
+mod flows;
 mod journal;
 mod leases;
 mod logs;
 mod models;
+mod one_time;
 mod secrets;
+mod service_accounts;
+mod sessions;
+mod starts;
 mod transfer;
 mod waits;
 
 pub use accesses::{AccessRow, Accesses};
+pub use api_keys::{ApiKeyChange, ApiKeyRow, ApiKeys, NewApiKey, RetainedSecret, SecretHash};
 pub use artifacts::{ArtifactRow, Artifacts};
+pub use audit::{AuditBounds, AuditEntry, AuditFilter, AuditLog, AuditRow};
 pub use blobs::{Blobs, Components};
 pub use cache::{Cache, CacheEntry, CacheKey};
 pub use executions::{ExecutionFilter, ExecutionRow, Executions, NewExecution, Page, Status};
+pub use flows::{DEFAULT_TAG, DeploymentRow, FlowTag, Flows, NewDeployment};
 pub use journal::{Append, Appending, Durability, Hurry, Journal, StatusChange, StoredEntry};
 pub use leases::{Lease, Leases, Wakeups};
 pub use logs::{LogFilter, LogRow, LogSource, Logs, StoredLog};
@@ -25,7 +35,11 @@ pub use models::{
     AnswerBounds, AnswerKey, ModelAnswer, ModelAnswers, ModelCallRow, ModelCalls, ModelUsage, NewReservation, Reserved,
     SpendAccount, SpendScope, Spending, Spent, UsageQuery,
 };
+pub use one_time::{LoginCodes, SpentUses};
 pub use secrets::{SealedValue, SecretRow, Secrets};
+pub use service_accounts::{AccountChange, AccountRow, ServiceAccounts};
+pub use sessions::{NewSession, SessionRow, Sessions};
+pub use starts::{StartKey, Started, Starts};
 pub use transfer::{ImportedExecution, Imports};
 pub use waits::{MISSING_MODEL, NewWait, Resolution, WaitRow, Waits};
 
@@ -47,6 +61,14 @@ pub trait Store:
     + Spending
     + ModelAnswers
     + Accesses
+    + ServiceAccounts
+    + ApiKeys
+    + Sessions
+    + LoginCodes
+    + SpentUses
+    + AuditLog
+    + Flows
+    + Starts
     + Send
     + Sync
 {
@@ -69,6 +91,14 @@ impl<T> Store for T where
         + Spending
         + ModelAnswers
         + Accesses
+        + ServiceAccounts
+        + ApiKeys
+        + Sessions
+        + LoginCodes
+        + SpentUses
+        + AuditLog
+        + Flows
+        + Starts
         + Send
         + Sync
 {

@@ -36,8 +36,36 @@ impl Collector {
             value.set_sensitive(true);
             headers.append(name, value);
         }
+        Ok(Self::with(client, headers))
+    }
+
+    /// A collector that is told nothing but what it is sent.
+    ///
+    /// # Errors
+    /// Why there can be none, for people.
+    pub(super) fn plain(timeout: Duration) -> Result<Self, String> {
+        let client = kitaru_llm::provider::plain_client(timeout).map_err(|error| error.to_string())?;
+        Ok(Self::with(client, HeaderMap::new()))
+    }
+
+    fn with(client: Client, mut headers: HeaderMap) -> Self {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-        Ok(Self { client, headers })
+        Self { client, headers }
+    }
+
+    /// Sends `body` once, with a header more; tells how much of it was refused.
+    ///
+    /// # Errors
+    /// Why it was not accepted, for people, and whether another try may end differently.
+    pub(super) async fn send_once(
+        &self,
+        url: &str,
+        body: &impl Message,
+        header: Option<(HeaderName, HeaderValue)>,
+    ) -> Result<u64, (String, bool)> {
+        let mut headers = self.headers.clone();
+        headers.extend(header);
+        self.try_with(url, headers, bytes::Bytes::from(body.encode_to_vec())).await
     }
 
     /// Sends `body` to `url`; tells how much of it was refused.
@@ -60,7 +88,11 @@ impl Collector {
 
     /// The error says whether another try may end differently.
     async fn try_once(&self, url: &str, body: bytes::Bytes) -> Result<u64, (String, bool)> {
-        let sent = self.client.post(url).headers(self.headers.clone()).body(body).send().await;
+        self.try_with(url, self.headers.clone(), body).await
+    }
+
+    async fn try_with(&self, url: &str, headers: HeaderMap, body: bytes::Bytes) -> Result<u64, (String, bool)> {
+        let sent = self.client.post(url).headers(headers).body(body).send().await;
         let mut response = sent.map_err(|error| (innermost(&error.without_url()), true))?;
         let status = response.status();
         if !status.is_success() {

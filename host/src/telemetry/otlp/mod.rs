@@ -7,12 +7,14 @@
 
 mod http;
 mod limits;
+mod logs;
 mod message;
 mod metrics;
 mod spans;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -28,6 +30,7 @@ use crate::mutex::lock;
 use http::Collector;
 use kitaru_llm::event::otel::Attribute;
 use limits::LimitMetrics;
+pub(super) use logs::{LogSender, Place, Refusal};
 use message::{InstrumentationScope, Metrics, Resource, ResourceMetrics, ResourceSpans, ScopeMetrics, ScopeSpans, Span, Traces};
 use metrics::{Measured, unix_nanos};
 pub(super) use spans::{EndedSpan, OpenSpans};
@@ -220,9 +223,13 @@ impl Sender {
     }
 
     fn resource(&self) -> Resource {
-        let attributes = self.settings.resource.iter().map(|(name, value)| (name.clone(), Attribute::from(value.as_str())));
-        Resource { attributes: spans::key_values(attributes.collect()) }
+        resource(&self.settings.resource)
     }
+}
+
+fn resource(attributes: &BTreeMap<String, String>) -> Resource {
+    let attributes = attributes.iter().map(|(name, value)| (name.clone(), Attribute::from(value.as_str())));
+    Resource { attributes: spans::key_values(attributes.collect()) }
 }
 
 fn scope() -> InstrumentationScope {

@@ -95,7 +95,7 @@ fn start(store: &Arc<dyn Store>, endpoint: &str, more: &[(&str, &str)]) -> Watch
     let config = TelemetryConfig { otlp_endpoint: Some(endpoint.to_owned()), ..TelemetryConfig::default() };
     let read = |name: &str| more.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
     let settings = TelemetrySettings::choose(&config, read, "instance".into());
-    let (watcher, notes) = Watcher::start(store.clone(), Arc::new(SystemClock), settings);
+    let (watcher, notes) = Watcher::start(store.clone(), Arc::new(SystemClock), settings, None);
     assert_eq!(notes, Vec::<String>::new());
     watcher.unwrap()
 }
@@ -255,7 +255,7 @@ async fn files_get_what_happens_and_a_folder_that_cannot_be_used_is_told() {
     let id = execution_id(1);
     let with = |atof: std::path::PathBuf| {
         let settings = TelemetrySettings { atof: Some(atof), ..TelemetrySettings::default() };
-        Watcher::start(store.clone(), Arc::new(SystemClock), settings).0.unwrap()
+        Watcher::start(store.clone(), Arc::new(SystemClock), settings, None).0.unwrap()
     };
     let events = folder.path().join("events");
     let watcher = with(events.clone());

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::list::Filters;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::service::CohortQuery;
+use crate::service::{CohortQuery, Service as _};
 use crate::store::Status;
 
 /// Find executions of a flow that can be replayed together

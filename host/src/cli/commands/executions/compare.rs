@@ -11,7 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::table::table;
 use crate::cli::terminal::one_line;
-use crate::service::{ExecutionDiff, GroupBy, Metric};
+use crate::service::{ExecutionDiff, GroupBy, Metric, Service as _};
 
 /// Compare an execution with others, checkpoint by checkpoint
 #[derive(Debug, Args)]
@@ -58,7 +58,7 @@ fn text(diffs: &[ExecutionDiff]) -> String {
             let artifacts = call.artifacts.iter().filter(|artifact| artifact.result != "unchanged");
             let artifacts: Vec<String> =
                 artifacts.map(|artifact| format!("{} {}", one_line(&artifact.name), artifact.result)).collect();
-            let mut row = vec![one_line(&call.invocation_id), call.result.into(), seconds(call.duration_delta_seconds)];
+            let mut row = vec![one_line(&call.invocation_id), call.result.to_string(), seconds(call.duration_delta_seconds)];
             if used {
                 row.push(call.token_delta.map(|delta| format!("{:+}", delta.total_tokens)).unwrap_or_default());
                 row.push(call.token_delta.map(|_| cost(call.cost_delta_usd)).unwrap_or_default());

@@ -13,7 +13,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::signals::Asked;
 use crate::ids::ExecutionId;
-use crate::service::LocalService;
+use crate::service::{LocalService, Service as _};
 
 /// In which form executions are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -29,14 +29,14 @@ fn text(view: &ExecutionView) -> String {
     let mut rows = vec![
         ("Execution ID", summary.exec_id.clone()),
         ("Flow", summary.flow_name.clone()),
-        ("Status", summary.status.to_owned()),
+        ("Status", summary.status.to_string()),
         ("Started", summary.started_at.clone()),
     ];
     let mut add = |name: &'static str, value: Option<String>| rows.extend(value.map(|value| (name, value)));
     add("Ended", summary.ended_at.clone());
     add(
         "Run by",
-        match (&view.runner, summary.status) {
+        match (&view.runner, &*summary.status) {
             (None, "running") => Some(format!("nobody; go on with: kitaru-host executions resume {}", summary.exec_id)),
             (runner, _) => runner.clone(),
         },
@@ -74,11 +74,11 @@ fn text(view: &ExecutionView) -> String {
     if !view.checkpoints.is_empty() {
         let row = |call: &crate::service::CheckpointView| {
             let attempts = if call.attempts.len() > 1 { format!("{} attempts", call.attempts.len()) } else { String::new() };
-            let origin = if call.provenance == "ran" { String::new() } else { call.provenance.to_owned() };
+            let origin = if call.provenance == "ran" { String::new() } else { call.provenance.to_string() };
             vec![
                 call.call_index.to_string(),
                 call.invocation_id.clone(),
-                call.status.into(),
+                call.status.to_string(),
                 origin,
                 attempts,
                 call.call_id.clone(),
@@ -174,12 +174,12 @@ fn row(call: &JournalCall) -> Vec<String> {
         (_, Some(failure)) => failure.message.clone(),
         _ => String::new(),
     };
-    let how = if call.other_input { format!("{}, other input", call.provenance) } else { call.provenance.to_owned() };
+    let how = if call.other_input { format!("{}, other input", call.provenance) } else { call.provenance.to_string() };
     vec![
         call.index.to_string(),
-        call.kind.into(),
+        call.kind.to_string(),
         call.invocation_id.clone(),
-        call.status.into(),
+        call.status.to_string(),
         how,
         brief(&call.input.to_string()),
         brief(&outcome),

@@ -54,6 +54,7 @@ impl Filters {
         Ok(ListQuery {
             status,
             flow: self.flow,
+            flows: None,
             tags: self.tags,
             since: self.since,
             until: self.until,
@@ -67,28 +68,8 @@ impl Filters {
     }
 }
 
-/// A moment in RFC 3339, a date, or how long ago it was.
 fn parse_moment(text: &str) -> Result<Timestamp, String> {
-    let now = SystemClock.now();
-    if let Ok(at) = text.parse::<jiff::Timestamp>() {
-        return Ok(Timestamp::from_micros(at.as_microsecond()));
-    }
-    if let Ok(date) = text.parse::<jiff::civil::Date>() {
-        let at = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|error| error.to_string())?;
-        return Ok(Timestamp::from_micros(at.timestamp().as_microsecond()));
-    }
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let seconds: Option<i64> = match unit {
-        "s" => Some(1),
-        "m" => Some(60),
-        "h" => Some(3_600),
-        "d" => Some(86_400),
-        _ => None,
-    };
-    let ago = number.parse::<i64>().ok().zip(seconds).and_then(|(number, seconds)| number.checked_mul(seconds * 1_000_000));
-    ago.map(|ago| Timestamp::from_micros(now.as_micros().saturating_sub(ago)))
-        .ok_or_else(|| "give a time such as 2026-11-21T10:00:00Z, a date, or how long ago: 30m, 2h, 7d".into())
+    Timestamp::parse_moment(text, SystemClock.now())
 }
 
 fn parse_status(text: &str) -> Result<Status, CliError> {
@@ -150,7 +131,7 @@ impl ListCommand {
                 let due = item.is_due.then(|| "its runner: it can go on".to_owned());
                 let child = (item.status == "waiting").then(|| "a child flow".to_owned());
                 let waits = wait.or(due).or_else(|| item.wakes_at.clone()).or(child).unwrap_or_default();
-                vec![item.exec_id.clone(), item.flow_name.clone(), item.status.into(), item.started_at.clone(), waits]
+                vec![item.exec_id.clone(), item.flow_name.clone(), item.status.to_string(), item.started_at.clone(), waits]
             };
             let mut text =
                 table(&["ID", "FLOW", "STATUS", "STARTED", "WAITS FOR"], &listing.items.iter().map(row).collect::<Vec<_>>());

@@ -80,7 +80,7 @@ impl LogsCommand {
         if self.checkpoint.is_some() && source == Some(LogSource::Runner) {
             return Err(CliError::usage("`--checkpoint` cannot be combined with `--source runner`."));
         }
-        Ok(LogQuery { checkpoint: self.checkpoint.clone(), source, limit: self.limit })
+        Ok(LogQuery { checkpoint: self.checkpoint.clone(), source, limit: self.limit, after: None })
     }
 }
 
@@ -137,11 +137,11 @@ async fn follow(context: &Context, mut follow: crate::service::Follow, id: &str)
         };
         match event {
             None => return Ok(ExitCode::SUCCESS),
-            Some(FollowEvent::Log(entry)) if output.is_json() => {
+            Some(FollowEvent::Log { entry, .. }) if output.is_json() => {
                 let item = serde_json::to_value(&entry).unwrap_or_default();
                 output.event("log", &item)?;
             }
-            Some(FollowEvent::Log(entry)) => {
+            Some(FollowEvent::Log { entry, .. }) => {
                 output.line(&line(&entry, verbosity, true));
             }
             Some(FollowEvent::Waiting { wait_id, name, question }) => {

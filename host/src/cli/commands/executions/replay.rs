@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 
-use super::super::run::{detach, locate, with_arguments};
+use super::super::run::{detach, locate};
 use crate::cli::args::{GrantArgs, HostLimitArgs, KeyValue, LimitArgs, parse_json, parse_object};
 use crate::cli::component::admitted;
 use crate::cli::context::{Context, current_folder};
 use crate::cli::drive::go_on;
 use crate::cli::error::CliError;
 use crate::cli::isolate::Guests;
+use crate::cli::starting::with_arguments;
 use crate::cli::table::table;
 use crate::cli::terminal::one_line;
 use crate::service::{LocalService, ReplayCommand as Order, Service as _};
@@ -200,7 +201,7 @@ impl ReplayCommand {
         let code = context.output.item(&submission, || {
             let mut rows: Vec<Vec<String>> = Vec::new();
             for result in &submission.results {
-                rows.push(vec![result.original_exec_id.clone(), result.replay_exec_id.clone(), result.status.into()]);
+                rows.push(vec![result.original_exec_id.clone(), result.replay_exec_id.clone(), result.status.to_string()]);
             }
             for left in submission.failures.iter().chain(&submission.skipped) {
                 rows.push(vec![left.original_exec_ref.clone(), String::new(), one_line(&left.reason)]);

@@ -14,7 +14,7 @@ use crate::cli::error::CliError;
 use crate::cli::table::table;
 use crate::cli::terminal::one_line;
 use crate::ids::ExecutionId;
-use crate::service::{ListQuery, LocalService, VerificationView};
+use crate::service::{ListQuery, LocalService, Service as _, VerificationView};
 use crate::store::Status;
 
 /// Which executions.
@@ -89,9 +89,16 @@ impl UpgradeCommand {
 fn report(context: &Context, views: &[VerificationView]) -> Result<ExitCode, CliError> {
     let code = context.output.items(views, None, || {
         let row = |view: &VerificationView| {
-            let verdict = if view.upgraded == Some(true) { "upgraded" } else { view.verdict };
+            let verdict = if view.upgraded == Some(true) { "upgraded" } else { &*view.verdict };
             let reason = view.reason.as_deref().map(one_line).unwrap_or_default();
-            vec![view.exec_id.clone(), view.flow_name.clone(), view.status.into(), view.chain.clone(), verdict.into(), reason]
+            vec![
+                view.exec_id.clone(),
+                view.flow_name.clone(),
+                view.status.to_string(),
+                view.chain.clone(),
+                verdict.into(),
+                reason,
+            ]
         };
         if views.is_empty() {
             return "No executions.".into();
@@ -116,7 +123,7 @@ impl ImportCommand {
         let file = std::fs::File::open(&self.file)
             .map_err(|error| CliError::usage(format!("cannot read `{}`: {error}", self.file.display())))?;
         let service = context.service()?;
-        let imported = service.import(std::io::BufReader::new(file), self.with_grants).await?;
+        let imported = service.import(&mut std::io::BufReader::new(file), self.with_grants).await?;
         let texts = |ids: &[ExecutionId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
         let (new, known, narrowed) = (texts(&imported.executions), texts(&imported.known), texts(&imported.narrowed));
         context.output.say(&format!("Read {}; {} here already", executions(new.len()), known.len()));

@@ -93,7 +93,7 @@ impl ModelCommand {
 
 /// Says where a change does not do what one might think.
 fn say_what_counts(context: &Context, changed: &ModelChangedView) {
-    if let Some(who) = changed.covered_by {
+    if let Some(who) = &changed.covered_by {
         context.output.say(&format!("note: {who} says what `{}` stands for here, and counts first", changed.model.alias));
     }
     if changed.leaves_no_default {
@@ -112,7 +112,7 @@ fn list(views: &[ModelView]) -> String {
             view.model.clone(),
             is_default.to_owned(),
             view.secret.clone().unwrap_or_default(),
-            view.origin.to_owned(),
+            view.origin.to_string(),
         ]
     };
     table(&["ALIAS", "MODEL", "", "SECRET", "FROM"], &views.iter().map(row).collect::<Vec<_>>())
@@ -124,17 +124,17 @@ fn text(view: &ModelDetailView) -> String {
     let mut add = |name: &'static str, value: Option<String>| rows.extend(value.map(|value| (name, value)));
     add("Default", model.is_default.then(|| "yes".to_owned()));
     add("Address", route.address.clone());
-    add("Protocol", route.protocol.map(str::to_owned));
+    add("Protocol", route.protocol.as_ref().map(ToString::to_string));
     add("Secret", model.secret.clone());
     add("Key from", Some(key(view)));
     add("Fallbacks", Some(model.fallbacks.join(", ")).filter(|fallbacks| !fallbacks.is_empty()));
-    add("Said by", Some(model.origin.to_owned()));
+    add("Said by", Some(model.origin.to_string()));
     fields(&rows)
 }
 
 fn key(view: &ModelDetailView) -> String {
     let names = view.route.key_names.join(" or ");
-    match view.route.key_source {
+    match view.route.key_source.as_deref() {
         Some("none") => "nowhere; none is needed".into(),
         Some("secret") => format!("the secret {}", view.model.secret.as_deref().unwrap_or_default()),
         Some(_) => format!("the environment: {names}"),

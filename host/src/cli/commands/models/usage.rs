@@ -97,7 +97,7 @@ mod tests {
     use crate::service::BudgetView;
 
     fn view(name: Option<&str>, calls: u64, used: UsageSummary, budget: Option<BudgetView>) -> ModelUsageView {
-        let by = name.map(|_| "flow");
+        let by = name.map(|_| "flow".into());
         ModelUsageView {
             by,
             name: name.map(str::to_owned),

@@ -5,11 +5,12 @@ use std::process::Command;
 
 use tempfile::tempdir;
 
-use super::scenes::{accounts, claimed, event, length, model_call, record, set_aside};
+use super::scenes::{accounts, claimed, event, execution, length, model_call, record, set_aside};
+use crate::clock::Timestamp;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{
     Append, Durability, DurabilityMode, ExecutionFilter, Executions, Journal, Leases, ModelCallRow, ModelCalls, Page, Spending,
-    Spent, StoreOptions,
+    Spent, StartKey, Started, Starts, StoreOptions,
 };
 
 const FOLDER: &str = "KITARU_TEST_FOLDER";
@@ -127,5 +128,31 @@ async fn a9_a_kill_loses_no_money_and_counts_none_twice() {
         for scope in accounts(id) {
             assert_eq!(store.spent(&scope).await.unwrap().total(), 14, "{scope:?}");
         }
+    }
+}
+
+const EVER: Timestamp = Timestamp::from_micros(0);
+
+fn start() -> StartKey {
+    StartKey { caller: "ada".into(), key: "k".into(), request: [1; 32] }
+}
+
+#[tokio::test]
+async fn e13_a_kill_leaves_a_key_and_its_execution_or_none_of_them() {
+    const THIS: &str = "e13_a_kill_leaves_a_key_and_its_execution_or_none_of_them";
+    if let Ok(folder) = std::env::var(FOLDER) {
+        let store = SqliteStore::open(Path::new(&folder)).unwrap();
+        store.create_once(execution(), start(), EVER).await.unwrap();
+        return;
+    }
+    for (variable, created) in [("KITARU_FAULT_KILL_AT", 1), ("KITARU_FAULT_KILL_BEFORE", 0)] {
+        let folder = tempdir().unwrap();
+        kill(THIS, folder.path(), variable, 1);
+        let store = SqliteStore::open(folder.path()).unwrap();
+        assert_eq!(store.count(&ExecutionFilter::default()).await.unwrap(), created, "{variable}");
+        // Whoever asked got no answer, and asks again.
+        let again = store.create_once(execution(), start(), EVER).await.unwrap();
+        assert_eq!(matches!(again, Started::Before(_)), created == 1, "{variable}: {again:?}");
+        assert_eq!(store.count(&ExecutionFilter::default()).await.unwrap(), 1, "{variable}: one, and never two");
     }
 }

@@ -10,7 +10,8 @@ use crate::journal::PayloadHash;
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::kept_values::ROW_LIMIT;
 use crate::store::{
-    Accesses, Blobs, Components, Durability, ExecutionFilter, Executions, Journal, ModelCalls, Secrets, StoreError, Wakeups,
+    Accesses, Blobs, Components, Durability, ExecutionFilter, Executions, Flows, Journal, ModelCalls, Secrets, ServiceAccounts,
+    StoreError, Wakeups,
 };
 
 fn change(folder: &Path, sql: &str) {
@@ -24,7 +25,7 @@ fn a_new_folder_is_made_with_what_is_above_it() {
     drop(SqliteStore::open(&folder).unwrap());
     let db = Connection::open(folder.join("kitaru.db")).unwrap();
     let pragma = |name: &str| db.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!((pragma("application_id"), pragma("user_version")), (0x4B54_5255, 3));
+    assert_eq!((pragma("application_id"), pragma("user_version")), (0x4B54_5255, 5));
     let mode: String = db.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
     let names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect();
@@ -81,14 +82,19 @@ fn e13_a_newer_format_is_refused() {
     drop(SqliteStore::open(folder.path()).unwrap());
     change(folder.path(), "PRAGMA user_version = 7");
     let error = SqliteStore::open(folder.path()).unwrap_err();
-    assert!(matches!(error, StoreError::NewerFormat { found: 7, supported: 3, .. }), "{error:?}");
-    change(folder.path(), "PRAGMA user_version = 3");
+    assert!(matches!(error, StoreError::NewerFormat { found: 7, supported: 5, .. }), "{error:?}");
+    change(folder.path(), "PRAGMA user_version = 5");
     SqliteStore::open(folder.path()).unwrap();
 }
 
 #[tokio::test]
 async fn e13_an_older_format_is_brought_up_to_date() {
-    let steps = [include_str!("../migrations/V1__initial.sql"), include_str!("../migrations/V2__model_calls.sql")];
+    let steps = [
+        include_str!("../migrations/V1__initial.sql"),
+        include_str!("../migrations/V2__model_calls.sql"),
+        include_str!("../migrations/V3__accesses.sql"),
+        include_str!("../migrations/V4__service.sql"),
+    ];
     for version in 1..=steps.len() {
         let folder = tempdir().unwrap();
         change(folder.path(), "PRAGMA journal_mode = WAL");
@@ -105,9 +111,11 @@ async fn e13_an_older_format_is_brought_up_to_date() {
         store.append(&lease, record(0, 10, Durability::Full)).await.unwrap();
         assert_eq!(store.model_calls(lease.execution).await.unwrap(), []);
         assert_eq!(store.accesses(lease.execution).await.unwrap(), []);
+        assert_eq!(store.accounts().await.unwrap(), []);
+        assert_eq!(store.deployments(None).await.unwrap(), []);
         drop(store);
         let db = Connection::open(folder.path().join("kitaru.db")).unwrap();
-        assert_eq!(db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap(), 3);
+        assert_eq!(db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap(), 5);
     }
 }
 

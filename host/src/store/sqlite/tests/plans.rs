@@ -5,11 +5,12 @@ use rusqlite::types::Value;
 use rusqlite::{StatementStatus, params_from_iter};
 use tempfile::tempdir;
 
+use super::plans_of_access::of_access;
 use crate::ids::{ExecutionId, Ids as _, SystemIds};
 use crate::store::sqlite::executions::{count_of, list_of};
 use crate::store::sqlite::{
-    SqliteStore, accesses, artifacts, cache, columns, executions, fence, journal, kept_values, leases, logs, model_answers,
-    model_calls, removal, secrets, spending, waits,
+    SqliteStore, accesses, artifacts, cache, columns, executions, fence, flows, journal, kept_values, leases, logs,
+    model_answers, model_calls, removal, secrets, spending, starts, waits,
 };
 use crate::store::{Durability, ExecutionFilter, LogFilter, LogSource, Status, UsageQuery};
 
@@ -161,6 +162,32 @@ fn of_a_model_call() -> Vec<(&'static str, Vec<&'static str>)> {
     ]
 }
 
+/// What is asked of published flows, and of keys of starts.
+fn of_a_flow() -> Vec<(&'static str, Vec<&'static str>)> {
+    let by_name = "INDEX flows_by_name (name=?)";
+    let its_tags = "INDEX deployment_tags_by_deployment (deployment=?)";
+    let by_version = "INDEX deployments_by_version (flow=? AND version=?)";
+    let by_tag = || vec!["deployment_tags USING PRIMARY KEY (flow=? AND tag=?)"];
+    vec![
+        (flows::ONE, vec![by_name, by_version, its_tags]),
+        (flows::OF_FLOW, vec![by_name, "INDEX deployments_by_version (flow=?)", its_tags]),
+        (flows::TAGGED, vec![by_name, "tagged USING PRIMARY KEY (flow=? AND tag=?)", its_tags]),
+        (flows::KEYS, vec![by_name, by_version]),
+        (flows::FLOW, vec![by_name]),
+        (flows::IS_EXCLUSIVE, by_tag()),
+        (flows::TAKE_OFF, by_tag()),
+        (flows::SHARE, by_tag()),
+        (flows::UNTAG, vec!["deployment_tags USING PRIMARY KEY (flow=? AND tag=? AND deployment=?)"]),
+        (flows::HELD, vec![its_tags]),
+        (flows::DELETE[0], vec![its_tags]),
+        (flows::DELETE[1], vec!["INTEGER PRIMARY KEY (rowid=?)", its_tags]),
+        (flows::DELETE_ALL[0], vec!["deployment_tags USING PRIMARY KEY (flow=?)"]),
+        (flows::DELETE_ALL[1], vec!["INDEX deployments_by_version (flow=?)", its_tags]),
+        (starts::STARTED, vec!["starts USING PRIMARY KEY (caller=? AND key=?)"]),
+        (starts::FORGET, vec!["INDEX starts_by_age (at<?)"]),
+    ]
+}
+
 /// The pages of usage that reports ask for.
 fn by_usage() -> Vec<(UsageQuery, Vec<&'static str>)> {
     let of_flow = |query: UsageQuery| UsageQuery { flow: Some("flow".into()), ..query };
@@ -236,6 +263,8 @@ fn statements() -> Vec<(Asked, Vec<&'static str>)> {
         .into_iter()
         .chain(of_a_secret())
         .chain(of_a_model_call())
+        .chain(of_access())
+        .chain(of_a_flow())
         .chain(of_a_deletion())
         .map(|(sql, uses)| (Asked::of(sql), uses))
         .collect();

@@ -25,7 +25,7 @@ use crate::sandbox::grants::{FolderGrant, Grants};
 use crate::sandbox::instance::{Silent, Streams, state};
 use crate::sandbox::limits::{LimitReached, Limits};
 use crate::sandbox::port::{FlowClock, LogSink};
-use crate::sandbox::state::{HostState, Port};
+use crate::sandbox::state::{Capabilities, Fresh, HostState, Port};
 use crate::sandbox::{AccessKind, Sandbox, determinism};
 
 const FOLLOW: PathFlags = PathFlags::SYMLINK_FOLLOW;
@@ -47,7 +47,17 @@ fn empty_state(limits: Limits) -> HostState {
     let log: Arc<dyn LogSink> = Arc::new(Silent);
     let streams = Streams::new(&log, &limits);
     let wasi = determinism::flow_wasi(&FlowClock::new(Timestamp::from_micros(0)), streams.stdout.clone(), streams.stderr.clone());
-    state(sandbox, Port::Describe, wasi, &streams, limits, log, Instant::now())
+    let fresh = Fresh {
+        port: Port::Describe,
+        wasi,
+        entropy: None,
+        limits,
+        log,
+        capabilities: Capabilities::none(&limits),
+        seat: sandbox.ceiling().exempt(),
+        deadline: Instant::now(),
+    };
+    state(sandbox, &streams, fresh)
 }
 
 impl Guest {

@@ -1,109 +1,36 @@
-//! The verbs in process.
+//! Every verb, in process.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use kitaru_llm::event::{Event, atif};
 use serde_json::Value;
 
-use super::{
-    AccessQuery, AccessView, ArtifactQuery, ArtifactRef, ArtifactValueView, ComponentView, ExecutionSummary, ExecutionView,
-    Follow, ForgottenGrants, JournalCall, ListQuery, Listing, LogEntry, LogQuery, ModelChange, ModelChangedView, ModelDetailView,
-    ModelTestView, ModelUsageQuery, ModelUsageReport, ModelView, ModelsView, PendingWaitView, RememberedGrantsView,
-    ReplayCommand, SecretChangedView, SecretDetailView, SecretView, Service, ServiceError, StoreView, accesses, components,
-    executions, grants, logs, models, replays, resolve, secrets, waits,
-};
-use crate::config::{GrantMemory, ModelSources};
-use crate::engine::{Begun, DriveOptions, Driven, Engine, Measures, SecretChange, Submission};
+use super::LocalService;
+use crate::engine::{DriveOptions, Driven, Imported, SecretChange, Submission};
 use crate::ids::{ComponentDigest, ExecutionId};
 use crate::mutex::lock;
 use crate::sandbox::Grants;
-use crate::store::Store;
-
-/// The service of this process.
-#[derive(Debug, Clone)]
-pub struct LocalService {
-    engine: Engine,
-    /// Created here, and yet to be driven.
-    begun: Arc<Mutex<HashMap<ExecutionId, Begun>>>,
-    models: ModelSources,
-    /// Components of the store that stand in the way of model calls, and that no execution names.
-    pub(super) middleware: Arc<[ComponentDigest]>,
-    grants: GrantMemory,
-}
-
-impl LocalService {
-    /// The service over an engine. It knows no model aliases.
-    pub fn new(engine: Engine) -> Self {
-        let (models, middleware, grants) = Default::default();
-        Self { engine, begun: Arc::default(), models, middleware, grants }
-    }
-
-    /// The same service, which learns there which models there are.
-    #[must_use]
-    pub fn with_models(self, models: ModelSources) -> Self {
-        Self { models, ..self }
-    }
-
-    /// The same service, which keeps these components when it removes what nobody needs.
-    #[must_use]
-    pub fn keeping(self, middleware: impl IntoIterator<Item = ComponentDigest>) -> Self {
-        Self { middleware: middleware.into_iter().collect(), ..self }
-    }
-
-    /// The same service, which remembers there what components are granted for good.
-    #[must_use]
-    pub fn with_grants(self, grants: GrantMemory) -> Self {
-        Self { grants, ..self }
-    }
-}
-
-impl LocalService {
-    /// Calls may wait for what has just become known. It is known, whatever becomes of them now: whoever looks after them finds them too.
-    async fn tell_models_changed(&self) {
-        if let Err(error) = self.engine.models_changed().await {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "calls that wait for a model were not looked at");
-        }
-    }
-
-    /// Notes the signature that came with a component, and checks that it may run here. What is to be said of it, if anything, is returned.
-    ///
-    /// # Errors
-    /// When nobody whom this host trusts has signed it, and somebody must have.
-    pub async fn admit(&self, component: &[u8], signature: Option<String>) -> Result<Option<String>, ServiceError> {
-        self.note_signature(component, signature);
-        Ok(self.engine.admit(component).await?)
-    }
-
-    /// Notes the signature that came with a component.
-    pub fn note_signature(&self, component: &[u8], signature: Option<String>) {
-        if let Some(text) = signature {
-            self.engine.offer_signature(component, text);
-        }
-    }
-
-    /// The store behind it.
-    pub(super) fn store(&self) -> &Arc<dyn Store> {
-        self.engine.store()
-    }
-
-    /// What this process does now: memory of its instances, flows, limits that were reached.
-    pub fn measures(&self) -> Measures {
-        self.engine.measures()
-    }
-
-    /// The engine behind it.
-    pub(super) fn engine(&self) -> &Engine {
-        &self.engine
-    }
-}
+use crate::service::{
+    AccessQuery, AccessView, ArtifactQuery, ArtifactRef, ArtifactValueView, CohortQuery, ComponentView, DeletedView, EventFollow,
+    ExecutionDiff, ExecutionSummary, ExecutionView, Follow, ForgottenGrants, GovernedCallView, GroupBy, JournalCall, ListQuery,
+    Listing, LogEntry, LogQuery, Metric, ModelCallView, ModelChange, ModelChangedView, ModelDetailView, ModelTestView,
+    ModelUsageQuery, ModelUsageReport, ModelView, ModelsView, PendingWaitView, RememberedGrantsView, ReplayCommand,
+    ReplaySubmission, SecretChangedView, SecretDetailView, SecretView, Service, ServiceError, Statistics, StoreView, SystemView,
+    VerificationView, accesses, batch, cohort, components, diff, events, executions, governed, grants, logs, model_calls, models,
+    replays, resolve, resume, secrets, statistics, system, upkeep, waits,
+};
+use crate::store::StartKey;
 
 #[async_trait]
 impl Service for LocalService {
     async fn resolve(&self, text: &str) -> Result<ExecutionId, ServiceError> {
         resolve::execution(self.engine.store().as_ref(), text).await
+    }
+
+    async fn flow_of(&self, id: ExecutionId) -> Result<String, ServiceError> {
+        Ok(self.engine.execution(id).await?.new.flow)
     }
 
     async fn inspect(&self, component: &[u8]) -> Result<ComponentView, ServiceError> {
@@ -278,5 +205,116 @@ impl Service for LocalService {
 
     async fn models_summary(&self) -> Result<ModelsView, ServiceError> {
         models::summary(&self.models).await
+    }
+
+    async fn put_component(&self, bytes: Vec<u8>, signature: Option<String>) -> Result<ComponentView, ServiceError> {
+        components::put(self, bytes, signature).await
+    }
+
+    async fn component(&self, digest: ComponentDigest) -> Result<ComponentView, ServiceError> {
+        components::kept(&self.engine, digest).await
+    }
+
+    async fn component_bytes(&self, digest: ComponentDigest) -> Result<Vec<u8>, ServiceError> {
+        components::bytes(&self.engine, digest).await
+    }
+
+    async fn submit_once(&self, submission: Submission, start: StartKey) -> Result<ExecutionId, ServiceError> {
+        Ok(self.engine.submit_once(submission, start).await?)
+    }
+
+    async fn resume(&self, id: ExecutionId) -> Result<(), ServiceError> {
+        resume::resume(self, id).await
+    }
+
+    async fn ids(&self, query: &ListQuery) -> Result<Vec<ExecutionId>, ServiceError> {
+        upkeep::ids(self, query).await
+    }
+
+    async fn replay_batch(
+        &self,
+        sources: &[String],
+        command: ReplayCommand,
+        collect: bool,
+    ) -> Result<ReplaySubmission, ServiceError> {
+        batch::replay(self, sources, command, collect).await
+    }
+
+    async fn drive_batch(&self, submission: &mut ReplaySubmission) -> Result<(), ServiceError> {
+        batch::drive(self, submission).await
+    }
+
+    async fn drive_all(&self, ids: &[ExecutionId]) -> Result<(), ServiceError> {
+        batch::drive_all(self, ids, DriveOptions::default()).await
+    }
+
+    async fn diff(&self, original: ExecutionId, others: &[ExecutionId]) -> Result<Vec<ExecutionDiff>, ServiceError> {
+        diff::with(self, original, others).await
+    }
+
+    async fn diff_matrix(&self, ids: &[ExecutionId]) -> Result<Vec<ExecutionDiff>, ServiceError> {
+        diff::matrix(self, ids).await
+    }
+
+    async fn statistics(
+        &self,
+        query: &ListQuery,
+        group_by: &[GroupBy],
+        metrics: &[Metric],
+        most: usize,
+    ) -> Result<Statistics, ServiceError> {
+        statistics::measure(self, query, group_by, metrics, most).await
+    }
+
+    async fn cohort(&self, query: &CohortQuery) -> Result<Vec<ExecutionSummary>, ServiceError> {
+        cohort::find(self, query).await
+    }
+
+    async fn verify(&self, ids: &[ExecutionId], component: Option<&[u8]>) -> Result<Vec<VerificationView>, ServiceError> {
+        upkeep::verify(self, ids, component).await
+    }
+
+    async fn upgrade(&self, ids: &[ExecutionId], component: &[u8]) -> Result<Vec<VerificationView>, ServiceError> {
+        upkeep::upgrade(self, ids, component).await
+    }
+
+    async fn export(&self, ids: &[ExecutionId], mut out: &mut (dyn Write + Send)) -> Result<Vec<ExecutionId>, ServiceError> {
+        Ok(self.engine.export(ids, &mut out).await?)
+    }
+
+    async fn import(&self, archive: &mut (dyn Read + Send), trusted: bool) -> Result<Imported, ServiceError> {
+        Ok(self.engine.import(archive, trusted).await?)
+    }
+
+    async fn delete(&self, ids: &[ExecutionId]) -> Result<DeletedView, ServiceError> {
+        upkeep::delete(self, ids).await
+    }
+
+    async fn ended_before(&self, days: u32) -> Result<Vec<ExecutionId>, ServiceError> {
+        upkeep::ended_before(self, days).await
+    }
+
+    async fn governed(&self, id: ExecutionId) -> Result<Vec<GovernedCallView>, ServiceError> {
+        governed::of(self, id).await
+    }
+
+    async fn model_calls(&self, id: ExecutionId) -> Result<Vec<ModelCallView>, ServiceError> {
+        model_calls::of(self, id).await
+    }
+
+    async fn events(&self, id: ExecutionId, content: bool) -> Result<Vec<Event>, ServiceError> {
+        events::all(self, id, content).await
+    }
+
+    async fn trajectory(&self, id: ExecutionId, content: bool) -> Result<atif::Trajectory, ServiceError> {
+        events::trajectory(self, id, content).await
+    }
+
+    async fn follow_events(&self, id: ExecutionId, content: bool) -> Result<EventFollow, ServiceError> {
+        events::follow(self, id, content).await
+    }
+
+    async fn system(&self) -> Result<SystemView, ServiceError> {
+        system::view(self).await
     }
 }

@@ -1,0 +1,36 @@
+//! Where assistants come in: the Model Context Protocol over HTTP, for callers with a credential of their own.
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts as _, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::AUTHORIZATION;
+use axum::response::{IntoResponse as _, Response};
+
+use super::Api;
+use super::identity::Asker;
+use super::problem::Problem;
+use crate::mcp::{Endpoint, Visitor};
+
+/// Where the protocol is spoken.
+pub(super) const PATH: &str = "/mcp";
+
+/// The protocol, for whom `answer` has found out. `names` are those under which this server is reached.
+pub(super) fn endpoint(names: &[String]) -> Endpoint {
+    crate::mcp::service(|parts| parts.extensions.get::<Visitor>().cloned(), names)
+}
+
+/// Answers a request of the protocol. A browser's cookie counts for nothing here: pages of other servers on the same machine are sent with it.
+pub(super) async fn answer(State(api): State<Api>, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    if !parts.headers.contains_key(AUTHORIZATION) {
+        return Problem::new(StatusCode::UNAUTHORIZED, "assistants come with an API key or a token: `Authorization: Bearer …`")
+            .into_response();
+    }
+    let asker = match Asker::from_request_parts(&mut parts, &api).await {
+        Ok(asker) => asker,
+        Err(problem) => return problem.into_response(),
+    };
+    let (who, role) = (asker.caller().who.name().to_owned(), asker.caller().role);
+    parts.extensions.insert(Visitor { service: std::sync::Arc::new(asker.service), who, role });
+    api.shared.assistants.handle(Request::from_parts(parts, body)).await.map(Body::new)
+}

@@ -1,0 +1,88 @@
+//! How the API is served.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Certificate and key, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, with those above it.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// How the API is served, and how much it takes on at a time.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where it listens; port 0 is any that is free.
+    pub listen: SocketAddr,
+    /// Certificate and key of TLS; none where somebody else does that, or nobody.
+    pub tls: Option<TlsFiles>,
+    /// The address by which others reach it, without a slash at its end.
+    pub public_url: Option<String>,
+    /// The names under which it is reached, each with its port where that is not the scheme's own: assistants' requests are for one of them.
+    pub names: Vec<String>,
+    /// Whether requests from this address may say, in `X-Forwarded-*`, whose they hand on.
+    pub is_trusted_proxy: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
+    /// Whether anybody may read `/metrics`.
+    pub open_metrics: bool,
+    /// A folder for what is too large for memory, for a while.
+    pub folder: PathBuf,
+    /// A component or an archive that is sent, in bytes.
+    pub largest_upload: u64,
+    /// Any other body, in bytes.
+    pub largest_body: usize,
+    /// Connections at a time.
+    pub connections: usize,
+    /// Streams of events at a time.
+    pub streams: usize,
+    /// Verbs that are called at a time.
+    pub work: usize,
+    /// Components and archives that are taken in at a time.
+    pub uploads: usize,
+    /// How long headers may take, and a connection on which nothing is asked.
+    pub header_patience: Duration,
+    /// How long a body may take that is no upload, and how long any other side may stand still.
+    pub body_patience: Duration,
+    /// How long an upload may take.
+    pub upload_patience: Duration,
+    /// How often a stream says that it is there.
+    pub heartbeat: Duration,
+}
+
+impl Settings {
+    /// The port where nobody says another one.
+    pub const PORT: u16 = 8383;
+
+    /// For this folder, with what is good for most.
+    pub fn new(folder: PathBuf) -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, Self::PORT)),
+            tls: None,
+            public_url: None,
+            names: Vec::new(),
+            is_trusted_proxy: Arc::new(|_| false),
+            open_metrics: false,
+            folder,
+            largest_upload: 64 * 1024 * 1024,
+            largest_body: 8 * 1024 * 1024,
+            connections: 10_000,
+            streams: 8_000,
+            work: 256,
+            uploads: 4,
+            header_patience: Duration::from_secs(15),
+            body_patience: Duration::from_secs(30),
+            upload_patience: Duration::from_secs(15 * 60),
+            heartbeat: Duration::from_secs(15),
+        }
+    }
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings").field("listen", &self.listen).field("public_url", &self.public_url).finish_non_exhaustive()
+    }
+}

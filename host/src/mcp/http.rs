@@ -1,0 +1,184 @@
+//! The protocol over HTTP, as a part of the API.
+//!
+//! A page in somebody's browser may send requests here, also under a name of its own that resolves to this machine: so the name that a request is
+//! for, and the page that it comes from, must be this server's. Who sends a request is decided for each one; a session is of whoever began it,
+//! and for anybody else it is not there.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
+use rmcp::model::ProtocolVersion;
+use rmcp::transport::streamable_http_server::session::SessionManager as _;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::json;
+
+use super::server::Server;
+use super::visitor::Visitor;
+use crate::mutex::lock;
+
+const SESSION: &str = "mcp-session-id";
+/// So many sessions are open at a time; each takes memory until its client ends it, or says nothing for some minutes.
+const MOST_SESSIONS: usize = 1_000;
+
+/// A session ends when nothing is said in it for so long: longer than a person is waited for who is asked something.
+const SILENCE: Duration = Duration::from_secs(900);
+
+type Reply = Response<BoxBody<Bytes, Infallible>>;
+type Make = dyn Fn(&Parts) -> Option<Visitor> + Send + Sync;
+
+/// What answers requests of the protocol.
+#[derive(Clone)]
+pub struct Endpoint {
+    inner: StreamableHttpService<Server, LocalSessionManager>,
+    sessions: Arc<LocalSessionManager>,
+    /// Whose each session is.
+    of: Arc<Mutex<HashMap<String, String>>>,
+    make: Arc<Make>,
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Endpoint").finish_non_exhaustive()
+    }
+}
+
+/// The protocol for the visitors that `make` tells from their requests, under these names of the server, each with its port where that is not the
+/// scheme's own: `localhost:8383`, `flows.example.com`.
+pub fn service(make: impl Fn(&Parts) -> Option<Visitor> + Send + Sync + 'static, names: &[String]) -> Endpoint {
+    let origins = names.iter().flat_map(|name| ["http", "https"].map(|scheme| origin(scheme, name)));
+    // No name at all would mean any.
+    let names = if names.is_empty() { vec!["localhost.invalid".to_owned()] } else { names.to_vec() };
+    let config = StreamableHttpServerConfig::default()
+        .with_allowed_origins(origins.collect::<Vec<_>>())
+        .enforce_origin_validation()
+        .with_allowed_hosts(names);
+    let mut sessions = LocalSessionManager::default();
+    sessions.session_config.keep_alive = Some(SILENCE);
+    let sessions = Arc::new(sessions);
+    let inner = StreamableHttpService::new(|| Ok(Server::of_requests()), sessions.clone(), config);
+    Endpoint { inner, sessions, of: Arc::default(), make: Arc::new(make) }
+}
+
+/// The origin of pages of a server, with its port in any case.
+fn origin(scheme: &str, name: &str) -> String {
+    let has_port =
+        name.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+    let port = if scheme == "https" { 443 } else { 80 };
+    if has_port { format!("{scheme}://{name}") } else { format!("{scheme}://{name}:{port}") }
+}
+
+impl Endpoint {
+    /// Answers a request of any method.
+    pub async fn handle<B>(&self, request: Request<B>) -> Reply
+    where
+        B: Body + Send + 'static,
+        B::Error: Display,
+    {
+        let (mut parts, body) = request.into_parts();
+        let Some(visitor) = (self.make)(&parts) else {
+            return refusal(StatusCode::UNAUTHORIZED, "a credential is needed");
+        };
+        let session = session_of(&parts.headers);
+        let who = visitor.who.clone();
+        match &session {
+            Some(session) if lock(&self.of).get(session) != Some(&who) => {
+                return refusal(StatusCode::NOT_FOUND, "there is no such session");
+            }
+            Some(_) => {}
+            None if begins(&parts.headers) && self.is_full().await => {
+                return refusal(StatusCode::SERVICE_UNAVAILABLE, "there are too many sessions");
+            }
+            None => {}
+        }
+        parts.extensions.insert(visitor);
+        let reply = self.inner.handle(Request::from_parts(parts, body)).await;
+        if let (None, Some(begun)) = (session, session_of(reply.headers())) {
+            lock(&self.of).insert(begun, who);
+        }
+        reply
+    }
+
+    /// Ends all sessions and streams, so that a server that stops need not wait for them.
+    pub fn close(&self) {
+        self.inner.config.cancellation_token.cancel();
+    }
+
+    /// Whether there is no room for another session. Forgets whose those were that have ended.
+    async fn is_full(&self) -> bool {
+        let known: Vec<String> = lock(&self.of).keys().cloned().collect();
+        if known.len() < MOST_SESSIONS {
+            return false;
+        }
+        for session in known {
+            if !self.sessions.has_session(&session.as_str().into()).await.unwrap_or(false) {
+                lock(&self.of).remove(&session);
+            }
+        }
+        lock(&self.of).len() >= MOST_SESSIONS
+    }
+}
+
+/// Whether a request without a session may begin one: versions since 2026-07-28 have none.
+fn begins(headers: &HeaderMap) -> bool {
+    let version = headers.get("mcp-protocol-version").and_then(|version| version.to_str().ok());
+    version.is_none_or(|version| version < ProtocolVersion::V_2026_07_28.as_str())
+}
+
+fn session_of(headers: &HeaderMap) -> Option<String> {
+    headers.get(SESSION)?.to_str().ok().map(str::to_owned)
+}
+
+/// A problem, as all of the API tells them.
+fn refusal(status: StatusCode, detail: &str) -> Reply {
+    let title = status.canonical_reason().unwrap_or_default();
+    let problem = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
+    let mut reply = Response::new(Full::new(Bytes::from(problem.to_string())).boxed());
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/problem+json"));
+    if status == StatusCode::UNAUTHORIZED {
+        reply.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+    }
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_this_server_come_from_it() {
+        assert_eq!(origin("http", "localhost:8383"), "http://localhost:8383");
+        assert_eq!(origin("http", "[::1]:8383"), "http://[::1]:8383");
+        assert_eq!(origin("https", "flows.example.com"), "https://flows.example.com:443");
+        assert_eq!(origin("http", "flows.example.com"), "http://flows.example.com:80");
+        assert_eq!(origin("http", "[::1]"), "http://[::1]:80");
+    }
+
+    #[test]
+    fn only_older_versions_have_sessions() {
+        let with = |version: &'static str| {
+            HeaderMap::from_iter([(
+                header::HeaderName::from_static("mcp-protocol-version"),
+                header::HeaderValue::from_static(version),
+            )])
+        };
+        assert!(begins(&HeaderMap::new()) && begins(&with("2025-06-18")));
+        assert!(!begins(&with("2026-07-28")));
+    }
+
+    #[test]
+    fn a_refusal_is_a_problem() {
+        let reply = refusal(StatusCode::UNAUTHORIZED, "a credential is needed");
+        assert_eq!(reply.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(reply.headers()[header::WWW_AUTHENTICATE], "Bearer");
+    }
+}

@@ -1,0 +1,73 @@
+//! What tools give back: a value with its text, or a refusal that says what to do instead.
+
+use std::error::Error as _;
+
+use rmcp::ErrorData;
+use rmcp::model::{CallToolResult, ContentBlock};
+use serde_json::{Value, json};
+
+use crate::service::ServiceError;
+
+/// A value, also as text for programs that know nothing of structured results; with a note for the assistant, if there is one.
+pub(super) fn value(value: Value, note: Option<String>) -> CallToolResult {
+    let mut result = CallToolResult::structured(value);
+    result.content.extend(note.map(ContentBlock::text));
+    result
+}
+
+/// Plain text.
+pub(super) fn text(text: String) -> CallToolResult {
+    CallToolResult::success(vec![ContentBlock::text(text)])
+}
+
+/// A refusal, which the assistant reads: class and message, what caused it, and what to do instead.
+pub(super) fn refused(error: &ServiceError) -> CallToolResult {
+    CallToolResult::error(vec![ContentBlock::text(told(error))])
+}
+
+/// The same in the terms of the protocol, for what is not a tool.
+pub(super) fn protocol_error(error: &ServiceError) -> ErrorData {
+    let data = json!({ "class": error.class(), "hint": error.hint() });
+    match error {
+        ServiceError::NotFound { .. } | ServiceError::Lookup(_) => ErrorData::resource_not_found(told(error), Some(data)),
+        _ => ErrorData::invalid_params(told(error), Some(data)),
+    }
+}
+
+/// An error in words.
+pub(super) fn told(error: &ServiceError) -> String {
+    let mut text = format!("{}: {error}", error.class());
+    let mut cause = error.source();
+    while let Some(under) = cause {
+        let message = under.to_string();
+        if !text.ends_with(&message) {
+            text.push_str(&format!("\ncaused by: {message}"));
+        }
+        cause = under.source();
+    }
+    if let Some(hint) = error.hint() {
+        text.push_str(&format!("\nhint: {hint}"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_to_do_instead() {
+        let error = ServiceError::NotFound { message: "no such thing".into(), hint: Some("look elsewhere".into()) };
+        let result = serde_json::to_value(refused(&error)).unwrap();
+        assert_eq!(result["isError"], true);
+        assert_eq!(result["content"][0]["text"], "KitaruRuntimeError: no such thing\nhint: look elsewhere");
+    }
+
+    #[test]
+    fn a_value_is_there_twice_and_a_note_once() {
+        let result = serde_json::to_value(value(json!({ "n": 1 }), Some("a note".into()))).unwrap();
+        assert_eq!(result["structuredContent"], json!({ "n": 1 }));
+        assert_eq!(result["content"][0]["text"], r#"{"n":1}"#);
+        assert_eq!(result["content"][1]["text"], "a note");
+    }
+}

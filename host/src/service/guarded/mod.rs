@@ -1,0 +1,179 @@
+//! The verbs for somebody who came over the network: each checks what the caller may before anything is done. Surfaces on the network hold nothing
+//! else, so that none of them can forget to ask.
+//!
+//! - An execution is its flow's: a caller whose scope has not the flow is told that there is no such execution.
+//! - Lists have what the caller may see, and nothing tells how much else there is.
+//! - What belongs to no flow, or to all, needs a scope of all flows, but for what every flow needs: models, and what a component is.
+
+mod access;
+mod called;
+mod flows;
+mod verbs;
+
+use std::sync::Arc;
+
+use super::flows::parse_digest;
+use super::{ListQuery, PendingWaitView, ReplayCommand, RunParams, Service, ServiceError};
+use crate::access::{Access, AccessError, Caller, Needs, Role, Source};
+use crate::ids::ExecutionId;
+use crate::sandbox::Grants;
+
+/// The verbs, on behalf of a caller.
+#[derive(Clone)]
+pub struct GuardedService {
+    inner: Arc<dyn Service>,
+    caller: Caller,
+    record: Option<(Access, Source)>,
+}
+
+impl std::fmt::Debug for GuardedService {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GuardedService").field("caller", &self.caller).finish_non_exhaustive()
+    }
+}
+
+impl GuardedService {
+    /// What a caller may of a service, which works on behalf of the same caller.
+    pub fn new(inner: Arc<dyn Service>, caller: Caller) -> Self {
+        Self { inner, caller, record: None }
+    }
+
+    /// The same, where what changes something is noted in the record of who did what.
+    #[must_use]
+    pub fn recorded(mut self, access: Access, source: Source) -> Self {
+        self.record = Some((access, source));
+        self
+    }
+
+    /// Who calls.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    fn need(&self, role: Role) -> Result<(), ServiceError> {
+        Ok(self.caller.require(role)?)
+    }
+
+    /// What belongs to no flow, or to all.
+    fn need_all(&self, role: Role) -> Result<(), ServiceError> {
+        self.need(role)?;
+        Ok(self.caller.require_all_flows()?)
+    }
+
+    /// Whether the caller's scope has the flow of an execution. Whose has not is told no more than that there is none.
+    async fn sees(&self, id: ExecutionId) -> Result<(), ServiceError> {
+        if self.caller.scope.is_all() {
+            return Ok(());
+        }
+        let flow = self.inner.flow_of(id).await?;
+        if self.caller.scope.covers(&flow) { Ok(()) } else { Err(none(&id.to_string())) }
+    }
+
+    async fn need_for(&self, role: Role, id: ExecutionId) -> Result<(), ServiceError> {
+        self.need(role)?;
+        self.sees(id).await
+    }
+
+    async fn need_for_each(&self, role: Role, ids: &[ExecutionId]) -> Result<(), ServiceError> {
+        self.need(role)?;
+        for id in ids {
+            self.sees(*id).await?;
+        }
+        Ok(())
+    }
+
+    /// Those of some executions that the caller may know of.
+    async fn seen_of(&self, ids: Vec<ExecutionId>) -> Result<Vec<ExecutionId>, ServiceError> {
+        if self.caller.scope.is_all() {
+            return Ok(ids);
+        }
+        let mut seen = Vec::with_capacity(ids.len());
+        for id in ids {
+            match self.inner.flow_of(id).await {
+                Ok(flow) if self.caller.scope.covers(&flow) => seen.push(id),
+                // It was removed in between.
+                Ok(_) => {}
+                Err(error) if error.is_missing() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(seen)
+    }
+
+    /// The execution that a text names, where the caller may know of it.
+    async fn seen(&self, text: &str) -> Result<ExecutionId, ServiceError> {
+        self.need(Role::Viewer)?;
+        match self.inner.resolve(text).await {
+            Ok(id) => match self.sees(id).await {
+                Ok(()) => Ok(id),
+                // With its beginning as it was given, and not as it goes on.
+                Err(ServiceError::NotFound { .. }) => Err(none(text)),
+                Err(error) => Err(error),
+            },
+            // It names others that begin so.
+            Err(ServiceError::Usage { .. }) if !self.caller.scope.is_all() => Err(none(text)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Those of some questions that the caller may know of.
+    async fn seen_waits(&self, waits: Vec<PendingWaitView>) -> Result<Vec<PendingWaitView>, ServiceError> {
+        if self.caller.scope.is_all() {
+            return Ok(waits);
+        }
+        let mut ids: Vec<ExecutionId> = waits.iter().filter_map(|wait| wait.exec_id.parse().ok()).collect();
+        ids.dedup();
+        let seen: Vec<String> = self.seen_of(ids).await?.iter().map(ToString::to_string).collect();
+        Ok(waits.into_iter().filter(|wait| seen.contains(&wait.exec_id)).collect())
+    }
+
+    /// A query of what the caller may see.
+    fn within(&self, query: &ListQuery) -> Result<ListQuery, ServiceError> {
+        self.need(Role::Viewer)?;
+        Ok(ListQuery { flows: self.caller.scope.names().map(<[String]>::to_vec), ..query.clone() })
+    }
+
+    /// The flow that an order is for, which the caller's scope has.
+    async fn flow_to_start(&self, order: &RunParams) -> Result<String, ServiceError> {
+        let flow = match (&order.flow, &order.component) {
+            (Some(flow), _) => flow.clone(),
+            (None, None) => return Err(ServiceError::usage("name a component, or a published flow")),
+            (None, Some(component)) => match self.inner.component(parse_digest(component)?).await?.manifest.flows.as_slice() {
+                [only] => only.name.clone(),
+                _ => return Err(ServiceError::usage("the component has several flows: name one")),
+            },
+        };
+        self.caller.require_flow(&flow)?;
+        Ok(flow)
+    }
+
+    /// Grants are for admins to give: others get what the host's configuration and the deployment grant.
+    fn need_to_grant(&self, grants: &Grants) -> Result<(), ServiceError> {
+        if *grants == Grants::default() || self.caller.may(Role::Admin) {
+            return Ok(());
+        }
+        Err(AccessError::Forbidden { needs: Needs::Role { needed: Role::Admin, has: self.caller.role } }.into())
+    }
+}
+
+/// A folder of the host is nothing that anybody elsewhere can mean.
+fn refuse_folder(command: &ReplayCommand) -> Result<(), ServiceError> {
+    if command.needs_in.is_some() { Err(never("all that a component declares is not granted")) } else { Ok(()) }
+}
+
+/// There is no such execution, for this caller.
+fn none(text: &str) -> ServiceError {
+    let name: String = text.chars().filter(|c| !c.is_control()).take(100).collect();
+    ServiceError::NotFound {
+        message: format!("Execution '{name}' was not found."),
+        hint: Some("list them: kitaru-host executions list".into()),
+    }
+}
+
+/// What is never given away over the network.
+fn never(what: &str) -> ServiceError {
+    ServiceError::Usage {
+        message: format!("{what} over the network"),
+        hint: Some("use kitaru-host where the data folder is".into()),
+    }
+}

@@ -1,0 +1,55 @@
+//! What this host is and does now.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{LocalService, ModelsView, Service as _, ServiceError, StoreView};
+
+/// A host.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SystemView {
+    /// Its version.
+    pub version: String,
+    /// What its store holds.
+    pub store: StoreView,
+    /// What it knows of models.
+    pub models: ModelsView,
+    /// What its process does now.
+    pub process: ProcessView,
+}
+
+/// What a process does now, and what its limits did since it began.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ProcessView {
+    /// Memory of all instances, in bytes.
+    pub instances_bytes: u64,
+    /// The most that they may have together, in bytes; null where nothing bounds them.
+    pub instances_ceiling_bytes: Option<u64>,
+    /// Instances that wait for memory.
+    pub waiting_for_memory: u64,
+    /// Flows in memory.
+    pub flows: u64,
+    /// Of them, those that only wait.
+    pub idle_flows: u64,
+    /// The limits that were reached, and how often.
+    pub limits_reached: BTreeMap<String, u64>,
+}
+
+pub(super) async fn view(service: &LocalService) -> Result<SystemView, ServiceError> {
+    let measures = service.measures();
+    Ok(SystemView {
+        version: env!("CARGO_PKG_VERSION").into(),
+        store: service.store_summary().await?,
+        models: service.models_summary().await?,
+        process: ProcessView {
+            instances_bytes: measures.memory.now,
+            instances_ceiling_bytes: measures.memory.ceiling,
+            waiting_for_memory: measures.memory.waiting as u64,
+            flows: measures.flows.flows as u64,
+            idle_flows: measures.flows.idle as u64,
+            limits_reached: measures.reached.into_iter().map(|(key, count)| (key.to_owned(), count)).collect(),
+        },
+    })
+}

@@ -1,0 +1,167 @@
+//! Executions beside each other: differences, cohorts, statistics.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::listing::{ListParams, Plain};
+use super::verb;
+use crate::service::{CohortQuery, ExecutionDiff, ExecutionSummary, GroupBy, ListQuery, Metric, ServiceError, Statistics};
+
+/// What to compare.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DiffParams {
+    /// The execution's ID, or a unique beginning of it.
+    #[serde(alias = "original", alias = "exec_id")]
+    pub execution: String,
+    /// Those to compare it with; its replays if absent.
+    #[serde(default, alias = "executions", skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<String>,
+}
+
+verb! {
+    /// Compares an execution with others, checkpoint by checkpoint.
+    Diff = "executions.diff", Get "/executions/{execution}/diff", Viewer, Reads, Ok("kitaru_executions_diff"), 200;
+    |service, params: DiffParams| -> Plain<ExecutionDiff> {
+        let original = service.resolve(&params.execution).await?;
+        let others = service.resolve_all(&params.with).await?;
+        Ok(service.diff(original, &others).await?.into())
+    }
+}
+
+/// What to compare.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MatrixParams {
+    /// Two executions or more.
+    #[serde(alias = "exec_ids")]
+    pub executions: Vec<String>,
+}
+
+verb! {
+    /// Compares each of several executions with each that follows it.
+    DiffMatrix = "executions.diff-matrix", Get "/diff-matrix", Viewer, Reads, Ok("kitaru_executions_diff_matrix"), 200;
+    |service, params: MatrixParams| -> Plain<ExecutionDiff> {
+        Ok(service.diff_matrix(&service.resolve_all(&params.executions).await?).await?.into())
+    }
+}
+
+/// Which executions to find.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CohortParams {
+    /// Only of this flow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<String>,
+    /// Only of this status; completed ones if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Only with all of these labels.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Only created at this moment or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Only created before this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Only those that can be replayed from here: a checkpoint's name or invocation ID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// Failed ones too.
+    pub include_failed: bool,
+    /// How many to look at, the newest first: 500 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_scan: Option<u64>,
+    /// How many to give at most: 50 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// The oldest first: `started_at`; the newest: `-started_at`, as if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_by: Option<String>,
+}
+
+verb! {
+    /// Finds executions of a flow that can be replayed together.
+    Cohort = "executions.cohort", Get "/cohort", Viewer, Reads, Ok("kitaru_executions_cohort"), 200;
+    |service, params: CohortParams| -> Plain<ExecutionSummary> {
+        let oldest_first = match params.order_by.as_deref() {
+            None | Some("-started_at") => false,
+            Some("started_at") => true,
+            Some(other) => return Err(ServiceError::usage(format!("`order_by` must be `started_at` or `-started_at`, not `{other}`"))),
+        };
+        let CohortParams { flow, status, tags, since, until, .. } = params.clone();
+        let filter = ListParams { flow, status, tags, since, until, ..ListParams::default() };
+        let query = CohortQuery {
+            filter: filter.query(service).await?,
+            at: params.at,
+            include_failed: params.include_failed,
+            max_scan: params.max_scan.unwrap_or(500),
+            limit: usize::try_from(params.limit.unwrap_or(50)).unwrap_or(usize::MAX),
+            oldest_first,
+        };
+        Ok(service.cohort(&query).await?.into())
+    }
+}
+
+/// What to count and measure.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct StatisticsParams {
+    /// Only of this flow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<String>,
+    /// Only of this status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Only with all of these labels.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Only created at this moment or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Only created before this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// In which groups: `flow`, `status`, `tag`, `day`, `component`; all together if absent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub group_by: Vec<String>,
+    /// What to measure beside the count: `duration`, `failure-rate`, `statuses`, `tokens`, `cost`.
+    #[serde(alias = "metric", skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<String>,
+    /// The most groups: 1000 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_groups: Option<u64>,
+}
+
+impl StatisticsParams {
+    /// The parameters of a query.
+    pub fn of(query: &ListQuery, group_by: &[GroupBy], metrics: &[Metric], most: usize) -> Self {
+        let ListParams { status, flow, tags, since, until, .. } = ListParams::of(query);
+        Self {
+            flow,
+            status,
+            tags,
+            since,
+            until,
+            group_by: group_by.iter().map(|group| group.as_str().to_owned()).collect(),
+            metrics: metrics.iter().map(|metric| metric.as_str().to_owned()).collect(),
+            max_groups: Some(most as u64),
+        }
+    }
+}
+
+verb! {
+    /// Counts and measures executions, in groups.
+    StatisticsVerb = "executions.statistics", Get "/statistics", Viewer, Reads, Ok("kitaru_executions_statistics"), 200;
+    |service, params: StatisticsParams| -> Statistics {
+        let unknown = |what: &str, word: &str| ServiceError::usage(format!("`{word}` is no {what}"));
+        let groups = params.group_by.iter().map(|word| GroupBy::parse(word).ok_or_else(|| unknown("grouping", word)));
+        let metrics = params.metrics.iter().map(|word| Metric::parse(word).ok_or_else(|| unknown("metric", word)));
+        let (groups, metrics) = (groups.collect::<Result<Vec<_>, _>>()?, metrics.collect::<Result<Vec<_>, _>>()?);
+        let most = usize::try_from(params.max_groups.unwrap_or(1_000)).unwrap_or(usize::MAX);
+        let StatisticsParams { flow, status, tags, since, until, .. } = params;
+        let filter = ListParams { flow, status, tags, since, until, ..ListParams::default() };
+        service.statistics(&filter.query(service).await?, &groups, &metrics, most).await
+    }
+}

@@ -1,0 +1,187 @@
+//! Executions, looked at.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::listing::{ListParams, Page, Plain};
+use super::verb;
+use crate::sandbox::AccessKind;
+use crate::service::{
+    AccessQuery, AccessView, ExecutionSummary, ExecutionView, JournalCall, LogEntry, LogQuery, ModelCallView, ServiceError,
+};
+use crate::store::LogSource;
+
+/// An execution.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExecutionParams {
+    /// Its ID, or a unique beginning of it.
+    #[serde(alias = "exec_id")]
+    pub execution: String,
+}
+
+verb! {
+    /// Lists executions, newest first.
+    List = "executions.list", Get "/executions", Viewer, Reads, Ok("kitaru_executions_list"), 200;
+    |service, params: ListParams| -> Page<ExecutionSummary> {
+        Ok(service.list(&params.query(service).await?).await?.into())
+    }
+}
+
+verb! {
+    /// Shows the newest execution that passes the filters.
+    Latest = "executions.latest", Get "/executions/latest", Viewer, Reads, Ok("kitaru_executions_latest"), 200;
+    |service, params: ListParams| -> ExecutionView { service.latest(&params.query(service).await?).await }
+}
+
+verb! {
+    /// Shows one execution, whole: its checkpoints, attempts, waits, artifacts, usage and failure.
+    Get = "executions.get", Get "/executions/{execution}", Viewer, Reads, Ok("kitaru_executions_get"), 200;
+    |service, params: ExecutionParams| -> ExecutionView {
+        service.get(service.resolve(&params.execution).await?).await
+    }
+}
+
+verb! {
+    /// Shows an execution's durable calls with what went in and came out.
+    Journal = "executions.journal", Get "/executions/{execution}/journal", Viewer, Reads, Ok("kitaru_executions_journal"), 200;
+    |service, params: ExecutionParams| -> Plain<JournalCall> {
+        Ok(service.journal(service.resolve(&params.execution).await?).await?.into())
+    }
+}
+
+/// Which accesses of an execution.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccessParams {
+    /// Its ID, or a unique beginning of it.
+    #[serde(alias = "exec_id")]
+    pub execution: String,
+    /// Only denials.
+    #[serde(default)]
+    pub denied: bool,
+    /// Only of the checkpoint with this name, invocation ID or call ID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
+    /// Only of this kind: `read`, `write`, `env`, `net` or `secret`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+}
+
+verb! {
+    /// Shows what an execution's checkpoints used of their grants, and what they were denied.
+    Access = "executions.access", Get "/executions/{execution}/accesses", Viewer, Reads, Ok("kitaru_executions_access"), 200;
+    |service, params: AccessParams| -> Plain<AccessView> {
+        let kind = params.kind.as_deref().map(|word| {
+            {
+                let known = AccessKind::ALL.into_iter().find(|kind| kind.as_str() == word);
+                known.ok_or_else(|| ServiceError::usage(format!("`{word}` is no kind of capability")))
+            }
+        });
+        let query = AccessQuery { denied: params.denied, checkpoint: params.checkpoint.clone(), kind: kind.transpose()? };
+        Ok(service.accesses(service.resolve(&params.execution).await?, &query).await?.into())
+    }
+}
+
+/// Which events of an execution.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventsParams {
+    /// Its ID, or a unique beginning of it.
+    #[serde(alias = "exec_id")]
+    pub execution: String,
+    /// With inputs, outputs and messages as they are.
+    #[serde(default)]
+    pub content: bool,
+}
+
+verb! {
+    /// Shows an execution as events: scopes that begin and end, and marks, in the order of time.
+    Events = "executions.events", Get "/executions/{execution}/events", Viewer, Reads, Ok("kitaru_executions_events"), 200;
+    |service, params: EventsParams| -> Plain<Value> {
+        let events = service.events(service.resolve(&params.execution).await?, params.content).await?;
+        Ok(events.iter().map(kitaru_llm::event::atof::to_json).collect::<Vec<_>>().into())
+    }
+}
+
+verb! {
+    /// Shows an execution as a trajectory: what its models were told, said and did.
+    Trajectory = "executions.trajectory", Get "/executions/{execution}/trajectory", Viewer, Reads,
+    Err("it is a file format; `kitaru_executions_events` tells the same"), 200;
+    |service, params: EventsParams| -> Value {
+        let trajectory = service.trajectory(service.resolve(&params.execution).await?, params.content).await?;
+        serde_json::to_value(&trajectory).map_err(|error| ServiceError::state(error.to_string()))
+    }
+}
+
+/// Which log lines of an execution.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogsParams {
+    /// Its ID, or a unique beginning of it.
+    #[serde(alias = "exec_id")]
+    pub execution: String,
+    /// Only this checkpoint's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
+    /// Only what checkpoints (`step`) or the flow body (`runner`) wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The last so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub limit: Option<u64>,
+    /// Only lines after the one of this number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+}
+
+impl LogsParams {
+    /// The query that it is.
+    ///
+    /// # Errors
+    /// When it asks for what there is not.
+    pub fn query(&self) -> Result<LogQuery, ServiceError> {
+        let source = match self.source.as_deref() {
+            None => None,
+            Some("step") => Some(LogSource::Step),
+            Some("runner") => Some(LogSource::Runner),
+            Some(other) => return Err(ServiceError::usage(format!("`source` must be `step` or `runner`, not `{other}`."))),
+        };
+        if self.checkpoint.is_some() && source == Some(LogSource::Runner) {
+            return Err(ServiceError::usage("`checkpoint` cannot be combined with `source` `runner`."));
+        }
+        Ok(LogQuery { checkpoint: self.checkpoint.clone(), source, limit: self.limit, after: self.after })
+    }
+
+    /// The parameters of a query.
+    pub fn of(execution: String, query: &LogQuery) -> Self {
+        let source = query.source.map(|source| source.as_str().to_owned());
+        Self { execution, checkpoint: query.checkpoint.clone(), source, limit: query.limit, after: query.after }
+    }
+}
+
+verb! {
+    /// Shows what an execution wrote.
+    Logs = "executions.logs", Get "/executions/{execution}/logs", Viewer, Reads, Ok("get_execution_logs"), 200;
+    |service, params: LogsParams| -> Plain<LogEntry> {
+        Ok(service.logs(service.resolve(&params.execution).await?, &params.query()?).await?.into())
+    }
+}
+
+verb! {
+    /// Shows the JSON Schema of an execution's input.
+    Schema_ = "executions.schema", Get "/executions/{execution}/schema", Viewer, Reads,
+    Err("tools of published flows carry their schemas"), 200;
+    |service, params: ExecutionParams| -> Value { service.flow_schema(service.resolve(&params.execution).await?).await }
+}
+
+verb! {
+    /// Shows the model calls of an execution: what was asked and answered, and what it cost and saved.
+    ModelCalls = "executions.model-calls", Get "/executions/{execution}/model-calls", Viewer, Reads,
+    Ok("kitaru_executions_model_calls"), 200;
+    |service, params: ExecutionParams| -> Plain<ModelCallView> {
+        Ok(service.model_calls(service.resolve(&params.execution).await?).await?.into())
+    }
+}

@@ -1,0 +1,159 @@
+//! What verbs take to find executions, and how they give lists.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::clock::{Clock as _, SystemClock, Timestamp};
+use crate::service::{ListQuery, Listing, Service, ServiceError};
+use crate::store::Status;
+
+/// A page that says no size has this many.
+const SIZE: u64 = 20;
+/// The most that a page may have.
+const MOST: u64 = 1_000;
+
+/// Which executions, and how many at a time. Everything that is given must hold.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ListParams {
+    /// Only of this status: `running`, `waiting`, `completed`, `failed` or `cancelled`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Only of this flow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<String>,
+    /// Only with all of these labels.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Only created at this moment or later: a time in RFC 3339, a date, or how long ago, such as `2h`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Only created before this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Only with these values in what the flow logged about itself, each as `key=JSON`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metadata: Vec<String>,
+    /// Only replays of this execution.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub original: Option<String>,
+    /// Only children of this execution.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Go on after the page that gave this cursor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<u64>,
+    /// How many to leave out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// How many to give: 20 if absent, at most 1000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub limit: Option<u64>,
+}
+
+impl ListParams {
+    /// The query that it is.
+    ///
+    /// # Errors
+    /// When a part of it cannot be read, or names no execution.
+    pub async fn query(&self, service: &dyn Service) -> Result<ListQuery, ServiceError> {
+        let limit = self.limit.unwrap_or(SIZE);
+        if !(1..=MOST).contains(&limit) {
+            return Err(ServiceError::usage(format!("`limit` must be from 1 to {MOST}")));
+        }
+        let moment = |text: &Option<String>| text.as_deref().map(parse_moment).transpose();
+        let mut query = ListQuery {
+            status: self.status.as_deref().map(parse_status).transpose()?,
+            flow: self.flow.clone(),
+            tags: self.tags.clone(),
+            since: moment(&self.since)?,
+            until: moment(&self.until)?,
+            cursor: self.cursor,
+            offset: self.offset.unwrap_or_default(),
+            limit,
+            ..ListQuery::default()
+        };
+        for pair in &self.metadata {
+            let (key, value) = pair.split_once('=').ok_or_else(|| ServiceError::usage(format!("`{pair}` is not `key=value`")))?;
+            let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+            query.metadata.push((key.to_owned(), value));
+        }
+        if let Some(original) = &self.original {
+            query.original = Some(service.resolve(original).await?);
+        }
+        if let Some(parent) = &self.parent {
+            query.parent = Some(service.resolve(parent).await?);
+        }
+        Ok(query)
+    }
+
+    /// The parameters of a query.
+    pub fn of(query: &ListQuery) -> Self {
+        Self {
+            status: query.status.map(|status| status.as_str().to_owned()),
+            flow: query.flow.clone(),
+            tags: query.tags.clone(),
+            since: query.since.map(Timestamp::to_rfc3339),
+            until: query.until.map(Timestamp::to_rfc3339),
+            metadata: query.metadata.iter().map(|(key, value)| format!("{key}={value}")).collect(),
+            original: query.original.map(|id| id.to_string()),
+            parent: query.parent.map(|id| id.to_string()),
+            cursor: query.cursor,
+            offset: Some(query.offset).filter(|offset| *offset > 0),
+            limit: Some(query.limit),
+        }
+    }
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// How many that are.
+    pub count: u64,
+    /// How many there are on all pages.
+    pub total: u64,
+    /// Where the next page begins, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<u64>,
+}
+
+impl<T> From<Listing<T>> for Page<T> {
+    fn from(listing: Listing<T>) -> Self {
+        Self { count: listing.items.len() as u64, total: listing.total, next_cursor: listing.next_cursor, items: listing.items }
+    }
+}
+
+/// A list that has one page.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Plain<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// How many that are.
+    pub count: u64,
+}
+
+impl<T> From<Vec<T>> for Plain<T> {
+    fn from(items: Vec<T>) -> Self {
+        Self { count: items.len() as u64, items }
+    }
+}
+
+/// Nothing to say.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+fn parse_status(text: &str) -> Result<Status, ServiceError> {
+    Status::parse(&text.trim().to_lowercase()).ok_or_else(|| {
+        let expected = Status::ALL.map(Status::as_str).join(", ");
+        ServiceError::usage(format!("Unsupported status filter '{text}'. Expected one of: {expected}."))
+    })
+}
+
+fn parse_moment(text: &str) -> Result<Timestamp, ServiceError> {
+    Timestamp::parse_moment(text, SystemClock.now()).map_err(ServiceError::usage)
+}
