@@ -7,9 +7,13 @@ use axum::http::header::AUTHORIZATION;
 use axum::response::{IntoResponse as _, Response};
 
 use super::Api;
+use super::body;
 use super::identity::Asker;
 use super::problem::Problem;
 use crate::mcp::{Endpoint, Visitor};
+
+/// One message, in bytes.
+const LARGEST: usize = 4 * 1024 * 1024;
 
 /// Where the protocol is spoken.
 pub(super) const PATH: &str = "/mcp";
@@ -30,7 +34,13 @@ pub(super) async fn answer(State(api): State<Api>, request: Request) -> Response
         Ok(asker) => asker,
         Err(problem) => return problem.into_response(),
     };
-    let (who, role) = (asker.caller().who.name().to_owned(), asker.caller().role);
-    parts.extensions.insert(Visitor { service: std::sync::Arc::new(asker.service), who, role });
+    let settings = &api.shared.settings;
+    // Whole before anything is made of it: whoever sends slowly or too much holds nothing.
+    let body = match body::read(body, LARGEST, settings.body_patience).await {
+        Ok(bytes) => Body::from(bytes),
+        Err(problem) => return problem.into_response(),
+    };
+    let who = asker.caller().who.name().to_owned();
+    parts.extensions.insert(Visitor::guest(std::sync::Arc::new(asker.service), who));
     api.shared.assistants.handle(Request::from_parts(parts, body)).await.map(Body::new)
 }

@@ -60,7 +60,6 @@ impl Route {
             let refused: Result<(), ServiceError> = Err(error.into());
             asker.service.noted(&self.entry.about, None, refused).await?;
         }
-        let _working = api.shared.work.try_acquire().map_err(|_| Problem::busy("requests"))?;
         let (parts, sent) = request.into_parts();
         let mut params = Map::new();
         for (name, text) in &path.map_err(|_| Problem::usage("the path is no text in UTF-8"))? {
@@ -78,6 +77,8 @@ impl Route {
             params.extend(of_query);
         }
         self.with_key(&parts.headers, &mut params)?;
+        // Not before its body is here: somebody who sends slowly keeps nobody else waiting.
+        let _working = api.shared.work.try_acquire().map_err(|_| Problem::busy("requests"))?;
         let output = self.call(asker, Value::Object(params)).await?;
         let status = StatusCode::from_u16(self.entry.about.status).unwrap_or(StatusCode::OK);
         let asked = (self.entry.about.method == Method::Get).then_some(&parts.headers);

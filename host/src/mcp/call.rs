@@ -60,9 +60,8 @@ impl Call<'_> {
         entry: &Entry,
         parameters: Result<Map<String, Value>, ServiceError>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let service = self.visitor.service.as_ref();
         let done = match parameters {
-            Ok(parameters) => (entry.call)(service, Value::Object(parameters)).await,
+            Ok(parameters) => self.visitor.call(entry, Value::Object(parameters)).await,
             Err(error) => Err(error),
         };
         let done = match done {
@@ -141,11 +140,14 @@ impl Call<'_> {
             Some(_) => return Taken::No("The person was asked, and did not answer.\n".into()),
             None => return Taken::No("No answer came.\n".into()),
         };
-        let service = self.visitor.service.as_ref();
-        let answered = match self.form_of(id, wait).await {
-            Ok(Some(form)) => service.input(id, Some(wait), &form.answer(content)).await,
-            Ok(None) => return Taken::No("The question is not open any more.\n".into()),
-            Err(error) => Err(error),
+        let answered = match (self.form_of(id, wait).await, verb("executions.input")) {
+            (Ok(Some(form)), Some(entry)) => {
+                let params = json!({ "execution": id.to_string(), "wait": wait, "value": form.answer(content) });
+                self.visitor.call(entry, params).await.map(drop)
+            }
+            (Ok(Some(_)), None) => Err(ServiceError::state("questions cannot be answered here")),
+            (Ok(None), _) => return Taken::No("The question is not open any more.\n".into()),
+            (Err(error), _) => Err(error),
         };
         match answered {
             Ok(()) => Taken::Yes,
@@ -245,7 +247,7 @@ pub(super) fn log(lines: &Value) -> String {
 pub(super) async fn log_of(visitor: &Visitor, execution: &str) -> Result<String, ServiceError> {
     let entry = verb("executions.logs").ok_or_else(|| ServiceError::state("there are no logs here"))?;
     let given = json!({ "execution": execution });
-    Ok(log(&(entry.call)(visitor.service.as_ref(), given).await?))
+    Ok(log(&visitor.call(entry, given).await?))
 }
 
 #[cfg(test)]

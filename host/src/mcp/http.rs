@@ -29,6 +29,9 @@ const SESSION: &str = "mcp-session-id";
 /// So many sessions are open at a time; each takes memory until its client ends it, or says nothing for some minutes.
 const MOST_SESSIONS: usize = 1_000;
 
+/// So many of them are of one caller.
+const MOST_OF_ONE: usize = 64;
+
 /// A session ends when nothing is said in it for so long: longer than a person is waited for who is asked something.
 const SILENCE: Duration = Duration::from_secs(900);
 
@@ -94,7 +97,7 @@ impl Endpoint {
                 return refusal(StatusCode::NOT_FOUND, "there is no such session");
             }
             Some(_) => {}
-            None if begins(&parts.headers) && self.is_full().await => {
+            None if begins(&parts.headers) && self.is_full(&who).await => {
                 return refusal(StatusCode::SERVICE_UNAVAILABLE, "there are too many sessions");
             }
             None => {}
@@ -113,9 +116,10 @@ impl Endpoint {
     }
 
     /// Whether there is no room for another session. Forgets whose those were that have ended.
-    async fn is_full(&self) -> bool {
+    async fn is_full(&self, who: &str) -> bool {
+        let own = || lock(&self.of).values().filter(|known| *known == who).count();
         let known: Vec<String> = lock(&self.of).keys().cloned().collect();
-        if known.len() < MOST_SESSIONS {
+        if known.len() < MOST_SESSIONS && own() < MOST_OF_ONE {
             return false;
         }
         for session in known {
@@ -123,14 +127,16 @@ impl Endpoint {
                 lock(&self.of).remove(&session);
             }
         }
-        lock(&self.of).len() >= MOST_SESSIONS
+        lock(&self.of).len() >= MOST_SESSIONS || own() >= MOST_OF_ONE
     }
 }
 
-/// Whether a request without a session may begin one: versions since 2026-07-28 have none.
+/// Whether a request without a session may begin one. Versions since 2026-07-28 have none; their first message alone may be taken for one that
+/// begins a session, and says so by its method, which stands in a header from that version on.
 fn begins(headers: &HeaderMap) -> bool {
-    let version = headers.get("mcp-protocol-version").and_then(|version| version.to_str().ok());
-    version.is_none_or(|version| version < ProtocolVersion::V_2026_07_28.as_str())
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_older = text("mcp-protocol-version").is_none_or(|version| version < ProtocolVersion::V_2026_07_28.as_str());
+    is_older || text("mcp-method").is_none_or(|method| method == "initialize")
 }
 
 fn session_of(headers: &HeaderMap) -> Option<String> {
@@ -165,14 +171,16 @@ mod tests {
 
     #[test]
     fn only_older_versions_have_sessions() {
-        let with = |version: &'static str| {
-            HeaderMap::from_iter([(
-                header::HeaderName::from_static("mcp-protocol-version"),
-                header::HeaderValue::from_static(version),
-            )])
+        let with = |version: &'static str, method: Option<&'static str>| {
+            let version = ("mcp-protocol-version", Some(version));
+            let given = [version, ("mcp-method", method)].into_iter().filter_map(|(name, value)| Some((name, value?)));
+            HeaderMap::from_iter(
+                given.map(|(name, value)| (header::HeaderName::from_static(name), header::HeaderValue::from_static(value))),
+            )
         };
-        assert!(begins(&HeaderMap::new()) && begins(&with("2025-06-18")));
-        assert!(!begins(&with("2026-07-28")));
+        assert!(begins(&HeaderMap::new()) && begins(&with("2025-06-18", Some("tools/call"))));
+        assert!(begins(&with("2026-07-28", None)) && begins(&with("2026-07-28", Some("initialize"))), "what is taken for one");
+        assert!(!begins(&with("2026-07-28", Some("tools/call"))));
     }
 
     #[test]

@@ -92,7 +92,7 @@ fn unknown(uri: &str) -> ServiceError {
 
 async fn called(visitor: &Visitor, name: &str, execution: &str) -> Result<Value, ServiceError> {
     let entry = verb(name).ok_or_else(|| ServiceError::state(format!("`{name}` is not there")))?;
-    (entry.call)(visitor.service.as_ref(), json!({ "execution": execution })).await
+    visitor.call(entry, json!({ "execution": execution })).await
 }
 
 fn text(uri: &str, media_type: &str, text: String) -> ResourceContents {

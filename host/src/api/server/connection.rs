@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::Request;
+use axum::http::header::HOST;
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -44,6 +45,11 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let inner = TowerToHyperService::new(limits.requests.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        // HTTP/2 has the name of the host in the address, where nobody looks for it.
+        let authority = request.uri().authority().and_then(|authority| authority.as_str().parse().ok());
+        if let (Some(name), false) = (authority, request.headers().contains_key(HOST)) {
+            request.headers_mut().insert(HOST, name);
+        }
         inner.call(request)
     });
     let io = TokioIo::new(Moving::new(stream, limits.pause));

@@ -62,7 +62,7 @@ impl ServeCommand {
         let home = context.home()?.folder;
         let served = match self.no_http {
             true => None,
-            false => Some(self.served(context.server()?, service.clone(), home.clone()).await?),
+            false => Some(self.served(context, service.clone(), home.clone()).await?),
         };
         context.output.say(&format!("Looking after the executions in {}; Ctrl-C ends it", home.display()));
         let mut ready = json!({ "home": home, "durability": context.durability()?.mode.as_str() });
@@ -141,8 +141,17 @@ impl ServeCommand {
         settings
     }
 
-    async fn served(&self, config: ServerConfig, service: LocalService, home: PathBuf) -> Result<Served, CliError> {
+    async fn served(&self, context: &Context, service: LocalService, home: PathBuf) -> Result<Served, CliError> {
+        let config = context.server()?;
+        let has_proxy = !config.trusted_proxies.is_empty();
         let mut settings = self.settings(config, home);
+        let is_open = settings.tls.is_none() && !has_proxy && !settings.listen.ip().is_loopback();
+        if is_open {
+            context.output.say(
+                "warning: others can read along, because neither this host nor a proxy that it trusts encrypts what is said; give --tls-certificate and \
+                 --tls-key, or listen on 127.0.0.1",
+            );
+        }
         let listening = Server::bind(&settings).await.map_err(|error| {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
             CliError::new(format!("{error}{cause}")).hint(error.hint())

@@ -82,8 +82,12 @@ impl AccessVerbs for GuardedService {
         self.inner.audit(params).await
     }
 
-    async fn make_wait_link(&self, params: WaitLinkParams) -> Result<WaitLinkView, ServiceError> {
+    async fn make_wait_link(&self, mut params: WaitLinkParams) -> Result<WaitLinkView, ServiceError> {
         self.need(Role::Operator)?;
+        if let Some((execution, call)) = params.wait.trim().rsplit_once(':') {
+            // Whose flow the caller's scope has not, there is not.
+            params.wait = format!("{}:{call}", self.seen(execution).await?);
+        }
         self.inner.make_wait_link(params).await
     }
 }

@@ -24,13 +24,24 @@ impl GuardedService {
 impl FlowVerbs for GuardedService {
     async fn flows(&self, params: &ListFlowsParams) -> Result<Listing<FlowView>, ServiceError> {
         self.need(Role::Viewer)?;
-        let mut listing = self.inner.flows(params).await?;
-        if !self.caller.scope.is_all() {
-            listing.items.retain(|flow| self.caller.scope.covers(&flow.flow));
-            // How many others there are is nothing for this caller.
-            listing.total = listing.items.len() as u64;
+        if self.caller.scope.is_all() {
+            return self.inner.flows(params).await;
         }
-        Ok(listing)
+        // Pages of what the caller may see: those of all flows would tell how many others there are.
+        let (mut seen, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = self.inner.flows(&ListFlowsParams { cursor, limit: Some(1_000) }).await?;
+            seen.extend(page.items.into_iter().filter(|flow| self.caller.scope.covers(&flow.flow)));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let (total, from, limit) = (seen.len() as u64, params.cursor.unwrap_or(0), params.limit.unwrap_or(20));
+        let page = seen.into_iter().skip(usize::try_from(from).unwrap_or(usize::MAX));
+        let items: Vec<FlowView> = page.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect();
+        let next = from.saturating_add(items.len() as u64);
+        Ok(Listing { items, total, next_cursor: (next < total).then_some(next) })
     }
 
     async fn flow(&self, params: &FlowParams) -> Result<FlowView, ServiceError> {
@@ -46,7 +57,7 @@ impl FlowVerbs for GuardedService {
     async fn deploy_all(&self, all: Vec<DeployParams>) -> Result<Vec<DeploymentView>, ServiceError> {
         for params in &all {
             self.need_flow(Role::Author, &params.flow)?;
-            self.need_to_grant(&params.grants)?;
+            self.need_to_grant(&params.grants, &params.limits)?;
         }
         self.inner.deploy_all(all).await
     }
@@ -78,13 +89,13 @@ impl FlowVerbs for GuardedService {
 
     async fn invoke(&self, params: &InvokeParams) -> Result<ExecutionId, ServiceError> {
         self.need_flow(Role::Author, &params.flow)?;
-        self.need_to_grant(&params.grants)?;
+        self.need_to_grant(&params.grants, &params.limits)?;
         self.inner.invoke(params).await
     }
 
     async fn run(&self, params: &RunParams) -> Result<ExecutionId, ServiceError> {
         self.need(Role::Author)?;
-        self.need_to_grant(&params.grants)?;
+        self.need_to_grant(&params.grants, &params.limits)?;
         if params.allow_needs {
             self.need_all(Role::Admin)?;
         }

@@ -16,7 +16,7 @@ use super::flows::parse_digest;
 use super::{ListQuery, PendingWaitView, ReplayCommand, RunParams, Service, ServiceError};
 use crate::access::{Access, AccessError, Caller, Needs, Role, Source};
 use crate::ids::ExecutionId;
-use crate::sandbox::Grants;
+use crate::sandbox::{Grants, LimitChanges};
 
 /// The verbs, on behalf of a caller.
 #[derive(Clone)]
@@ -147,12 +147,28 @@ impl GuardedService {
         Ok(flow)
     }
 
-    /// Grants are for admins to give: others get what the host's configuration and the deployment grant.
-    fn need_to_grant(&self, grants: &Grants) -> Result<(), ServiceError> {
-        if *grants == Grants::default() || self.caller.may(Role::Admin) {
+    /// What only admins may.
+    fn need_admin_if(&self, is_asked_for: bool) -> Result<(), ServiceError> {
+        if !is_asked_for || self.caller.may(Role::Admin) {
             return Ok(());
         }
         Err(AccessError::Forbidden { needs: Needs::Role { needed: Role::Admin, has: self.caller.role } }.into())
+    }
+
+    /// Grants, and limits other than the host's or the deployment's, are for admins to give.
+    fn need_to_grant(&self, grants: &Grants, limits: &LimitChanges) -> Result<(), ServiceError> {
+        self.need_admin_if(*grants != Grants::default() || *limits != LimitChanges::default())
+    }
+
+    /// An execution keeps the grants that somebody gave to its code: other code in its place is for admins to bring.
+    fn need_to_exchange_code(&self, is_other: bool) -> Result<(), ServiceError> {
+        self.need_admin_if(is_other)
+    }
+
+    fn need_to_order(&self, command: &ReplayCommand) -> Result<(), ServiceError> {
+        self.need_to_grant(&command.grants, &command.limits)?;
+        self.need_to_exchange_code(command.component.is_some())?;
+        refuse_folder(command)
     }
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use kitaru_llm::event::{Event, atif};
 use serde_json::Value;
 
-use super::{GuardedService, never, refuse_folder};
+use super::{GuardedService, never};
 use crate::access::Role;
 use crate::engine::{DriveOptions, Driven, Imported, SecretChange, Submission};
 use crate::ids::{ComponentDigest, ExecutionId};
@@ -121,15 +121,14 @@ impl Service for GuardedService {
     }
 
     async fn retry(&self, id: ExecutionId, component: Option<&[u8]>) -> Result<(), ServiceError> {
-        // Other code is another thing to run.
-        self.need_for(if component.is_some() { Role::Author } else { Role::Operator }, id).await?;
+        self.need_for(Role::Operator, id).await?;
+        self.need_to_exchange_code(component.is_some())?;
         self.inner.retry(id, component).await
     }
 
     async fn replay(&self, source: ExecutionId, command: ReplayCommand) -> Result<ExecutionId, ServiceError> {
         self.need_for(Role::Author, source).await?;
-        self.need_to_grant(&command.grants)?;
-        refuse_folder(&command)?;
+        self.need_to_order(&command)?;
         self.inner.replay(source, command).await
     }
 
@@ -277,8 +276,7 @@ impl Service for GuardedService {
         collect: bool,
     ) -> Result<ReplaySubmission, ServiceError> {
         self.need(Role::Author)?;
-        self.need_to_grant(&command.grants)?;
-        refuse_folder(&command)?;
+        self.need_to_order(&command)?;
         if self.caller.scope.is_all() {
             return self.inner.replay_batch(sources, command, collect).await;
         }
@@ -332,6 +330,7 @@ impl Service for GuardedService {
 
     async fn upgrade(&self, ids: &[ExecutionId], component: &[u8]) -> Result<Vec<VerificationView>, ServiceError> {
         self.need_for_each(Role::Author, ids).await?;
+        self.need_to_exchange_code(true)?;
         self.inner.upgrade(ids, component).await
     }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::listing::{ListParams, Plain};
+use super::listing::{ListParams, Plain, at_most};
 use super::verb;
 use crate::service::{CohortQuery, ExecutionDiff, ExecutionSummary, GroupBy, ListQuery, Metric, ServiceError, Statistics};
 
@@ -24,7 +24,7 @@ verb! {
     Diff = "executions.diff", Get "/executions/{execution}/diff", Viewer, Reads, Ok("kitaru_executions_diff"), 200;
     |service, params: DiffParams| -> Plain<ExecutionDiff> {
         let original = service.resolve(&params.execution).await?;
-        let others = service.resolve_all(&params.with).await?;
+        let others = service.resolve_all(at_most(&params.with, 100)?).await?;
         Ok(service.diff(original, &others).await?.into())
     }
 }
@@ -42,7 +42,7 @@ verb! {
     /// Compares each of several executions with each that follows it.
     DiffMatrix = "executions.diff-matrix", Get "/diff-matrix", Viewer, Reads, Ok("kitaru_executions_diff_matrix"), 200;
     |service, params: MatrixParams| -> Plain<ExecutionDiff> {
-        Ok(service.diff_matrix(&service.resolve_all(&params.executions).await?).await?.into())
+        Ok(service.diff_matrix(&service.resolve_all(at_most(&params.executions, 30)?).await?).await?.into())
     }
 }
 
@@ -96,7 +96,7 @@ verb! {
             filter: filter.query(service).await?,
             at: params.at,
             include_failed: params.include_failed,
-            max_scan: params.max_scan.unwrap_or(500),
+            max_scan: params.max_scan.unwrap_or(500).min(10_000),
             limit: usize::try_from(params.limit.unwrap_or(50)).unwrap_or(usize::MAX),
             oldest_first,
         };

@@ -147,6 +147,14 @@ impl<T> From<Vec<T>> for Plain<T> {
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
+/// As many as one request may name: each costs work.
+pub(super) fn at_most(texts: &[String], most: usize) -> Result<&[String], ServiceError> {
+    if texts.len() > most {
+        return Err(ServiceError::usage(format!("{} executions are named, and {most} are the most at a time", texts.len())));
+    }
+    Ok(texts)
+}
+
 fn parse_status(text: &str) -> Result<Status, ServiceError> {
     Status::parse(&text.trim().to_lowercase()).ok_or_else(|| {
         let expected = Status::ALL.map(Status::as_str).join(", ");

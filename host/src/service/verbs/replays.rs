@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::components::bytes_of;
+use super::listing::at_most;
 use super::verb;
 use crate::sandbox::{Grants, LimitChanges};
 use crate::service::{ExecutionView, ReplayCommand, ReplaySubmission, ServiceError};
@@ -93,6 +94,7 @@ verb! {
     /// Starts new executions that reuse the journals of others before a checkpoint.
     Replay = "executions.replay", Post "/replays", Author, Changes, Ok("kitaru_executions_replay"), 201;
     |service, params: ReplayParams| -> ReplaySubmission {
+        at_most(&params.exec_ids, 200)?;
         if params.exec_ids.is_empty() {
             return Err(ServiceError::usage("`exec_ids` names no execution"));
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::components::bytes_of;
 use super::executions::ExecutionParams;
-use super::listing::Plain;
+use super::listing::{Plain, at_most};
 use super::verb;
 use crate::service::{DeletedView, ServiceError, VerificationView};
 
@@ -25,7 +25,7 @@ verb! {
     /// Checks executions: the hash chain of their journals, and whether their code, or another component, still makes the recorded calls.
     Verify = "executions.verify", Post "/verifications", Viewer, Reads, Ok("kitaru_executions_verify"), 200;
     |service, params: VerifyParams| -> Plain<VerificationView> {
-        let ids = service.resolve_all(&params.executions).await?;
+        let ids = service.resolve_all(at_most(&params.executions, 200)?).await?;
         let component = match &params.component {
             Some(digest) => Some(bytes_of(service, digest).await?),
             None => None,
@@ -47,9 +47,9 @@ pub struct UpgradeParams {
 
 verb! {
     /// Moves waiting executions to another component, where that makes the recorded calls.
-    Upgrade = "executions.upgrade", Post "/upgrades", Author, Changes, Ok("kitaru_executions_upgrade"), 200;
+    Upgrade = "executions.upgrade", Post "/upgrades", Admin, Changes, Ok("kitaru_executions_upgrade"), 200;
     |service, params: UpgradeParams| -> Plain<VerificationView> {
-        let ids = service.resolve_all(&params.executions).await?;
+        let ids = service.resolve_all(at_most(&params.executions, 200)?).await?;
         Ok(service.upgrade(&ids, &bytes_of(service, &params.component).await?).await?.into())
     }
 }
