@@ -102,10 +102,8 @@ function showOnce(made, done) {
       h(
         "p",
         { class: "field-hint" },
-        "In scripts: the environment variable ",
-        h("code", {}, "KITARU_API_KEY"),
-        ", or ",
-        h("code", {}, `kitaru-host login ${location.origin}`),
+        "Scripts and assistants send it with each request: ",
+        h("code", {}, "Authorization: Bearer …"),
         ".",
       ),
     ),
