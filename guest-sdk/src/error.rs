@@ -87,7 +87,9 @@ pub enum Error {
 #[non_exhaustive]
 pub struct Failure {
     /// A short stable word to branch on. The host's own: `context`, `usage`, `not-found`, `ambiguous`, `aborted`,
-    /// `cancelled`, `capability`, `limit`, `timeout`, `trap`, `serialization`, `unknown-outcome`, `internal`. An author's: free, and `error` where none was given.
+    /// `cancelled`, `capability`, `limit`, `timeout`, `trap`, `serialization`, `unknown-outcome`, `internal`, `exit`, `divergence`, `damaged`; of model
+    /// calls also `not-configured`, `credentials`, `provider`, `guardrail-rejected`, `middleware`, `budget`, `rate-limited`, `too-large`, `schema`,
+    /// `mock`. An author's: free, and `error` where none was given.
     pub kind: String,
     /// One sentence for a person.
     pub message: String,

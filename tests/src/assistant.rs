@@ -1,14 +1,13 @@
 //! An assistant's program that is not ours: the official Python SDK of the Model Context Protocol, told by a test what to do.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::repository;
+use crate::{python, repository};
 
 /// How long one answer may take, on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -141,7 +140,7 @@ impl Told {
 }
 
 fn client(mode: Mode, elicits: bool) -> Command {
-    let mut client = Command::new(python());
+    let mut client = Command::new(python("mcp-client", "requirements.txt", "KITARU_TESTS_PYTHON"));
     client.arg(repository().join("tests/tools/mcp_client.py"));
     client.args(["--mode", if mode == Mode::Newest { "auto" } else { "legacy" }]);
     if elicits {
@@ -164,47 +163,4 @@ fn client_of(server: &Command, mode: Mode, elicits: bool) -> Command {
     }
     client.arg("--").arg(server.get_program()).args(server.get_args());
     client
-}
-
-/// A Python that has the SDK: that of `KITARU_TESTS_PYTHON`, or one of its own below `target`, which is made once.
-fn python() -> PathBuf {
-    if let Some(given) = std::env::var_os("KITARU_TESTS_PYTHON") {
-        return given.into();
-    }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
-    let folder = target.join("mcp-client");
-    let wanted = repository().join("tests/tools/requirements.txt");
-    let wanted = std::fs::read_to_string(wanted).expect("what is to be installed");
-    std::fs::create_dir_all(&folder).expect("a folder below target");
-    // Tests of several processes may need it at the same time.
-    let lock = std::fs::File::create(folder.join("lock")).expect("a lock");
-    lock.lock().expect("a lock");
-    let done = folder.join("installed.txt");
-    let environment = folder.join("venv");
-    let python = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    if std::fs::read_to_string(&done).ok().as_deref() != Some(&wanted) {
-        install(&environment, &python);
-        std::fs::write(&done, wanted).expect("a note of what is installed");
-    }
-    python
-}
-
-fn install(environment: &Path, python: &Path) {
-    let requirements = repository().join("tests/tools/requirements.txt");
-    let mut make = Command::new(if cfg!(windows) { "python" } else { "python3" });
-    make.args(["-m", "venv", "--clear"]).arg(environment);
-    let mut fill = Command::new(python);
-    fill.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(requirements);
-    for mut command in [make, fill] {
-        let made = command.output().map_err(|error| error.to_string()).and_then(|output| {
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            if output.status.success() { Ok(()) } else { Err(said) }
-        });
-        if let Err(said) = made {
-            panic!(
-                "{command:?} failed: {said}\nTests of MCP need Python 3.10 with `venv`, and a package index; or say with KITARU_TESTS_PYTHON where a \
-                 Python is that has tests/tools/requirements.txt installed"
-            );
-        }
-    }
 }

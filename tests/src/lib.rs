@@ -4,14 +4,18 @@
 //! Everything here panics with the full story when something is not as a test needs it.
 
 mod assistant;
+mod cutting;
 mod framed;
 mod guests;
 mod host;
+mod installed;
 mod measured;
 pub mod models;
 mod mounts;
+pub mod page;
 mod planted;
 pub mod provider;
+mod python;
 mod reply;
 mod running;
 pub mod served;
@@ -19,12 +23,14 @@ mod traces;
 pub mod web;
 
 pub use assistant::{Assistant, Mode, Told};
+pub use cutting::Cutting;
 pub use framed::Framed;
 pub use guests::{example, fixture, repository};
 pub use host::{Host, binary};
 pub use measured::peak_of;
 pub use models::Models;
 pub use planted::{Planted, files};
+pub use python::python;
 pub use reply::{Reply, call_ids, checkpoint, id, names};
 pub use running::{Running, until};
 pub use served::{Asking, Served};

@@ -62,10 +62,23 @@ pub struct Asking {
 impl Served {
     /// Serves a data folder on any free port.
     pub fn start(host: &Host) -> Self {
-        let mut running = host.spawn(host.json_command(["serve", "--listen", "127.0.0.1:0", "--grace", "20"]));
+        Self::start_with(host, &[])
+    }
+
+    /// The same, with these flags.
+    pub fn start_with(host: &Host, flags: &[&str]) -> Self {
+        Self::start_at(host, "127.0.0.1:0", flags)
+    }
+
+    /// Serves it there, with these flags.
+    pub fn start_at(host: &Host, listen: &str, flags: &[&str]) -> Self {
+        let words = [&["serve", "--listen", listen, "--grace", "20"], flags].concat();
+        let mut running = host.spawn(host.json_command(words));
         let ready = running.read_until(|line| line["event"] == "ready");
         let text = |name: &str| ready["item"][name].as_str().expect("a text").to_owned();
-        let address = text("url").strip_prefix("http://").and_then(|rest| rest.parse().ok()).expect("an address");
+        let url = text("url");
+        let bare = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        let address = bare.and_then(|rest| rest.parse().ok()).expect("an address");
         let login = text("login_url");
         let login_code = login.split_once("/login#code=").expect("a login link").1.to_owned();
         Self { running, address, login_code }
@@ -73,16 +86,21 @@ impl Served {
 
     /// Somebody without a credential.
     pub fn nobody(&self) -> Asking {
-        Asking { address: self.address, headers: Vec::new() }
+        Asking::at(self.address)
     }
 
     /// A service account with this role, and, if some are named, for these flows only.
     pub fn account(&self, host: &Host, name: &str, role: &str, flows: &[&str]) -> Asking {
+        self.nobody().with("Authorization", &format!("Bearer {}", Self::key(host, name, role, flows)))
+    }
+
+    /// The API key of such a service account.
+    pub fn key(host: &Host, name: &str, role: &str, flows: &[&str]) -> String {
         let mut words = vec!["auth", "service-accounts", "create", name, "--role", role];
         words.extend(flows.iter().flat_map(|flow| ["--flow", *flow]));
         let _ = host.item(words);
         let made = host.item(["auth", "api-keys", "create", name, "key"]);
-        self.nobody().with("Authorization", &format!("Bearer {}", made["key"].as_str().expect("a key")))
+        made["key"].as_str().expect("a key").to_owned()
     }
 
     /// A connection, on which nothing was said yet.
@@ -98,6 +116,16 @@ fn connect(address: SocketAddr) -> TcpStream {
 }
 
 impl Asking {
+    /// Somebody without a credential, who asks there.
+    pub fn at(address: SocketAddr) -> Self {
+        Self { address, headers: Vec::new() }
+    }
+
+    /// What they say of themselves, as lines of a request.
+    pub fn lines(&self) -> String {
+        self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect()
+    }
+
     /// The same, who says this too.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {

@@ -136,11 +136,25 @@ async fn a_link_answers_a_real_question() {
     let params = || WaitLinkParams { wait: wait.clone(), seconds: None };
     forbidden(on_behalf(&owner, "viewer", Role::Viewer, Scope::ALL).await.make_wait_link(params()).await);
     forbidden(on_behalf(&owner, "others", Role::Admin, some_flows()).await.make_wait_link(params()).await);
-    for (wrong, class) in [("", "KitaruUsageError"), ("nonsense", "KitaruUsageError"), ("nonsense:1", "KitaruRuntimeError")] {
+    let (execution, _) = wait.split_once(':').unwrap();
+    let unasked = ["nobody_asked", "99"].map(|name| format!("{execution}:{name}"));
+    for (wrong, class) in [
+        ("", "KitaruUsageError"),
+        ("nonsense", "KitaruRuntimeError"),
+        ("nonsense:1", "KitaruRuntimeError"),
+        (unasked[0].as_str(), "KitaruStateError"),
+        (unasked[1].as_str(), "KitaruStateError"),
+    ] {
         let refused = owner.make_wait_link(WaitLinkParams { wait: wrong.into(), seconds: None }).await.unwrap_err();
         assert_eq!(refused.class(), class, "{wrong:?}: {refused:?}");
     }
     let operator = on_behalf(&owner, "operator", Role::Operator, Scope::of([flow]).unwrap()).await;
+    // By its name too, or by its execution, where it is the only question.
+    for named in [format!("{execution}:approve_release"), execution.to_owned()] {
+        let made = operator.make_wait_link(WaitLinkParams { wait: named, seconds: None }).await.unwrap();
+        let token = made.url.text().expose_secret().rsplit('/').next().unwrap().to_owned();
+        assert_eq!(owner.access().unwrap().answer_link(&token).await.unwrap().wait.to_string(), wait);
+    }
     let made = operator.make_wait_link(params()).await.unwrap();
     let url = made.url.text().expose_secret();
     let token = url.strip_prefix("https://flows.example.com/answer/").unwrap_or_else(|| panic!("{url}"));
@@ -158,6 +172,6 @@ async fn a_link_answers_a_real_question() {
     let again = access.answer_link(token).await;
     assert!(matches!(again, Err(AccessError::Link(LinkProblem::Used))), "{again:?}");
     assert!(operator.make_wait_link(params()).await.is_err(), "nothing is asked any more");
-    assert_eq!(owner.audit(AuditParams { verb: Some("waits.link".into()), ..Default::default() }).await.unwrap().count, 1);
+    assert_eq!(owner.audit(AuditParams { verb: Some("waits.link".into()), ..Default::default() }).await.unwrap().count, 3);
     assert!(owner.pending_waits(Some(link.wait.execution)).await.unwrap().is_empty());
 }

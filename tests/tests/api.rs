@@ -17,6 +17,10 @@ fn routes(admin: &Asking) -> Vec<(String, String, String)> {
     for (path, operations) in document["paths"].as_object().unwrap() {
         let parts: Vec<&str> = path.split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect();
         for (method, operation) in operations.as_object().unwrap() {
+            // What is for those who have no credential yet.
+            if operation["security"] == json!([]) {
+                continue;
+            }
             let role = operation["x-kitaru-role"].as_str().unwrap().to_owned();
             routes.push((method.to_uppercase(), format!("{API}{}", parts.join("/")), role));
         }
@@ -69,15 +73,65 @@ fn every_route_needs_a_credential_and_the_role_that_it_says() {
 }
 
 #[test]
-fn wrong_credentials_have_to_wait() {
+fn wrong_credentials_have_to_wait_and_right_ones_do_not() {
     let host = Host::new();
     let served = Served::start(&host);
+    let viewer = served.account(&host, "eyes", "viewer", &[]);
     let path = format!("{API}/executions");
     let stranger = served.nobody().with("Authorization", "Bearer kh_0000000000000000_wrong");
     assert_eq!(stranger.get(&path).status, 401);
     let slowed = until("a wait", || Some(stranger.get(&path)).filter(|answer| answer.status == 429));
     assert!(slowed.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
     assert_eq!(slowed.json()["class"], "KitaruRateLimitError");
+    assert_eq!(viewer.get(&path).status, 200, "from the same address");
+}
+
+#[test]
+fn a_caller_asks_as_often_as_the_configuration_says() {
+    let host = Host::new();
+    host.file("kitaru.toml", "[server]\nrequests_per_second = 1\n");
+    let served = Served::start(&host);
+    let (busy, other) = (served.account(&host, "busy", "viewer", &[]), served.account(&host, "other", "viewer", &[]));
+    let path = format!("{API}/session");
+    let began = Instant::now();
+    let mut answered = 0_u64;
+    let refused = until("a refusal", || {
+        let answer = busy.get(&path);
+        answered += u64::from(answer.status == 200);
+        (answer.status != 200).then_some(answer)
+    });
+    assert_eq!((refused.expect(429)["class"].as_str(), refused.header("retry-after")), (Some("KitaruRateLimitError"), Some("1")));
+    assert!((3..=3 + began.elapsed().as_secs()).contains(&answered), "three at once, and one each second: {answered}");
+    assert_eq!(other.get(&path).status, 200, "others have their own");
+    let _ = until("another second", || Some(busy.get(&path)).filter(|answer| answer.status == 200));
+}
+
+#[test]
+fn what_a_host_is_shows_its_folders_to_admins_alone() {
+    let host = Host::new();
+    let served = Served::start(&host);
+    let (admin, viewer) = (served.account(&host, "root", "admin", &[]), served.account(&host, "eyes", "viewer", &[]));
+    let home = host.home().display().to_string();
+    let told = admin.get(&format!("{API}/info?packages=wasmtime")).expect(200);
+    assert_eq!((&told["connection_target"], &told["server_url"]), (&json!(home), &json!(format!("http://{}", served.address))));
+    assert_eq!((&told["sdk_version"], &told["packages"]["wasmtime"]), (&json!(env!("CARGO_PKG_VERSION")), &told["wasm_engine"]));
+    assert!(
+        told["disk_bytes"]["database"].as_u64().unwrap() > 0 && told["limits"]["stack_kib"].as_u64().unwrap() > 0,
+        "{told:#}"
+    );
+    let at_the_terminal = host.item(["info"]);
+    for key in
+        ["sdk_version", "wit_package", "wasm_engine", "features", "connection_target", "durability", "system_info", "log_store"]
+    {
+        assert_eq!(told[key], at_the_terminal[key], "{key}");
+    }
+    for path in ["/info", "/status"] {
+        let whole = admin.get(&format!("{API}{path}")).expect(200);
+        let seen = viewer.get(&format!("{API}{path}")).expect(200);
+        assert!(whole.to_string().contains(&home) && !seen.to_string().contains(&home), "{path}: {seen:#}");
+    }
+    let some = served.account(&host, "some", "admin", &["wait_b*"]);
+    assert_eq!(some.get(&format!("{API}/info")).status, 403, "the host is all flows'");
 }
 
 #[test]
@@ -200,8 +254,13 @@ fn a_link_answers_one_question_once() {
     until_it_is(&author, &execution, "waiting");
     let wait = author.get(&format!("{API}/waits")).expect(200)["items"][0]["wait_id"].as_str().unwrap().to_owned();
     let link = author.post(&format!("{API}/waits/{wait}/link"), &json!({})).expect(201);
+    // At a terminal, the host's address is for whoever makes it to say.
+    let at = format!("http://{}", served.address);
+    let made = host.item(["executions", "waits", "link", &execution[..13], "--wait", "approve", "--at", &at]);
+    let made = made["url"].as_str().unwrap().strip_prefix(&format!("{at}/answer/")).unwrap().to_owned();
+    let _ = served.nobody().get(&format!("{API}/answers/{made}")).expect(200);
     let url = link["url"].as_str().unwrap();
-    let token = url.strip_prefix(&format!("http://{}/answer/", served.address)).unwrap();
+    let token = url.strip_prefix(&format!("{at}/answer/")).unwrap();
     assert!(author.get(&format!("/answer/{token}")).header("content-type").unwrap().starts_with("text/html"));
     let path = format!("{API}/answers/{token}");
     let shown = served.nobody().get(&path).expect(200);
@@ -209,6 +268,7 @@ fn a_link_answers_one_question_once() {
     assert_eq!(served.nobody().post(&path, &json!({ "value": "no boolean" })).status, 422, "and the link can be used again");
     let _ = served.nobody().post(&path, &json!({ "value": true })).expect(200);
     assert_eq!(served.nobody().post(&path, &json!({ "value": true })).status, 410);
+    assert_eq!(served.nobody().get(&format!("{API}/answers/{made}")).status, 410, "the question is closed");
     assert_eq!(served.nobody().get(&format!("{API}/answers/x.y")).status, 404);
     until_it_is(&author, &execution, "completed");
 }
@@ -241,7 +301,7 @@ fn what_is_too_large_too_slow_or_broken_is_refused() {
     // More than is taken is refused by its length alone, before any of it has come.
     let mut stream = served.connect();
     let head = format!("PUT {API}/components HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 9999999999\r\n");
-    stream.write_all(format!("{head}{}\r\n\r\n", bearer(&author)).as_bytes()).unwrap();
+    stream.write_all(format!("{head}{}\r\n", author.lines()).as_bytes()).unwrap();
     let mut said = Vec::new();
     let _ = stream.read_to_end(&mut said);
     assert_eq!(answered(&said).unwrap().status, 413);
@@ -258,13 +318,6 @@ fn what_is_too_large_too_slow_or_broken_is_refused() {
     let line = format!("X-Long: {}\r\n", "x".repeat(8_000));
     while endless.write_all(line.as_bytes()).is_ok() {}
     assert_eq!(served.nobody().get("/healthz").status, 200, "others are served");
-}
-
-/// The header that somebody says of themselves.
-fn bearer(asking: &Asking) -> String {
-    let text = format!("{asking:?}");
-    let key = text.split("Bearer ").nth(1).unwrap().split('"').next().unwrap();
-    format!("Authorization: Bearer {key}")
 }
 
 #[test]

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Who may use whom, of the modules at the top of `host/src`. Imports go down only.
-const ALLOWED: [(&str, &[&str]); 21] = [
+const ALLOWED: [(&str, &[&str]); 23] = [
     ("main", &["cli"]),
     // Surfaces parse, call the service, render; of the layers below they see types.
     (
         "cli",
         &[
             "api",
+            "client",
             "mcp",
             "service",
             "access",
@@ -30,6 +31,8 @@ const ALLOWED: [(&str, &[&str]); 21] = [
             "mutex",
         ],
     ),
+    // The verbs of another host. Of the layers below the service it sees the types of verbs, and which server is meant.
+    ("client", &["service", "engine", "sandbox", "journal", "store", "config", "secrets", "clock", "ids", "mutex"]),
     // The same over HTTP, for callers who say who they are. Of the layers below it sees types, mostly of errors.
     ("api", &["service", "access", "mcp", "page", "engine", "config", "secrets", "store", "ids", "mutex"]),
     // Another surface; who calls, and the service as it is for him.
@@ -54,10 +57,10 @@ const ALLOWED: [(&str, &[&str]); 21] = [
         ],
     ),
     // Who comes over the network, and what they may. Knows nothing of HTTP, and nothing of what the verbs do; its tests ask a question in a journal.
-    ("access", &["store", "secrets", "journal", "clock", "ids", "mutex"]),
+    ("access", &["store", "secrets", "journal", "scope", "clock", "ids", "mutex"]),
     // A projection of what is stored; of the engine it sees who is driven.
     ("telemetry", &["engine", "journal", "store", "config", "clock", "ids", "mutex"]),
-    ("engine", &["models", "sandbox", "journal", "store", "secrets", "signing", "clock", "ids", "mutex"]),
+    ("engine", &["models", "sandbox", "journal", "store", "secrets", "signing", "scope", "clock", "ids", "mutex"]),
     // What the crate of model calls asks for, answered by the store.
     ("models", &["store", "clock", "ids"]),
     ("sandbox", &["journal", "isolation", "clock", "ids", "mutex"]),
@@ -73,6 +76,8 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     ("isolation", &[]),
     // Files and what a browser is told about them. Knows nothing of HTTP, and of nobody.
     ("page", &[]),
+    // Flows by their names.
+    ("scope", &[]),
     ("clock", &[]),
     ("mutex", &[]),
     ("ids", &["clock"]),
@@ -98,11 +103,14 @@ const CONFINED: [(&str, &[&str]); 22] = [
             "sandbox/middleware/",
             "sandbox/grants/",
             "sandbox/requests/",
+            // An amount of money.
+            "sandbox/limits.rs",
             "models/",
             "engine/",
             "service/",
             "telemetry/",
             "config/",
+            "client/",
             "cli/",
         ],
     ),
@@ -116,7 +124,7 @@ const CONFINED: [(&str, &[&str]); 22] = [
     ("landlock", &["isolation/"]),
     ("seccompiler", &["isolation/"]),
     ("prost", &["telemetry/otlp/"]),
-    ("reqwest", &["telemetry/"]),
+    ("reqwest", &["client/", "telemetry/"]),
     ("rmcp", &["mcp/"]),
 ];
 
@@ -343,6 +351,8 @@ fn what_is_forbidden_is_found() {
         ("service/mod.rs", "#[derive(clap::Args)] struct A;", "`clap` is for cli/ only"),
         ("store/mod.rs", "use kitaru_llm::usage::UsageScope;", "`kitaru_llm` is for sandbox/middleware/"),
         ("mcp/call.rs", "use crate::engine::Engine;", "`mcp` may not use `engine`"),
+        ("client/wire.rs", "use crate::api::BASE;", "`client` may not use `api`"),
+        ("service/mod.rs", "use crate::client::RemoteService;", "`service` may not use `client`"),
         ("service/mod.rs", "use rmcp::model::Tool;", "`rmcp` is for mcp/ only"),
         ("models/ledger.rs", "use crate::engine::Engine;", "`models` may not use `engine`"),
         ("engine/mod.rs", "fn f() { unsafe { g() } }", "unsafe code is for"),

@@ -114,7 +114,7 @@ fn no_command_shows_a_key() {
     const KEY: &str = "kh_planted-1234567890-abcdefghij";
     let host = Host::new();
     let variables = [
-        ("KITARU_SERVER_URL", "https://k.example"),
+        ("KITARU_SERVER_URL", "https://127.0.0.1:9"),
         ("KITARU_AUTH_TOKEN", KEY),
         ("KITARU_LOG_STORE_API_KEY", "plantedplanted"),
         ("KITARU_LOG_STORE_ENDPOINT", "http://127.0.0.1:9"),

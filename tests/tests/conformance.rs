@@ -162,22 +162,44 @@ fn r23_r24_a_batch_reports_what_became_of_each_source() {
     kitaru_tests::until("the replay's end", || (host.get(&replay)["status"] == "completed").then_some(()));
 }
 
-/// Every case is on the page, with a test that has its name, or with the reason why there is none.
-#[test]
-fn the_conformance_page_is_true() {
-    let page = std::fs::read_to_string(repository().join("docs/conformance.md")).unwrap();
-    let mut tests = String::new();
-    let mut folders = vec![repository().join("tests/tests"), repository().join("host/src"), repository().join("guest-sdk")];
+/// The sources of all tests.
+fn sources() -> String {
+    sources_where(|_| true)
+}
+
+/// The sources of the tests whose path is so.
+fn sources_where(is_wanted: impl Fn(&str) -> bool) -> String {
+    let mut sources = String::new();
+    let mut folders = ["tests/tests", "host/src", "guest-sdk", "llm"].map(|folder| repository().join(folder)).to_vec();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() && !path.ends_with("target") {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                tests.push_str(&std::fs::read_to_string(path).unwrap());
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && is_wanted(&path.strip_prefix(repository()).unwrap().to_string_lossy())
+            {
+                sources.push_str(&std::fs::read_to_string(path).unwrap());
             }
         }
     }
+    sources
+}
+
+/// Checks that a row of a page names tests, and only such as there are.
+#[track_caller]
+fn are_there(sources: &str, row: &str, tests: &str) {
+    for name in tests.split(", ").filter_map(|name| name.strip_prefix('`')) {
+        let name = name.trim_end_matches('`');
+        assert!(sources.contains(&format!("fn {name}(")), "{row} names the test `{name}`, which does not exist");
+    }
+}
+
+/// Every case is on the page, with a test that has its name, or with the reason why there is none.
+#[test]
+fn the_conformance_page_is_true() {
+    let page = std::fs::read_to_string(repository().join("docs/conformance.md")).unwrap();
+    let sources = sources();
     let mut cases = 0;
     for row in page.lines().filter_map(|line| line.strip_prefix("| ")) {
         let cells: Vec<&str> = row.split(" | ").collect();
@@ -187,11 +209,69 @@ fn the_conformance_page_is_true() {
             continue;
         }
         cases += 1;
-        for name in test.split(", ").filter_map(|name| name.strip_prefix('`')) {
-            let name = name.trim_end_matches('`');
-            assert!(tests.contains(&format!("fn {name}(")), "{case} names the test `{name}`, which does not exist");
-        }
+        are_there(&sources, case, test);
         assert!(test.starts_with('`') || test.len() > 3, "{case} has neither a test nor a reason");
     }
     assert!(cases >= 100, "{cases} cases");
+}
+
+/// Every feature of the systems that stood model is built, and a test shows it, or refused, with the reason.
+#[test]
+fn the_page_of_model_features_is_true() {
+    let page = std::fs::read_to_string(repository().join("docs/contributing/model-features.md")).unwrap();
+    let sources = sources();
+    let (mut built, mut refused) = (0, 0);
+    for row in page.lines().filter_map(|line| line.strip_prefix("| ")) {
+        let cells: Vec<&str> = row.trim_end_matches('|').split(" | ").map(str::trim).collect();
+        let (what, state, told, tests) = match cells.as_slice() {
+            [number, feature, state, here, tests] if number.parse::<u32>().is_ok() => (*feature, *state, *here, Some(*tests)),
+            // What is told apart from the tables has no number.
+            [what, state, here] if *state != "---" && !state.is_empty() => (*what, *state, *here, None),
+            _ => continue,
+        };
+        assert!(!told.is_empty() && !told.contains("may come"), "`{what}` says neither how nor why");
+        are_there(&sources, what, tests.unwrap_or_default());
+        match state {
+            "built" | "built otherwise" => {
+                assert!(tests.is_none_or(|tests| tests.starts_with('`')), "no test shows `{what}`");
+                built += 1;
+            }
+            "refused" | "refused in part" => refused += 1,
+            other => panic!("`{what}` is neither built nor refused: {other}"),
+        }
+    }
+    assert!(built >= 60 && refused >= 15, "{built} built, {refused} refused");
+}
+
+/// The cases that model calls are held to (L1 to L23, A1 to A12) have tests with their names.
+#[test]
+fn each_case_of_model_calls_has_a_test_of_its_name() {
+    // Cases of artifacts have names like those of A1 to A12.
+    let sources = sources_where(|path| path.starts_with("llm") || ["model", "flows.rs"].iter().any(|part| path.contains(part)));
+    let names: Vec<&str> = sources
+        .match_indices("fn ")
+        .filter_map(|(at, _)| sources.get(at + 3..)?.split('(').next())
+        .filter(|name| name.len() < 200 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+        .collect();
+    let cases = (1..=23).map(|number| format!("l{number}")).chain((1..=12).map(|number| format!("a{number}")));
+    for case in cases {
+        let is_named = |name: &&str| name.split('_').take_while(|part| is_case(part)).any(|part| part == case);
+        assert!(names.iter().any(is_named) || is_between(&names, &case), "no test is named after {case}");
+    }
+}
+
+/// Whether a part of a test's name is a case: letter and number.
+fn is_case(part: &str) -> bool {
+    part == "to" || part.strip_prefix(|c: char| c.is_ascii_lowercase()).is_some_and(|rest| rest.parse::<u32>().is_ok())
+}
+
+/// Whether a test's name has a range of cases in which this one is: `l16_to_l18_…`.
+fn is_between(names: &[&str], case: &str) -> bool {
+    let number = |text: &str| text.get(1..).and_then(|number| number.parse::<u32>().ok());
+    names.iter().any(|name| {
+        let parts: Vec<&str> = name.split('_').take(3).collect();
+        let [first, "to", last] = parts[..] else { return false };
+        let same = [first, last].iter().all(|part| part.get(..1) == case.get(..1));
+        same && number(first) <= number(case) && number(case) <= number(last)
+    })
 }

@@ -51,7 +51,7 @@ fn x21_the_first_version_is_the_default_and_a_later_one_takes_over() {
     assert_eq!(host.json(["flow", "list"]).items(), std::slice::from_ref(&flow));
     assert_eq!(host.json(["flow", "deployments", "list", "hello"]).items(), *flow["deployments"].as_array().unwrap());
     assert_eq!(host.item(["flow", "deployments", "show", "hello"]), third);
-    assert_eq!(host.item(["flow", "deployments", "show", "hello", "--version", "1"])["created_by"], "local");
+    assert_eq!(host.item(["flow", "deployments", "show", "hello", "--version", "1"])["created_by"], "owner");
 }
 
 #[test]

@@ -105,6 +105,15 @@ fn cached(host: &Host, flow: &str, arguments: Value, flags: &[&str]) -> Value {
 }
 
 #[test]
+fn e14_a_result_that_was_made_under_other_grants_is_not_served() {
+    let (host, input) = (Host::new(), json!({ "value": 4 }));
+    let provenance = |flags: &[&str]| checkpoint(&cached(&host, "caches", input.clone(), flags), "cached")["provenance"].clone();
+    assert_eq!(provenance(&["--allow-env=LANG"]), "ran");
+    assert_eq!(provenance(&[]), "ran", "a body that may touch less could not have come to it");
+    assert_eq!((provenance(&["--allow-env=LANG"]), provenance(&[])), (json!("cached"), json!("cached")));
+}
+
+#[test]
 fn c16_a_cached_result_is_served_to_another_execution() {
     let host = Host::new();
     let first = cached(&host, "caches", json!({ "value": 4 }), &[]);

@@ -106,9 +106,12 @@ fn a_fifo_keeps_nobody_waiting() {
 #[cfg(target_os = "linux")]
 #[test]
 fn the_folder_of_processes_is_not_granted() {
-    let reply = attempt(&host(), "/proc", &json!([{ "Read": "self/environ" }]), false, &["--allow-read=/proc"]);
-    let error = reply.refused("KitaruExecutionError", &["`/proc`", "memory"]);
+    let host = host();
+    let reply = attempt(&host, "/proc", &json!([{ "Read": "self/environ" }]), false, &["--allow-read=/proc"]);
+    let error = reply.refused("KitaruExecutionError", &["`/proc`", "cannot be opened"]);
     assert_eq!(error["failure_kind"], "capability");
+    let log = host.json(["executions", "logs", &reply.failed_execution()]).items();
+    assert!(log.iter().any(|line| line["message"].as_str().unwrap().contains("memory")), "{log:#?}");
 }
 
 /// A grant is of the folder that was there when it was given: a link in its place is not followed.
@@ -122,8 +125,13 @@ fn a_folder_that_becomes_a_link_is_not_followed() {
     std::fs::rename(host.path("out"), host.path("was")).unwrap();
     symlink("private", host.path("out")).unwrap();
     let reply = host.json(["executions", "retry", &failed]);
-    let error = reply.refused("KitaruExecutionError", &["leads to", "private", "not what was granted"]);
+    let error = reply.refused("KitaruExecutionError", &["`out`", "cannot be opened", "log says why"]);
     assert_eq!(error["failure_kind"], "capability");
+    let (log, top) = (host.json(["executions", "logs", &failed]).items(), host.path("private"));
+    let said = |line: &Value| line["message"].as_str().is_some_and(|text| text.contains("leads to") && text.contains(&top));
+    assert!(log.iter().any(said), "{log:#?}");
+    let journal = json!(host.journal(&failed)).to_string();
+    assert!(!journal.contains(&top) && !error.to_string().contains(&top), "paths of the machine are no business of the flow");
     // With the folder back in its place it goes on.
     std::fs::remove_file(host.path("out")).unwrap();
     std::fs::rename(host.path("was"), host.path("out")).unwrap();

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use kitaru_tests::{Host, Reply, repository};
+use kitaru_tests::{Host, Planted, Reply, repository};
 
 #[path = "hostile/abi.rs"]
 mod abi;
@@ -17,6 +17,8 @@ mod neighbours;
 mod row;
 #[path = "hostile/scopes.rs"]
 mod scopes;
+#[path = "hostile/served.rs"]
+mod served;
 #[path = "hostile/terminal.rs"]
 mod terminal;
 #[path = "hostile/values.rs"]
@@ -29,7 +31,7 @@ use row::{End, Guest, Row};
 /// The most memory that a host may hold because of one guest, in MiB.
 const CEILING: u64 = 700;
 
-const GROUPS: [(&str, &[Row]); 18] = [
+const GROUPS: [(&str, &[Row]); 19] = [
     ("Loops", scopes::LOOPS),
     ("Memory and stack", scopes::MEMORY),
     ("Traps and re-entrance", scopes::TRAPS),
@@ -47,14 +49,19 @@ const GROUPS: [(&str, &[Row]); 18] = [
     ("Addresses", world::SOCKETS),
     ("WASI", world::WASI),
     ("Models", world::MODELS),
+    ("Secrets", world::SECRETS),
     ("Artifacts", world::ARTIFACTS),
 ];
 
-/// A host with a folder `box` that can be granted, and a secret beside it.
+/// The value of the secret that rows may be granted. No guest ever holds it.
+const SECRET: &str = "planted-4f1d-hostile";
+
+/// A host with a folder `box` that can be granted, a file beside it, and the secret `gh`.
 fn host() -> Host {
     let host = Host::new();
     std::fs::create_dir(host.path("box")).unwrap();
     host.file("secret.txt", "secret");
+    let _ = host.item(["secrets", "set", "gh", &format!("--TOKEN={SECRET}")]);
     host
 }
 
@@ -71,6 +78,7 @@ fn judge(row: &Row, reply: &Reply) {
     let Row { name, .. } = row;
     assert!(matches!(reply.code, Some(0 | 1)), "`{name}` took its host with it{reply:?}");
     assert!(!reply.stderr.lines().any(|line| line.starts_with("thread '")), "`{name}` made the host panic{reply:?}");
+    Planted(SECRET).is_not_shown_in(reply);
     match &row.end {
         End::Completes | End::CompletesAnyhow => {
             let done = reply.clone().item();
@@ -114,6 +122,7 @@ fn attempt_all(group: &str) {
     assert_eq!(host.flow("sequence", &serde_json::json!({ "steps": 3 }), &[])["result"], 6, "the store is as good as ever");
     assert_eq!(std::fs::read_to_string(host.path("secret.txt")).unwrap(), "secret");
     assert!(host.text(["doctor"]).code.is_some_and(|code| code <= 1));
+    Planted(SECRET).is_in_no_file_of(&host);
 }
 
 macro_rules! groups {
@@ -148,6 +157,7 @@ groups! {
     addresses_of_the_machine_are_not_reached: "Addresses",
     wasi_has_bounds: "WASI",
     models_are_granted: "Models",
+    secrets_are_placeholders: "Secrets",
     artifacts_are_ones_own: "Artifacts",
 }
 

@@ -14,7 +14,8 @@ use kitaru_host::ids::SystemIds;
 use kitaru_host::isolation::{self, Walls};
 use kitaru_host::sandbox::{Grants, Limits, Sandbox};
 use kitaru_host::store::sqlite::SqliteStore;
-use kitaru_tests::{Host, example, fixture, id, until};
+use kitaru_tests::served::order;
+use kitaru_tests::{Host, Served, example, fixture, id, until};
 use serde_json::{Value, json};
 
 /// Whether the kernel has what strict isolation needs.
@@ -199,6 +200,18 @@ fn an_isolated_run_reaches_hosts_that_were_granted() {
     }
 }
 
+/// Processes that drive executions of this host in the background.
+fn driving(host: &Host) -> Vec<u32> {
+    let home = host.home().canonicalize().unwrap();
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse::<u32>().ok());
+    let drives = |pid: &u32| {
+        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words: Vec<_> = words.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
+        words.iter().any(|word| word == "drive") && words.iter().any(|word| Path::new(&**word) == home)
+    };
+    all.filter(drives).collect()
+}
+
 #[test]
 fn what_is_isolated_goes_on_isolated() {
     if !can() {
@@ -224,9 +237,13 @@ fn what_is_isolated_goes_on_isolated() {
         let runner = host.get(id(&detached))["runner"].as_str().map(str::to_owned);
         runner.filter(|_| !host.json(["executions", "pending-waits", id(&detached)]).items().is_empty())
     });
+    assert!(!runner.is_empty());
+    // The process that drives it is behind the walls by itself.
+    let driving = driving(&host);
+    assert_eq!(driving.len(), 1, "{driving:?}");
+    assert_eq!((status(driving[0], "NoNewPrivs"), status(driving[0], "Seccomp")), ("1".to_owned(), "2".to_owned()));
     let _ = host.item(["executions", "input", id(&detached), "--value", "true"]);
     until("the end", || (host.get(id(&detached))["status"] == "completed").then_some(()));
-    assert!(!runner.is_empty());
 }
 
 #[tokio::test]
@@ -254,7 +271,9 @@ async fn an_isolated_host_refuses_what_it_cannot_give() {
     let execution = engine.submit(submission).await.unwrap().to_string();
     let ended = until("the end", || Some(host.get(&execution)).filter(|execution| execution["status"] == "failed"));
     let message = ended["failure"]["message"].as_str().unwrap();
-    assert!(message.contains("isolated") && message.contains(&folder), "{message}");
+    assert!(message.contains("isolated") && !message.contains(&folder), "a guest's flow may read it: {message}");
+    let log = host.json(["executions", "logs", &execution]).items();
+    assert!(log.iter().any(|line| line["message"].as_str().unwrap().contains(&folder)), "the operator is told: {log:#?}");
     assert_eq!(ended["failure"]["exception_type"], "capability");
     assert!(!Path::new(&folder).join("new.txt").exists());
     drop(serving);
@@ -281,4 +300,24 @@ fn a_misspelt_word_is_not_off() {
     kitaru_tests::Reply::from(command).refused("KitaruUsageError", &["KITARU_ISOLATE"]);
     let best = host.item(["run", "--isolate=best-effort", &example("hello"), "--arg", "name=World"]);
     assert_eq!(best["status"], "completed", "with whatever the kernel has");
+}
+
+#[test]
+fn a_host_behind_the_walls_serves_its_api() {
+    if !can() {
+        return;
+    }
+    let host = Host::new();
+    let served = Served::start_with(&host, &["--isolate"]);
+    let author = served.account(&host, "ci", "author", &[]);
+    let bytes = std::fs::read(fixture("conformance")).unwrap();
+    let kept = author.send("PUT", "/api/v1/components", Some("application/wasm"), &bytes).expect(200);
+    let begun = author.post("/api/v1/executions", &order(kept["digest"].as_str().unwrap(), "wait_bool", &json!({}))).expect(201);
+    let path = format!("/api/v1/executions/{}", begun["exec_id"].as_str().unwrap());
+    until("its question", || (author.get(&path).expect(200)["status"] == "waiting").then_some(()));
+    let _ = author.post(&format!("{path}/input"), &json!({ "value": true })).expect(200);
+    let done = until("its end", || Some(author.get(&path).expect(200)).filter(|view| view["status"] == "completed"));
+    assert_eq!(done["result"], "approved");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", served.running.id())).unwrap();
+    assert!(status.lines().any(|line| line == "Seccomp:\t2"), "{status}");
 }

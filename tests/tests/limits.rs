@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kitaru_host::clock::SystemClock;
-use kitaru_host::engine::{Engine, EngineSettings, FrozenSpec, Observer, Submission, Submitted};
+use kitaru_host::engine::{Engine, EngineSettings, FrozenSpec, JournalRead, Observer, Submission, Submitted, read_journal};
 use kitaru_host::ids::{ComponentDigest, ExecutionId, Ids as _, SystemIds};
 use kitaru_host::sandbox::{Grants, Limits, Sandbox};
 use kitaru_host::store::sqlite::SqliteStore;
 use kitaru_host::store::{ExecutionRow, Status};
-use kitaru_tests::{Host, Reply, fixture, id};
+use kitaru_tests::web::Say;
+use kitaru_tests::{Host, Reply, Web, fixture, id};
 use serde_json::{Value, json};
 
 /// It ended with a limit of this name, and a person is told what to do.
@@ -88,6 +89,27 @@ fn a_history_that_is_full_is_kept() {
     assert_eq!(replay["status"], "completed");
 }
 
+/// Whoever watches a host by OpenTelemetry sees which limits its executions met.
+#[test]
+fn a_collector_is_told_which_limits_were_reached() {
+    let (host, web) = (Host::new(), Web::always(Say::text("")));
+    // By the clock on the wall it may take long, on a machine that is busy with other tests.
+    let target = fixture("conformance:spin_flow");
+    let mut command = host.json_command(["run", &target, "--cpu-seconds=1", "--flow-seconds=600"]);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", web.url(""));
+    limited(&Reply::from(command), "cpu_seconds");
+    let has = |body: &[u8], text: &str| body.windows(text.len()).any(|part| part == text.as_bytes());
+    let asked = web.asked();
+    let metrics: Vec<_> = asked.iter().filter(|asked| asked.path == "/v1/metrics").collect();
+    assert!(
+        metrics.iter().any(|asked| has(&asked.body, "kitaru.limit.reached") && has(&asked.body, "cpu_seconds")),
+        "{} of {} requests were metrics",
+        metrics.len(),
+        asked.len()
+    );
+    assert!(metrics.iter().any(|asked| has(&asked.body, "kitaru.bodies.limit")), "what `parallel` is");
+}
+
 #[test]
 fn stacks_are_as_deep_as_the_host_says() {
     let host = Host::new();
@@ -97,6 +119,11 @@ fn stacks_are_as_deep_as_the_host_says() {
     assert_eq!(recurse(200_000).item()["status"], "completed");
     host.file("kitaru.toml", "[host]\nstack_kib = 256\n");
     limited(&recurse(20_000), "stack_kib");
+    // The command's own word counts more.
+    let target = fixture("conformance:recursion_checkpoint");
+    let deep = |kib: &str| host.json(["run", &target, "--arg", "depth=20000", &format!("--max-stack={kib}")]);
+    assert_eq!(deep("16384").item()["status"], "completed");
+    assert!(deep("1").refused("KitaruUsageError", &["64 to 65536"])["hint"].as_str().unwrap().contains("--max-stack"));
     for kib in ["1", "1000000"] {
         host.file("kitaru.toml", format!("[host]\nstack_kib = {kib}\n"));
         let error = recurse(1).refused("KitaruUsageError", &["stack_kib", kib, "64 to 65536"]);
@@ -232,7 +259,13 @@ async fn e5_a_body_that_can_be_seen_is_not_run_again_unasked() {
         ids.push(place.submit("memory_beside", json!({ "bodies": 8, "mebibytes": 20 }), grants.clone()).await);
     }
     for row in place.all(&ids).await {
-        let Some(failure) = row.failure else { continue };
+        let JournalRead { history, .. } = read_journal(place.engine.store().as_ref(), row.new.id).await.unwrap();
+        let attempts: Vec<usize> = history.calls().iter().map(|call| call.attempts.len()).collect();
+        assert!(attempts.iter().all(|attempts| *attempts <= 1), "no body began twice: {attempts:?}");
+        let Some(failure) = row.failure else {
+            assert_eq!(row.status, Status::Completed);
+            continue;
+        };
         assert_eq!(row.status, Status::Failed);
         assert!(failure.kind == "limit" && failure.retryable && failure.message.contains("instances_mib"), "{failure:?}");
     }

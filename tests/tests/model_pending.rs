@@ -255,3 +255,42 @@ fn a7_what_no_key_mends_does_not_wait() {
         Reply::from(models.command_with(&[], &["run", &target, "--input", &input, "--allow-llm=openai/another"])).item();
     failed(&told(&keyless)[0], "capability", &["--allow-llm"]);
 }
+
+/// Nothing is configured at all: a call that no model is granted for fails at once all the same, in a flow and in a checkpoint, and whatever else
+/// is granted to others.
+#[test]
+fn a7_what_is_not_granted_does_not_wait_for_a_model() {
+    let models = pending();
+    let _ = models.host.item(["model", "remove", "fast"]);
+    let ask = |flow: &str, flags: &[&str]| {
+        let (target, input) = (kitaru_tests::fixture(&format!("conformance:{flow}")), json!({ "prompt": "x" }).to_string());
+        Reply::from(models.command_with(&[], &[&["run", &target, "--input", &input], flags].concat()))
+    };
+    for of_another in ["", "[grants.checkpoints.model_step]\nllm = [\"*\"]\n"] {
+        models.settings(&format!("[llm]\non_missing = \"pending\"\n{of_another}"));
+        for flow in ["model_answer", "model_body_answer"] {
+            let failing = ask(flow, &[]);
+            assert_eq!(failing.error()["failure_kind"], "capability", "{flow} {of_another:?}: {failing:?}");
+        }
+    }
+    for flow in ["model_answer", "model_body_answer"] {
+        let waiting = ask(flow, &["--allow-llm=openai/gpt-4o"]).item();
+        assert_eq!(waiting["status"], "waiting", "an alias may come that is one of these: {waiting:#}");
+    }
+}
+
+/// The model that appears is another than those that are granted: the call fails with that, and does not ask for its key too.
+#[test]
+fn a7_a_model_that_appears_and_is_not_granted_is_not_waited_for() {
+    let models = pending();
+    let _ = models.host.item(["model", "remove", "fast"]);
+    let target = kitaru_tests::fixture("conformance:model_answer");
+    let words = ["run", &target, "--input", r#"{"prompt":"x"}"#, "--allow-llm=openai/another"];
+    let execution = Reply::from(models.command_with(&[], &words)).item();
+    assert_eq!(execution["status"], "waiting");
+    let _ = models.alias("late", "openai/gpt-4o", &models.provider.openai(), &[]);
+    let _ = models.reply(&["executions", "resume", id(&execution)]);
+    let failed = until("the end", || Some(models.host.get(id(&execution))).filter(|found| found["status"] == "failed"));
+    assert_eq!(failed["failure"]["exception_type"], "capability", "{failed:#}");
+    assert!(models.provider.exchanges().is_empty());
+}

@@ -84,6 +84,61 @@ fn a_model_asks_for_a_tool_and_gets_what_it_came_to() {
     assert_eq!((&again["result"], models.hits()), (&json!("Indeed."), 4));
 }
 
+/// What each protocol is sent back of what its model thought, somewhere in the body.
+const THOUGHTS: [(&str, &str); 4] = [
+    ("openai_chat", "\"reasoning_content\":\"hm-7\""),
+    ("openai_responses", "\"encrypted_content\":\"encrypted:hm-7\""),
+    ("anthropic_messages", "\"signature\":\"signed:hm-7\""),
+    ("gemini", "\"thoughtSignature\":\"signed:hm-7\""),
+];
+
+#[test]
+fn thinking_goes_back_with_the_results_of_tools_in_each_protocol() {
+    for (api, expected) in THOUGHTS {
+        let asks = Reaction::tool_call("call_1", "look_up", json!({ "word": "Nile" })).thinking("hm-7");
+        let models = Models::answering([asks, Reaction::text("It is a river.")]);
+        let base = match api {
+            "anthropic_messages" => models.provider.anthropic(),
+            "gemini" => models.provider.gemini(),
+            _ => models.provider.openai(),
+        };
+        let _ = models.alias("fast", "vllm/thinker", &base, &["--api", api]);
+        let done = models.run("model_with_tool", &json!({ "question": "What is the Nile?" }));
+        assert_eq!(done["result"], "It is a river.", "{api}");
+        let sent = models.provider.calls()[1].received.json().to_string();
+        assert!(sent.contains(expected), "{api}: {sent}");
+        let thought = sent.find("hm-7").zip(sent.find("Nile is a river"));
+        assert!(thought.is_some_and(|(thought, result)| thought < result), "{api}: before the result: {sent}");
+    }
+}
+
+/// The model that asked for a tool is gone, and another provider goes on: it is told nothing that it could not read.
+#[test]
+fn thinking_does_not_go_to_a_fallback_that_cannot_read_it() {
+    for (api, _) in THOUGHTS {
+        let asks = Reaction::tool_call("call_1", "look_up", json!({ "word": "Nile" })).thinking("hm-7");
+        let models = Models::answering([asks, Reaction::status(404), Reaction::text("It is a river.")]);
+        let base = match api {
+            "anthropic_messages" => models.provider.anthropic(),
+            "gemini" => models.provider.gemini(),
+            _ => models.provider.openai(),
+        };
+        let (other, other_base) = match api {
+            "openai_chat" => ("anthropic_messages", models.provider.anthropic()),
+            _ => ("openai_chat", models.provider.openai()),
+        };
+        let _ = models.alias("spare", "lmstudio/other", &other_base, &["--api", other]);
+        let _ = models.alias("fast", "vllm/thinker", &base, &["--api", api, "--fallback", "spare", "--default"]);
+        let done = models.run("model_with_tool", &json!({ "question": "What is the Nile?" }));
+        assert_eq!(done["result"], "It is a river.", "{api}");
+        let calls = models.provider.calls();
+        let [_, refused, taken] = &calls[..] else { panic!("{api}: three calls: {calls:?}") };
+        assert!(refused.received.json().to_string().contains("hm-7"), "{api}");
+        let taken = taken.received.json().to_string();
+        assert!(!taken.contains("hm-7") && taken.contains("Nile is a river"), "{api}: {taken}");
+    }
+}
+
 /// An answer that is no `River`, and one that is.
 const UNFIT: &str = r#"{"name":"Nile","kilometres":"many"}"#;
 const FIT: &str = r#"{"name":"Nile","kilometres":6650}"#;

@@ -88,6 +88,33 @@ fn sums_per_checkpoint_and_execution_are_those_of_their_records() {
     assert!(text.contains("$0.00010585; 36 tokens; saved $0.00000585"), "{text}");
 }
 
+#[test]
+fn lists_tell_what_executions_used() {
+    let models = two_models();
+    let (three, quiet) = (three_calls(&models), models.host.flow("no_calls", &json!({}), &[]));
+    let odd = models.run("model_calls", &json!({ "requests": [{ "prompt": "x", "model": "odd" }] }));
+    let replay = models.item(&["executions", "replay", id(&three), "--from", "third"]);
+    let listed = models.host.json(["executions", "list"]).items();
+    let of = |execution: &Value| {
+        let found = listed.iter().find(|item| id(item) == id(execution)).expect("it is listed");
+        (nanos(&found["cost_usd"]), found["total_tokens"].as_u64())
+    };
+    assert_eq!(of(&three), (Some(Models::COST + SMART), Some(54)));
+    assert_eq!(of(&replay), (Some(SMART), Some(54)), "what was served was paid for once");
+    assert_eq!(of(&odd), (None, Some(18)), "nobody knows what it cost, and that is no zero");
+    assert_eq!(of(&quiet), (None, None));
+    for execution in [&three, &quiet, &odd] {
+        let whole = models.host.get(id(execution));
+        assert_eq!((nanos(&whole["cost_usd"]), whole["total_tokens"].as_u64()), of(execution), "`get` tells the same");
+    }
+    let text = models.host.text(["executions", "list"]).ok().stdout;
+    let head = text.lines().next().unwrap();
+    assert!(head.contains("COST") && head.contains("TOKENS"), "{text}");
+    assert!(text.contains("$0.00010585") && text.contains("unknown"), "{text}");
+    let without = models.host.text(["executions", "list", "--flow", "no_calls"]).ok().stdout;
+    assert!(!without.contains("COST"), "a column is for something: {without}");
+}
+
 /// Tokens of what is the same make no difference, whoever paid for them; what was not paid for again does.
 #[test]
 fn executions_are_compared_by_what_they_used() {

@@ -1,25 +1,41 @@
 //! Components that are brought to the store and run by their digest, and published flows beside them, as a server does it: in process.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use kitaru_host::access::{Access, NewAccount, Role, Scope, Source};
 use kitaru_host::clock::SystemClock;
 use kitaru_host::engine::{DriveOptions, Engine, EngineSettings};
 use kitaru_host::ids::{ComponentDigest, Ids as _, SystemIds};
 use kitaru_host::sandbox::{Grants, LimitChanges, Limits, Sandbox};
+use kitaru_host::secrets::ExposeSecret as _;
 use kitaru_host::service::verbs::{self, ComponentParams, Verb as _};
 use kitaru_host::service::{
-    DeployParams, HostDefaults, InvokeParams, LocalService, RunParams, Service as _, ServiceError, TagParams,
+    DeployParams, FlowVerbs as _, HostDefaults, InvokeParams, LocalService, RunParams, Service as _, ServiceError, TagParams,
 };
+use kitaru_host::store::Store;
 use kitaru_host::store::sqlite::SqliteStore;
 use kitaru_tests::{Host, fixture};
 use serde_json::{Map, Value, json};
 
 /// A service on the host's data folder, which gives this to what is started by name.
 fn service(host: &Host, defaults: HostDefaults) -> LocalService {
-    let store = Arc::new(SqliteStore::open(&host.home()).unwrap());
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&host.home()).unwrap());
+    let access = Access::new(store.clone(), Arc::new(SystemClock), Arc::new(SystemIds), &host.home());
     let sandbox = Sandbox::new(Some(&host.home()), SystemIds.seed()).unwrap();
     let engine = Engine::new(store, sandbox, Arc::new(SystemClock), Arc::new(SystemIds), EngineSettings::default());
-    LocalService::new(engine).with_host(defaults)
+    LocalService::new(engine).with_host(defaults).with_access(access)
+}
+
+/// The same service on behalf of a new account.
+async fn on_behalf(service: &LocalService, name: &str) -> LocalService {
+    let access = service.access().expect("it knows who may come");
+    let new = NewAccount { name: name.into(), description: String::new(), role: Role::Operator, scope: Scope::ALL };
+    access.create_account(new).await.unwrap();
+    let made = access.create_api_key(name, "first", "").await.unwrap();
+    let source = Source::at(Ipv4Addr::LOCALHOST.into());
+    let caller = access.bearer(made.text.expose_secret(), source).await.unwrap();
+    service.clone().on_behalf_of(caller, source)
 }
 
 fn conformance() -> Vec<u8> {
@@ -81,7 +97,7 @@ async fn a_stored_component_runs_with_what_the_host_and_the_request_give() {
         tags: vec!["mine".into()],
         ..of(&digest, "sequence", json!({ "steps": 3 }))
     };
-    let id = service.run(&asked, "ada").await.unwrap();
+    let id = service.run(&asked).await.unwrap();
     service.drive(id, DriveOptions::default()).await.unwrap();
     let execution = service.get(id).await.unwrap();
     assert!(execution.summary.status == "completed" && execution.result == json!(6), "{execution:#?}");
@@ -92,22 +108,18 @@ async fn a_stored_component_runs_with_what_the_host_and_the_request_give() {
     assert_eq!(execution.summary.tags, ["mine"]);
 
     let missing = "f".repeat(64);
-    refused(service.run(&of(&missing, "sequence", json!({})), "ada").await, "KitaruRuntimeError", &missing);
-    refused(service.run(&of(&digest, "nowhere", json!({})), "ada").await, "KitaruUsageError", "no flow `nowhere`");
-    refused(service.run(&of(&digest, "sequence", json!({})), "ada").await, "KitaruUsageError", "steps");
-    refused(
-        service.run(&RunParams { flow: None, ..of(&digest, "", json!({})) }, "ada").await,
-        "KitaruUsageError",
-        "several flows",
-    );
+    refused(service.run(&of(&missing, "sequence", json!({}))).await, "KitaruRuntimeError", &missing);
+    refused(service.run(&of(&digest, "nowhere", json!({}))).await, "KitaruUsageError", "no flow `nowhere`");
+    refused(service.run(&of(&digest, "sequence", json!({}))).await, "KitaruUsageError", "steps");
+    refused(service.run(&RunParams { flow: None, ..of(&digest, "", json!({})) }).await, "KitaruUsageError", "several flows");
     let version = RunParams { version: Some(1), ..of(&digest, "sequence", json!({ "steps": 3 })) };
-    refused(service.run(&version, "ada").await, "KitaruUsageError", "`version` and `tag`");
-    refused(service.run(&RunParams::default(), "ada").await, "KitaruUsageError", "Name a component");
+    refused(service.run(&version).await, "KitaruUsageError", "`version` and `tag`");
+    refused(service.run(&RunParams::default()).await, "KitaruUsageError", "Name a component");
     let gone = Grants { read: vec![format!("{}::docs", host.path("gone")).parse().unwrap()], ..Grants::default() };
     let gone = RunParams { grants: gone, ..of(&digest, "sequence", json!({ "steps": 3 })) };
-    refused(service.run(&gone, "ada").await, "KitaruUsageError", "gone");
+    refused(service.run(&gone).await, "KitaruUsageError", "gone");
     let often = RunParams { retries: Some(1001), ..of(&digest, "sequence", json!({ "steps": 3 })) };
-    refused(service.run(&often, "ada").await, "KitaruUsageError", "<= 1000");
+    refused(service.run(&often).await, "KitaruUsageError", "<= 1000");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,7 +133,7 @@ async fn all_that_a_component_declares_can_be_granted_to_it() {
     let flow = view.manifest.flows.iter().find(|flow| flow.parameters.is_empty()).expect("a flow without arguments").name.clone();
     let granted = async |allow_needs: bool| {
         let asked = RunParams { allow_needs, ..of(&view.digest, &flow, json!({})) };
-        let id = service.run(&asked, "ada").await.unwrap();
+        let id = service.run(&asked).await.unwrap();
         service.get(id).await.unwrap().frozen_execution_spec["grants"]["env"].clone()
     };
     assert_eq!((granted(false).await, granted(true).await), (json!([]), json!(["NEEDY_ZONE"])));
@@ -138,32 +150,32 @@ async fn a_key_stands_for_one_request_of_one_caller() {
         input: map(json!({ "steps": steps })),
         ..DeployParams::default()
     };
-    let first = service.deploy(deploy(2), "ada").await.unwrap();
-    assert_eq!((first.version, first.created_by.as_str()), (1, "ada"));
+    let first = service.deploy_all(vec![deploy(2)]).await.unwrap();
+    assert_eq!((first[0].version, first[0].created_by.as_str()), (1, "owner"), "whoever is on the data folder itself");
     let key = || Some("k".to_owned());
     let invoke = InvokeParams { flow: "sequence".into(), idempotency_key: key(), ..InvokeParams::default() };
     let run = RunParams { flow: Some("sequence".into()), idempotency_key: key(), ..RunParams::default() };
 
-    let ada = service.invoke(&invoke, "ada").await.unwrap();
-    service.deploy(deploy(9), "ada").await.unwrap();
-    assert_eq!(service.invoke(&invoke, "ada").await.unwrap(), ada, "whatever the default is by now");
-    let eve = service.invoke(&invoke, "eve").await.unwrap();
+    let ada = service.invoke(&invoke).await.unwrap();
+    service.deploy_all(vec![deploy(9)]).await.unwrap();
+    assert_eq!(service.invoke(&invoke).await.unwrap(), ada, "whatever the default is by now");
+    let eve = on_behalf(&service, "eve").await.invoke(&invoke).await.unwrap();
     assert_ne!(eve, ada);
-    refused(service.run(&run, "ada").await, "KitaruStateError", &ada.to_string());
+    refused(service.run(&run).await, "KitaruStateError", &ada.to_string());
     let other = InvokeParams { tags: vec!["x".into()], ..invoke.clone() };
-    refused(service.invoke(&other, "ada").await, "KitaruStateError", "another request");
+    refused(service.invoke(&other).await, "KitaruStateError", "another request");
     let none = InvokeParams { idempotency_key: None, ..invoke.clone() };
-    assert_ne!(service.invoke(&none, "ada").await.unwrap(), service.invoke(&none, "ada").await.unwrap());
+    assert_ne!(service.invoke(&none).await.unwrap(), service.invoke(&none).await.unwrap());
     for (id, steps) in [(ada, 2), (eve, 9)] {
         assert_eq!(service.get(id).await.unwrap().input, json!({ "steps": steps }));
     }
     // What was refused keeps no key: it may be asked again when it can be done.
     let later = InvokeParams { tag: Some("later".into()), idempotency_key: Some("l".into()), ..none };
-    refused(service.invoke(&later, "ada").await, "LookupError", "'later'");
+    refused(service.invoke(&later).await, "LookupError", "'later'");
     let tag = TagParams { flow: "sequence".into(), tag: "later".into(), version: 1, exclusive: None };
     service.tag_flow(&tag).await.unwrap();
-    let done = service.invoke(&later, "ada").await.unwrap();
-    assert_eq!(service.invoke(&later, "ada").await.unwrap(), done);
+    let done = service.invoke(&later).await.unwrap();
+    assert_eq!(service.invoke(&later).await.unwrap(), done);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,13 +190,13 @@ async fn of_several_versions_all_are_published_or_none() {
         ..DeployParams::default()
     };
     let bad = vec![of("no_calls", json!({})), of("sequence", json!({ "steps": "many" }))];
-    refused(service.deploy_all(bad, "ada").await, "KitaruUsageError", "`sequence`");
+    refused(service.deploy_all(bad).await, "KitaruUsageError", "`sequence`");
     assert_eq!(service.flows(&Default::default()).await.unwrap().total, 0);
     let unknown = DeployParams { component: "0".repeat(64), ..of("no_calls", json!({})) };
-    refused(service.deploy(unknown, "ada").await, "KitaruRuntimeError", "was not found");
+    refused(service.deploy_all(vec![unknown]).await, "KitaruRuntimeError", "was not found");
     let shared = DeployParams { exclusive: Some(false), ..of("no_calls", json!({})) };
     refused(
-        service.deploy(DeployParams { tags: vec!["default".into()], ..shared }, "ada").await,
+        service.deploy_all(vec![DeployParams { tags: vec!["default".into()], ..shared }]).await,
         "KitaruUsageError",
         "always exclusive",
     );

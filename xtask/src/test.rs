@@ -20,6 +20,7 @@ pub(crate) fn run(all: bool, runner_arguments: &[String]) -> Result<()> {
         ("lints of the host", Box::new(host_lints)),
         ("lints of guests", Box::new(guest_lints)),
         ("guests", Box::new(|| guests::build().map(drop))),
+        ("a browser for tests of the page", Box::new(browser)),
         ("build", Box::new(build)),
         ("tests", Box::new(|| tests(runner_arguments))),
         ("tests in documentation", Box::new(documentation_tests)),
@@ -80,6 +81,13 @@ fn guest_lints() -> Result<()> {
 /// The host with its fault points (which the tests' dependency on it switches on) and all tests, in one build with one set of features.
 fn build() -> Result<()> {
     command(cargo().args(["build", "--workspace", "--bins", "--tests", "--locked"]))
+}
+
+/// Chromium and Node, which Debian has. They are installed before the tests and not by them: tests run beside each other, and apt alone.
+fn browser() -> Result<()> {
+    let mut script = Command::new("bash");
+    repository::clean(&mut script);
+    command(script.arg("scripts/browser.sh").current_dir(repository::root()))
 }
 
 fn has_nextest() -> bool {

@@ -3,15 +3,18 @@
 //! `cx.llm(prompt)` prepares a call, in a flow and in a checkpoint; see [`Llm`].
 
 mod answer;
+mod ask;
 mod call;
 mod message;
+mod prompt;
 mod span;
 mod stream;
 mod tool;
 
 pub use answer::{Answer, FinishReason, Usage};
-pub use call::{Llm, Prompt};
+pub use call::Llm;
 pub use message::Message;
+pub use prompt::Prompt;
 pub use span::LlmSpan;
 pub use stream::LlmStream;
 pub use tool::{Tool, ToolCall, ToolChoice};

@@ -60,8 +60,8 @@ export function send(method, path, body, { signal } = {}) {
 }
 
 /** Sends bytes as they are. */
-export function upload(method, path, bytes, { signal, type = "application/octet-stream" } = {}) {
-  return request(method, url(path), { signal, body: bytes, type });
+export function upload(method, path, bytes, { signal, query, type = "application/octet-stream" } = {}) {
+  return request(method, url(path, query), { signal, body: bytes, type });
 }
 
 /** All items of a list, page by page where it has pages; `page` hears of each page as it comes. Most lists have one, and then take no `limit`. */

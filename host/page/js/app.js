@@ -148,11 +148,12 @@ async function show({ queryOnly = false, moved = false, restored = null } = {}) 
   document.title = view.title ? `${view.title} · Kitaru` : "Kitaru";
   if (moved) {
     scrollTo(0, 0);
-    main.focus({ preventScroll: true });
+    if (!view.focus) main.focus({ preventScroll: true });
     announce(view.title);
   } else if (restored !== null) {
     requestAnimationFrame(() => scrollTo(0, restored));
   }
+  view.focus?.();
 }
 
 document.addEventListener("click", (event) => {

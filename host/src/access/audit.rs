@@ -1,9 +1,11 @@
 //! The record of who did what: kept for a while, and never with a value or a secret in it.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::rate::Bucket;
 use super::{Access, AccessError, Caller, Source};
+use crate::clock::Timestamp;
 use crate::mutex::lock;
 use crate::store::{AuditBounds, AuditEntry, AuditFilter, AuditRow};
 
@@ -14,9 +16,15 @@ const KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// The longest text of an entry, in characters.
 const LONGEST: usize = 200;
 /// Refused log-ins that are noted at once, so that nobody can push the rest out of the record by guessing.
-const REFUSALS_AT_ONCE: f64 = 20.0;
+const LOG_INS_AT_ONCE: f64 = 20.0;
+/// What one caller was refused, or failed at, and is noted at once.
+const REFUSALS_AT_ONCE: f64 = 100.0;
 /// And for long: one in a minute.
 const REFUSALS_PER_SECOND: f64 = 1.0 / 60.0;
+/// Whose refusals are counted at a time.
+const MOST_CALLERS: usize = 4096;
+/// Who comes without a credential that counts.
+const NOBODY: &str = "unknown";
 
 /// How something went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +78,15 @@ impl<'a> Note<'a> {
     pub fn with(self, detail: impl Into<String>) -> Self {
         Self { detail: Some(detail.into()), ..self }
     }
+
+    /// The same, after so many of its kind that were not noted.
+    fn after(mut self, unnoted: u64) -> Self {
+        if unnoted > 0 {
+            let more = format!("{unnoted} more before it");
+            self.detail = Some(self.detail.map_or_else(|| more.clone(), |detail| format!("{more}; {detail}")));
+        }
+        self
+    }
 }
 
 /// Which entries to list.
@@ -98,41 +115,58 @@ pub struct AuditPage {
     pub next_cursor: Option<u64>,
 }
 
-/// Log-ins that were refused: some are noted, the others counted.
+/// What was refused to each, or failed: some of it is noted, the rest counted.
 #[derive(Debug, Default)]
-pub(super) struct Refusals {
-    bucket: Option<Bucket>,
+pub(super) struct Refusals(HashMap<String, Refused>);
+
+#[derive(Debug)]
+struct Refused {
+    bucket: Bucket,
+    last: Timestamp,
     unnoted: u64,
 }
 
+impl Refusals {
+    /// Whether the next one is noted, and then how many before it were not.
+    fn next(&mut self, who: &str, at_once: f64, now: Timestamp) -> Option<u64> {
+        if self.0.len() >= MOST_CALLERS && !self.0.contains_key(who) {
+            let idle = self.0.iter().min_by_key(|(_, refused)| refused.last).map(|(who, _)| who.clone());
+            idle.map(|who| self.0.remove(&who));
+        }
+        let new = || Refused { bucket: Bucket::full(at_once, now), last: now, unnoted: 0 };
+        let refused = self.0.entry(who.to_owned()).or_insert_with(new);
+        refused.last = now;
+        match refused.bucket.take(at_once, REFUSALS_PER_SECOND, now) {
+            Ok(()) => Some(std::mem::take(&mut refused.unnoted)),
+            Err(_) => {
+                refused.unnoted = refused.unnoted.saturating_add(1);
+                None
+            }
+        }
+    }
+}
+
 impl Access {
-    /// Notes what a caller did, or was refused.
+    /// Notes what a caller did, or was refused. Of what is refused to one again and again, or fails, most is only counted.
     ///
     /// # Errors
     /// When the store refuses.
-    pub async fn note(&self, caller: &Caller, source: Source, note: Note<'_>) -> Result<(), AccessError> {
-        self.write(caller.who.name(), caller.via.as_str(), source, note).await
+    pub async fn note(&self, caller: &Caller, source: Source, mut note: Note<'_>) -> Result<(), AccessError> {
+        let who = caller.who.name();
+        if note.outcome != Outcome::Done {
+            let next = lock(&self.shared.refusals).next(who, REFUSALS_AT_ONCE, self.now());
+            let Some(before) = next else { return Ok(()) };
+            note = note.after(before);
+        }
+        self.write(who, caller.via.as_str(), source, note).await
     }
 
     /// Notes that somebody failed to log in, whom nobody knows.
     pub(super) async fn note_refused_log_in(&self, source: Source) {
-        let before = {
-            let mut refusals = lock(&self.shared.refusals);
-            let now = self.now();
-            let bucket = refusals.bucket.get_or_insert_with(|| Bucket::full(REFUSALS_AT_ONCE, now));
-            match bucket.take(REFUSALS_AT_ONCE, REFUSALS_PER_SECOND, now) {
-                Ok(()) => std::mem::take(&mut refusals.unnoted),
-                Err(_) => {
-                    refusals.unnoted = refusals.unnoted.saturating_add(1);
-                    return;
-                }
-            }
-        };
-        let mut note = Note::of("auth.log-in", Outcome::Refused);
-        if before > 0 {
-            note = note.with(format!("{before} more before it"));
-        }
-        if let Err(error) = self.write("unknown", "none", source, note).await {
+        let next = lock(&self.shared.refusals).next(NOBODY, LOG_INS_AT_ONCE, self.now());
+        let Some(before) = next else { return };
+        let note = Note::of("auth.log-in", Outcome::Refused).after(before);
+        if let Err(error) = self.write(NOBODY, "none", source, note).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "a refused log-in was not noted");
         }
     }
@@ -150,7 +184,7 @@ impl Access {
             detail: note.detail.as_deref().map(short),
         };
         let kept_for = i64::try_from(KEPT_FOR.as_micros()).unwrap_or(i64::MAX);
-        let since = crate::clock::Timestamp::from_micros(now.as_micros().saturating_sub(kept_for));
+        let since = Timestamp::from_micros(now.as_micros().saturating_sub(kept_for));
         Ok(self.store().note(entry, AuditBounds { entries: ENTRIES, since }).await?)
     }
 

@@ -17,9 +17,8 @@ impl Access {
     /// Who comes with this API key or token.
     ///
     /// # Errors
-    /// [`AccessError::Unauthenticated`], [`AccessError::Expired`], or [`AccessError::TooMany`] where the source has guessed too often.
+    /// [`AccessError::Unauthenticated`], [`AccessError::Expired`], or [`AccessError::TooMany`] where it is wrong and the source has guessed too often.
     pub async fn bearer(&self, text: &str, source: Source) -> Result<Caller, AccessError> {
-        self.may_try(source)?;
         let outcome = match text.strip_prefix(TOKEN) {
             Some(token) => self.by_token(token).await,
             None => self.by_api_key(text).await,
@@ -27,22 +26,12 @@ impl Access {
         self.tried(source, outcome).await
     }
 
-    /// Checks that a source may try to log in now.
-    pub(super) fn may_try(&self, source: Source) -> Result<(), AccessError> {
-        let admitted = lock(&self.shared.throttle).admit(source, self.now());
-        admitted.map_err(|retry_after| AccessError::TooMany { what: "failed log-ins", retry_after })
-    }
-
-    /// Counts how a try went.
+    /// Counts how a try went. What was right is let in whatever failed there before; what was good once is no guess.
     pub(super) async fn tried<T>(&self, source: Source, outcome: Result<T, AccessError>) -> Result<T, AccessError> {
-        match &outcome {
-            Ok(_) => lock(&self.shared.throttle).succeeded(source, self.now()),
-            Err(AccessError::Unauthenticated) => {
-                lock(&self.shared.throttle).failed(source, self.now());
-                self.note_refused_log_in(source).await;
-            }
-            // Nobody guessed: it was good once, or nothing is known.
-            Err(_) => {}
+        if let Err(AccessError::Unauthenticated) = &outcome {
+            let counted = lock(&self.shared.throttle).failed(source, self.now());
+            counted.map_err(|retry_after| AccessError::TooMany { what: "failed log-ins", retry_after })?;
+            self.note_refused_log_in(source).await;
         }
         outcome
     }

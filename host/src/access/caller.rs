@@ -146,6 +146,15 @@ impl Caller {
         }
     }
 
+    /// As whom what they take is counted: all that rests on one key counts together.
+    pub fn counted_as(&self) -> String {
+        match (&self.via, &self.who) {
+            (Via::AnswerLink(wait), _) => format!("link {wait}"),
+            (_, Who::Owner) => Who::OWNER.to_owned(),
+            (_, Who::Account { key, .. }) => format!("key {key}"),
+        }
+    }
+
     /// The session, for whoever came with its cookie.
     pub fn session(&self) -> Option<SessionId> {
         match self.via {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Role;
+use super::{Full, Role};
 use crate::secrets::SecretsError;
 use crate::store::StoreError;
 
@@ -32,6 +32,14 @@ pub enum AccessError {
         what: &'static str,
         /// When it makes sense again.
         retry_after: Duration,
+    },
+    /// All of something is taken, or as much as one gets.
+    #[error("{}", taken(.what, *.full))]
+    Full {
+        /// Of what.
+        what: &'static str,
+        /// Who has it.
+        full: Full,
     },
     /// A request that changes something does not show that it comes from the page.
     #[error("the request does not carry the session's CSRF token")]
@@ -65,6 +73,13 @@ pub enum AccessError {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn taken(what: &str, full: Full) -> String {
+    match full {
+        Full::All => format!("there are as many {what} as this host takes on at a time"),
+        Full::Own => format!("you have as many {what} as one gets at a time"),
+    }
 }
 
 /// What it would take to be allowed something.

@@ -20,8 +20,8 @@ mod error;
 mod login_codes;
 mod rate;
 mod role;
-mod scope;
 mod sessions;
+mod shares;
 mod signed;
 mod source;
 #[cfg(test)]
@@ -43,13 +43,15 @@ pub use credential::{Credential, SessionId};
 pub use error::{AccessError, Invalid, LinkProblem, Needs};
 pub use login_codes::MadeLoginCode;
 pub use role::{Role, UnknownRole};
-pub use scope::{InvalidScope, Scope};
 pub use sessions::MadeSession;
+pub use shares::{Full, Share, Shares};
 pub use source::Source;
 pub use tokens::{MadeToken, TokenRequest};
 
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{Ids, StoreId};
+use crate::mutex::lock;
+pub use crate::scope::{InvalidScope, Scope};
 use crate::store::Store;
 use rate::Rates;
 use signed::Signer;
@@ -96,6 +98,11 @@ impl Access {
             refusals: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// From now on each caller may make so many requests per second for long, and three times as many at once.
+    pub fn limit_requests(&self, per_second: u32) {
+        lock(&self.shared.rates).set(per_second);
     }
 
     fn store(&self) -> &dyn Store {

@@ -6,16 +6,38 @@ use std::time::Duration;
 use super::{AccessError, Caller, Via, Who};
 use crate::clock::Timestamp;
 
-/// Requests of one caller per second, for long.
-const PER_SECOND: f64 = 50.0;
-/// Requests of one caller at once.
-const AT_ONCE: f64 = 300.0;
+/// Requests of one caller at once, in seconds of what it may make for long: a page that opens asks for many things at a time.
+const AT_ONCE_SECONDS: f64 = 3.0;
 /// How many callers are known at a time. Whoever is forgotten begins with a full bucket.
 const MOST_CALLERS: usize = 4096;
 
+/// How often one caller may ask.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Rate {
+    per_second: f64,
+    at_once: f64,
+}
+
+impl Rate {
+    fn of(per_second: u32) -> Self {
+        // One that may never ask would be no limit, but an end.
+        let per_second = f64::from(per_second.max(1));
+        Self { per_second, at_once: per_second * AT_ONCE_SECONDS }
+    }
+}
+
 /// Buckets by caller.
-#[derive(Debug, Default)]
-pub(super) struct Rates(HashMap<String, Bucket>);
+#[derive(Debug)]
+pub(super) struct Rates {
+    rate: Rate,
+    buckets: HashMap<String, Bucket>,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self { rate: Rate::of(Self::PER_SECOND), buckets: HashMap::new() }
+    }
+}
 
 /// What is left for one, and since when.
 #[derive(Clone, Copy, Debug)]
@@ -44,16 +66,25 @@ impl Bucket {
 }
 
 impl Rates {
+    /// Requests of one caller per second, for long, where nobody says otherwise.
+    const PER_SECOND: u32 = 100;
+
+    /// From now on each caller may make so many requests per second, for long.
+    pub(super) fn set(&mut self, per_second: u32) {
+        self.rate = Rate::of(per_second);
+    }
+
     /// Counts a request.
     pub(super) fn admit(&mut self, caller: &Caller, now: Timestamp) -> Result<(), AccessError> {
         let Some(name) = of(caller) else { return Ok(()) };
-        if self.0.len() >= MOST_CALLERS && !self.0.contains_key(&name) {
+        let (Rate { per_second, at_once }, buckets) = (self.rate, &mut self.buckets);
+        if buckets.len() >= MOST_CALLERS && !buckets.contains_key(&name) {
             // Whoever has not asked for longest has the fullest bucket.
-            let idle = self.0.iter().min_by_key(|(_, bucket)| bucket.at).map(|(name, _)| name.clone());
-            idle.map(|name| self.0.remove(&name));
+            let idle = buckets.iter().min_by_key(|(_, bucket)| bucket.at).map(|(name, _)| name.clone());
+            idle.map(|name| buckets.remove(&name));
         }
-        let bucket = self.0.entry(name).or_insert_with(|| Bucket::full(AT_ONCE, now));
-        let taken = bucket.take(AT_ONCE, PER_SECOND, now);
+        let bucket = buckets.entry(name).or_insert_with(|| Bucket::full(at_once, now));
+        let taken = bucket.take(at_once, per_second, now);
         taken.map_err(|retry_after| AccessError::TooMany { what: "requests", retry_after })
     }
 }
@@ -93,10 +124,21 @@ mod tests {
         let (mut rates, ci) = (Rates::default(), caller(1));
         assert_eq!(admitted(&mut rates, &ci, at(0)), 300);
         let Err(AccessError::TooMany { retry_after, .. }) = rates.admit(&ci, at(0)) else { panic!("admitted") };
-        assert_eq!(retry_after, Duration::from_millis(20));
-        assert_eq!(admitted(&mut rates, &ci, at(1_000)), 50);
+        assert_eq!(retry_after, Duration::from_millis(10));
+        assert_eq!(admitted(&mut rates, &ci, at(1_000)), 100);
         assert_eq!(admitted(&mut rates, &ci, at(500)), 0, "a clock that is set back gives nothing");
         assert_eq!(admitted(&mut rates, &ci, at(3_600_000)), 300, "and no more than are possible at once");
+    }
+
+    #[test]
+    fn how_often_is_for_the_configuration_to_say() {
+        let (mut rates, ci) = (Rates::default(), caller(1));
+        rates.set(2);
+        assert_eq!((admitted(&mut rates, &ci, at(0)), admitted(&mut rates, &ci, at(1_000))), (6, 2));
+        let Err(AccessError::TooMany { retry_after, .. }) = rates.admit(&ci, at(1_000)) else { panic!("admitted") };
+        assert_eq!(retry_after, Duration::from_millis(500));
+        rates.set(0);
+        assert_eq!(admitted(&mut rates, &ci, at(3_600_000)), 3, "nobody is kept out for good");
     }
 
     #[test]
@@ -116,6 +158,6 @@ mod tests {
         for key in 0..5_000 {
             rates.admit(&caller(key), at(key)).unwrap();
         }
-        assert_eq!(rates.0.len(), MOST_CALLERS);
+        assert_eq!(rates.buckets.len(), MOST_CALLERS);
     }
 }

@@ -35,7 +35,6 @@ impl Access {
     /// # Errors
     /// As [`Access::bearer`]. A token does not do: a session would outlive it.
     pub async fn log_in_with_key(&self, text: &str, source: Source) -> Result<MadeSession, AccessError> {
-        self.may_try(source)?;
         let caller = self.by_api_key(text.trim()).await;
         let Caller { who, role, scope, .. } = self.tried(source, caller).await?;
         self.begin_session(who, role, scope, source).await
@@ -46,7 +45,6 @@ impl Access {
     /// # Errors
     /// [`AccessError::Unauthenticated`] when there is no such code, it has been used, or it has expired; [`AccessError::TooMany`].
     pub async fn log_in_with_code(&self, code: &str, source: Source) -> Result<MadeSession, AccessError> {
-        self.may_try(source)?;
         let taken = self.take_login_code(code.trim()).await;
         self.tried(source, taken).await?;
         self.begin_session(Who::Owner, Role::Admin, Scope::ALL, source).await
@@ -64,8 +62,10 @@ impl Access {
             expires_at: now.after(IDLE).min(ends_at),
             ends_at,
         };
-        self.store().begin_session(session, MOST).await?;
         let caller = Caller { who, role, scope, via: Via::Session(SessionId::of(secret.hash())) };
+        // Each is written down: whoever has a key could fill the record with log-ins.
+        self.admit(&caller)?;
+        self.store().begin_session(session, MOST).await?;
         self.note(&caller, source, Note::of("auth.log-in", Outcome::Done)).await?;
         Ok(MadeSession { cookie: SecretString::from(secret.text().as_str()), caller, ends_at })
     }

@@ -23,7 +23,8 @@ impl Source {
     }
 
     /// What counts as one: an IPv4 address, or the network of 64 bits in which a host chooses its IPv6 addresses freely.
-    pub(super) fn network(self) -> Self {
+    #[must_use]
+    pub fn network(self) -> Self {
         match self.0 {
             Some(IpAddr::V6(address)) => {
                 let [a, b, c, d, ..] = address.segments();

@@ -21,7 +21,7 @@ pub(super) async fn content(
     request: Request,
 ) -> Result<Response, Problem> {
     parameters::only(request.uri(), &[])?;
-    let _working = api.shared.work.try_acquire().map_err(|_| Problem::busy("requests"))?;
+    let _place = asker.service.place()?;
     let found = asker.service.artifact(&artifact).await?;
     let tag = format!("\"{}\"", blake3::hash(&found.bytes).to_hex());
     let media_type = match found.value_format.as_ref() {
@@ -45,7 +45,7 @@ pub(super) async fn content(
         headers.insert(header::ETAG, tag);
     }
     response.extensions_mut().insert(Named(NAME));
-    Ok(response)
+    api.held(asker.caller(), response)
 }
 
 /// A file to keep, under this name as far as one can be called so (RFC 6266).

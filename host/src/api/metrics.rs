@@ -74,8 +74,7 @@ pub(super) async fn text(State(api): State<Api>, asker: Result<Asker, Problem>) 
         if api.shared.settings.open_metrics { api.shared.service.system().await? } else { asker?.service.system().await? };
     let mut text = Text::default();
     write_system(&mut text, &system);
-    let (settings, free) = (&api.shared.settings, api.shared.streams.available_permits());
-    text.one("kitaru_streams", "gauge", "Streams of events that are open.", settings.streams.saturating_sub(free) as f64);
+    text.one("kitaru_streams", "gauge", "Streams of events that are open.", api.shared.streams.taken() as f64);
     api.shared.counters.write(&mut text);
     let mut response = ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.0).into_response();
     response.extensions_mut().insert(Named("metrics"));
@@ -97,6 +96,19 @@ fn write_system(text: &mut Text, system: &SystemView) {
     text.one("kitaru_waiting_for_memory", "gauge", "Instances that wait for memory.", process.waiting_for_memory as f64);
     text.one("kitaru_flows", "gauge", "Flows in memory.", process.flows as f64);
     text.one("kitaru_idle_flows", "gauge", "Flows in memory that only wait.", process.idle_flows as f64);
+    text.one("kitaru_bodies", "gauge", "Checkpoints that run.", process.bodies as f64);
+    text.one("kitaru_bodies_waiting", "gauge", "Checkpoints that wait for a place to run.", process.waiting_bodies as f64);
+    text.one(
+        "kitaru_bodies_limit",
+        "gauge",
+        "Checkpoints of all executions that may run at a time.",
+        process.bodies_limit as f64,
+    );
+    text.one("kitaru_model_calls_total", "counter", "Model calls that ended.", process.model_calls as f64);
+    let cost = process.model_cost_usd.as_dollars();
+    text.one("kitaru_model_cost_dollars_total", "counter", "What is known of what model calls cost.", cost);
+    let refused = process.model_calls_refused_by_budget as f64;
+    text.one("kitaru_model_calls_refused_by_budget_total", "counter", "Model calls that no budget had room for.", refused);
     text.head("kitaru_limits_reached_total", "counter", "Limits that were reached.");
     for (limit, count) in &process.limits_reached {
         let plain: String = limit.chars().filter(|c| !matches!(c, '"' | '\\' | '\n')).collect();

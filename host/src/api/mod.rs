@@ -11,6 +11,7 @@ mod assistants;
 mod body;
 mod conditional;
 mod health;
+mod held;
 mod identity;
 mod metrics;
 mod openapi;
@@ -31,14 +32,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::Method;
 use axum::routing::{any, get, post, put};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 pub use identity::Identify;
 pub use peer::Peer;
 pub use server::{ServeError, Server};
-pub use settings::{Settings, TlsFiles};
+pub use settings::Settings;
 
-use crate::access::{Access, Caller, Source};
+use crate::access::{Access, AccessError, Caller, Share, Shares, Source};
 use crate::mcp::Endpoint;
 use crate::service::LocalService;
 use crate::service::guarded::GuardedService;
@@ -47,7 +48,7 @@ use problem::Problem;
 use streams::{News, Watched};
 
 /// Where the API is.
-pub const BASE: &str = "/api/v1";
+pub const BASE: &str = crate::service::verbs::BASE;
 
 /// The service over HTTP. Cheap to clone.
 #[derive(Clone)]
@@ -60,12 +61,16 @@ struct Shared {
     access: Access,
     settings: Settings,
     counters: Counters,
-    /// Streams that may be opened beside those that are.
-    streams: Arc<Semaphore>,
-    /// Verbs that may be called beside those that are.
-    work: Semaphore,
-    /// Components and archives that may be taken in beside those that are.
-    uploads: Semaphore,
+    /// Streams that are open.
+    streams: Shares<String>,
+    /// Of them, those that give an execution whole.
+    recorded: Shares<String>,
+    /// Verbs that are called.
+    work: Shares<String>,
+    /// Components and archives that are taken in or given out.
+    uploads: Shares<String>,
+    /// Bytes of answers that their callers have yet to take.
+    answers: Shares<String>,
     health: health::Health,
     news: News,
     watched: Watched,
@@ -86,13 +91,15 @@ impl Api {
             service,
             access,
             counters: Counters::default(),
-            streams: Arc::new(Semaphore::new(settings.streams)),
-            work: Semaphore::new(settings.work),
-            uploads: Semaphore::new(settings.uploads),
+            streams: settings.shares(settings.streams),
+            recorded: settings.shares(settings.work),
+            work: settings.shares(settings.work),
+            uploads: settings.shares(settings.uploads),
+            answers: settings.shares(settings.answers),
             health: health::Health::default(),
             news: News::new(),
             watched: Watched::default(),
-            assistants: assistants::endpoint(&settings.names),
+            assistants: assistants::endpoint(&settings),
             closing: watch::Sender::new(false),
             settings,
         };
@@ -108,7 +115,14 @@ impl Api {
     /// The service for a caller: what the API and every other surface on the network works with.
     pub fn service_for(&self, caller: Caller, source: Source) -> GuardedService {
         let own = self.shared.service.clone().on_behalf_of(caller.clone(), source);
-        GuardedService::new(Arc::new(own), caller).recorded(self.shared.access.clone(), source)
+        let guarded = GuardedService::new(Arc::new(own), caller);
+        guarded.recorded(self.shared.access.clone(), source).working(self.shared.work.clone())
+    }
+
+    /// A caller's place among those who send or fetch what is large.
+    fn upload_of(&self, caller: &Caller) -> Result<Share<String>, AccessError> {
+        let place = self.shared.uploads.take(caller.counted_as(), 1);
+        place.map_err(|full| AccessError::Full { what: "uploads and exports", full })
     }
 
     /// All routes. What speaks another protocol is mounted here too, and authenticates with [`Api::identify`].
@@ -120,10 +134,12 @@ impl Api {
         let special = |path: &str| format!("{BASE}{path}");
         router
             .route(&special("/components"), put(transfers::put_component))
+            .route(&special("/components/{digest}/content"), get(transfers::component))
             .route(&special("/export"), get(transfers::export))
             .route(&special("/import"), post(transfers::import))
             .route(&special("/artifacts/{artifact}/content"), get(artifacts::content))
             .route(&special("/executions/{execution}/logs/stream"), get(streams::of_logs))
+            .route(&special("/executions/{execution}/events/stream"), get(streams::of_events))
             .route(&special("/executions/{execution}/stream"), get(streams::of_execution))
             .route(&special("/stream"), get(streams::of_all))
             .route(&special("/session"), post(session::log_in).delete(session::log_out))

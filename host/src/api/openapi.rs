@@ -2,14 +2,15 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-use super::BASE;
 use super::conditional;
 use super::identity::Asker;
+use super::problem::Problem;
+use super::{Api, BASE};
 use crate::service::verbs::{self, About, Effect, Entry};
 
 /// Where other descriptions lie that a schema refers to.
@@ -18,8 +19,8 @@ const HOISTED: &str = "#/components/schemas/";
 static DOCUMENT: LazyLock<Value> = LazyLock::new(made);
 
 /// `GET /openapi.json`. Whoever may call anything may read it.
-pub(super) async fn document(_asker: Asker, request: Request) -> Response {
-    conditional::json(StatusCode::OK, &DOCUMENT, Some(request.headers()))
+pub(super) async fn document(State(api): State<Api>, asker: Asker, request: Request) -> Result<Response, Problem> {
+    api.held(asker.caller(), conditional::json(StatusCode::OK, &DOCUMENT, Some(request.headers())))
 }
 
 fn made() -> Value {
@@ -31,6 +32,9 @@ fn made() -> Value {
     }
     for about in verbs::specials() {
         add(&mut paths, about, special(about));
+    }
+    for (path, method, operation) in beside(&mut schemas) {
+        set(&mut paths, path, method, operation);
     }
     json!({
         "openapi": "3.1.0",
@@ -54,10 +58,53 @@ fn made() -> Value {
 }
 
 fn add(paths: &mut Map<String, Value>, about: &About, operation: Value) {
-    let path = paths.entry(about.path).or_insert_with(|| json!({}));
+    set(paths, about.path, &about.method.as_str().to_ascii_lowercase(), operation);
+}
+
+fn set(paths: &mut Map<String, Value>, path: &str, method: &str, operation: Value) {
+    let path = paths.entry(path).or_insert_with(|| json!({}));
     if let Some(path) = path.as_object_mut() {
-        path.insert(about.method.as_str().to_ascii_lowercase(), operation);
+        path.insert(method.to_owned(), operation);
     }
+}
+
+/// What is no verb: browsers that log in and out, and links that answer a question, which are credentials themselves.
+fn beside(schemas: &mut Map<String, Value>) -> [(&'static str, &'static str, Value); 4] {
+    let who = verbs::all().iter().find(|entry| entry.about.name == "auth.whoami");
+    let who = who.map(|entry| hoisted((entry.output)().to_value(), entry.about.name, schemas)).unwrap_or_default();
+    let text = |most: u32| json!({ "type": "string", "maxLength": most });
+    let one = |name: &str, of: Value| json!({ "type": "object", "properties": { name: of }, "required": [name], "additionalProperties": false });
+    let takes = |schema: Value| json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+    let gives = |schema: Value| json!({ "description": "Done.", "content": { "application/json": { "schema": schema } } });
+    let token = || json!([parameter("token", "path", true, json!({ "type": "string" }))]);
+    let open = |name: &str, summary: &str, parameters: Value, given: Value| {
+        json!({
+            "operationId": name, "summary": summary, "tags": ["auth"], "security": [], "parameters": parameters,
+            "responses": responses(200, gives(given)),
+        })
+    };
+    let with_body = |mut operation: Value, schema: Value| {
+        if let Some(fields) = operation.as_object_mut() {
+            fields.insert("requestBody".into(), takes(schema));
+        }
+        operation
+    };
+    let log_in = open("auth.log-in", "Logs a browser in, with an API key or the code of a log-in link.", json!([]), who);
+    let log_in = with_body(log_in, json!({ "oneOf": [one("code", text(1_000)), one("api_key", text(1_000))] }));
+    let log_out = json!({
+        "operationId": "auth.log-out", "summary": "Logs a browser out.", "tags": ["auth"], "x-kitaru-role": "viewer", "parameters": [],
+        "responses": responses(204, json!({ "description": "Done." })),
+    });
+    let object = || json!({ "type": "object" });
+    let show = open("answers.show", "Shows the question that a link answers.", token(), object());
+    let answer = open("answers.give", "Answers the question of a link, once.", token(), object());
+    let answer = with_body(answer, one("value", json!({})));
+    [
+        ("/session", "post", log_in),
+        ("/session", "delete", log_out),
+        ("/answers/{token}", "get", show),
+        ("/answers/{token}", "post", answer),
+    ]
 }
 
 fn head(about: &About) -> Map<String, Value> {
@@ -153,6 +200,12 @@ fn special(about: &About) -> Value {
             "application/json"
         }
         "artifacts.content" => "*/*",
+        "components.content" => "application/wasm",
+        "executions.events.stream" => {
+            parameters.push(parameter("content", "query", false, json!({ "type": "boolean" })));
+            parameters.push(parameter("Last-Event-ID", "header", false, text()));
+            "text/event-stream"
+        }
         _ => {
             parameters.push(parameter("Last-Event-ID", "header", false, text()));
             "text/event-stream"
@@ -259,7 +312,7 @@ mod tests {
         }
         let operations: Vec<&Value> =
             document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values()).collect();
-        assert_eq!(operations.len(), verbs::all().len() + verbs::specials().len());
+        assert_eq!(operations.len(), verbs::all().len() + verbs::specials().len() + beside(&mut Map::new()).len());
         for operation in operations {
             let text = operation["summary"].as_str().unwrap();
             assert!(!text.is_empty() && !text.contains("  "), "{text}");

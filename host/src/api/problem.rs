@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use crate::access::{AccessError, LinkProblem};
+use crate::access::{AccessError, Full, LinkProblem};
 use crate::config::ModelsError;
 use crate::engine::EngineError;
 use crate::service::ServiceError;
@@ -56,14 +56,6 @@ impl Problem {
 
     pub(super) fn too_slow() -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")
-    }
-
-    /// The host has as much to do as it takes on at a time.
-    pub(super) fn busy(what: &str) -> Self {
-        let mut problem =
-            Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("there are as many {what} as this host takes on at a time"));
-        problem.retry_after = Some(Duration::from_secs(1));
-        problem
     }
 
     #[must_use]
@@ -123,6 +115,7 @@ impl From<ServiceError> for Problem {
         }
         let retry_after = match &error {
             ServiceError::Access(AccessError::TooMany { retry_after, .. }) => Some(*retry_after),
+            ServiceError::Access(AccessError::Full { .. }) => Some(Duration::from_secs(1)),
             ServiceError::Engine(EngineError::Store(error)) if error.may_pass() => Some(Duration::from_secs(1)),
             _ => None,
         };
@@ -145,12 +138,15 @@ fn status(error: &ServiceError) -> StatusCode {
         ServiceError::Access(error) => match error {
             AccessError::Unauthenticated | AccessError::Expired { .. } => StatusCode::UNAUTHORIZED,
             AccessError::Forbidden { .. } | AccessError::Csrf => StatusCode::FORBIDDEN,
-            AccessError::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            AccessError::TooMany { .. } | AccessError::Full { full: Full::Own, .. } => StatusCode::TOO_MANY_REQUESTS,
+            AccessError::Full { full: Full::All, .. } => StatusCode::SERVICE_UNAVAILABLE,
             AccessError::Link(LinkProblem::NotValid) | AccessError::NotFound { .. } => StatusCode::NOT_FOUND,
             AccessError::Link(_) => StatusCode::GONE,
             AccessError::Invalid(_) => StatusCode::BAD_REQUEST,
             AccessError::Key { .. } | AccessError::Interrupted(_) | AccessError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
         },
+        // What serves others asks no server itself; if it does, it is between the two.
+        ServiceError::Remote(_) => StatusCode::BAD_GATEWAY,
         ServiceError::Models(error) => match error {
             ModelsError::Registry(_) | ModelsError::Entry(_) => StatusCode::BAD_REQUEST,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
@@ -188,6 +184,8 @@ mod tests {
             (AccessError::Unauthenticated.into(), 401),
             (AccessError::Forbidden { needs: Needs::Role { needed: Role::Admin, has: Role::Viewer } }.into(), 403),
             (AccessError::TooMany { what: "requests", retry_after: Duration::from_millis(2_500) }.into(), 429),
+            (AccessError::Full { what: "streams", full: Full::Own }.into(), 429),
+            (AccessError::Full { what: "streams", full: Full::All }.into(), 503),
             (AccessError::Link(LinkProblem::Used).into(), 410),
             (AccessError::Link(LinkProblem::NotValid).into(), 404),
         ];

@@ -1,18 +1,13 @@
 //! How the API is served.
 
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Certificate and key, in PEM.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The certificate, with those above it.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
-}
+use crate::access::Shares;
+use crate::config::TlsFiles;
 
 /// How the API is served, and how much it takes on at a time.
 #[derive(Clone)]
@@ -41,8 +36,10 @@ pub struct Settings {
     pub streams: usize,
     /// Verbs that are called at a time.
     pub work: usize,
-    /// Components and archives that are taken in at a time.
+    /// Components and archives that are taken in or given out at a time.
     pub uploads: usize,
+    /// Bytes of answers at a time that their callers have yet to take.
+    pub answers: usize,
     /// How long headers may take, and a connection on which nothing is asked.
     pub header_patience: Duration,
     /// How long a body may take that is no upload, and how long any other side may stand still.
@@ -51,6 +48,8 @@ pub struct Settings {
     pub upload_patience: Duration,
     /// How often a stream says that it is there.
     pub heartbeat: Duration,
+    /// How often it is looked whether whoever listens may still.
+    pub recheck: Duration,
 }
 
 impl Settings {
@@ -73,11 +72,33 @@ impl Settings {
             streams: 8_000,
             work: 256,
             uploads: 4,
+            answers: 512 * 1024 * 1024,
             header_patience: Duration::from_secs(15),
             body_patience: Duration::from_secs(30),
             upload_patience: Duration::from_secs(15 * 60),
             heartbeat: Duration::from_secs(15),
+            recheck: Duration::from_secs(30),
         }
+    }
+}
+
+impl Settings {
+    /// What one has at most of so much for all: a quarter, where that is anything to speak of.
+    pub(super) fn part(&self, all: usize) -> usize {
+        (all / 4).max(all.min(2))
+    }
+
+    /// Connections at a time from one address. Proxies come from theirs, and so does everybody on this machine.
+    pub(super) fn connections_from(&self, peer: IpAddr) -> usize {
+        match peer.to_canonical() {
+            peer if (self.is_trusted_proxy)(peer) => self.connections,
+            peer if peer.is_loopback() => self.connections.saturating_sub(self.part(self.connections)).max(1),
+            _ => self.part(self.connections),
+        }
+    }
+
+    pub(super) fn shares<K: Clone + Eq + Hash>(&self, all: usize) -> Shares<K> {
+        Shares::new(all, self.part(all))
     }
 }
 

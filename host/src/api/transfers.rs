@@ -2,6 +2,17 @@
 
 use std::io::{Read as _, Seek as _};
 
+use super::body::{Fed, Limits};
+use super::held::with_share;
+use super::identity::Asker;
+use super::parameters::OfPath;
+use super::problem::Problem;
+use super::requests::Named;
+use super::{Api, body, conditional, parameters};
+use crate::access::{Role, Share};
+use crate::ids::ComponentDigest;
+use crate::service::verbs::{About, specials};
+use crate::service::{Service as _, ServiceError, parse_digest};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -10,17 +21,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 use serde_json::json;
-use tokio::sync::SemaphorePermit;
-
-use super::body::{Fed, Limits};
-use super::identity::Asker;
-use super::problem::Problem;
-use super::requests::Named;
-use super::{Api, body, conditional, parameters};
-use crate::access::Role;
-use crate::ids::ComponentDigest;
-use crate::service::verbs::{About, specials};
-use crate::service::{Service as _, ServiceError};
 
 /// The signature of a component: the text of its file, in base64.
 const SIGNATURE: &str = "kitaru-signature";
@@ -31,12 +31,12 @@ fn about(name: &str) -> Result<&'static About, Problem> {
 }
 
 /// Whether a caller may, before anything is taken in that they send.
-async fn admitted<'a>(api: &'a Api, asker: &Asker, about: &About) -> Result<SemaphorePermit<'a>, Problem> {
+async fn admitted(api: &Api, asker: &Asker, about: &About) -> Result<Share<String>, Problem> {
     if let Err(error) = asker.caller().require(about.role) {
         let refused: Result<(), ServiceError> = Err(error.into());
         asker.service.noted(about, None, refused).await?;
     }
-    api.shared.uploads.try_acquire().map_err(|_| Problem::busy("uploads and exports"))
+    Ok(api.upload_of(asker.caller())?)
 }
 
 async fn taken_in(api: &Api, sent: Body) -> Result<std::fs::File, Problem> {
@@ -48,7 +48,7 @@ async fn taken_in(api: &Api, sent: Body) -> Result<std::fs::File, Problem> {
 /// `PUT /components`.
 pub(super) async fn put_component(State(api): State<Api>, asker: Asker, request: Request) -> Result<Response, Problem> {
     let about = about("components.put")?;
-    let _room = admitted(&api, &asker, about).await?;
+    let room = admitted(&api, &asker, about).await?;
     let (parts, sent) = request.into_parts();
     parameters::only(&parts.uri, &[])?;
     let signature = signature(&parts.headers)?;
@@ -61,12 +61,34 @@ pub(super) async fn put_component(State(api): State<Api>, asker: Asker, request:
     }
     let service = asker.service;
     let kept = tokio::spawn(async move {
+        let _room = room;
         let subject = ComponentDigest::of(&bytes).to_string();
         let kept = service.put_component(bytes, signature).await;
         service.noted(about, Some(subject), kept).await
     });
     let view = kept.await.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the component was cut short"))??;
     written(about, &view)
+}
+
+/// `GET /components/{digest}/content`.
+pub(super) async fn component(
+    State(api): State<Api>,
+    asker: Asker,
+    OfPath(digest): OfPath,
+    request: Request,
+) -> Result<Response, Problem> {
+    let about = about("components.content")?;
+    let _room = admitted(&api, &asker, about).await?;
+    parameters::only(request.uri(), &[])?;
+    let digest = parse_digest(&digest)?;
+    let bytes = asker.service.component_bytes(digest).await?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/wasm")),
+        (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"component.wasm\"")),
+    ];
+    let mut response = (headers, bytes).into_response();
+    response.extensions_mut().insert(Named(about.name));
+    api.held(asker.caller(), response)
 }
 
 fn signature(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -80,7 +102,7 @@ fn signature(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 /// `POST /import`.
 pub(super) async fn import(State(api): State<Api>, asker: Asker, request: Request) -> Result<Response, Problem> {
     let about = about("executions.import")?;
-    let _room = admitted(&api, &asker, about).await?;
+    let room = admitted(&api, &asker, about).await?;
     let (parts, sent) = request.into_parts();
     let query = parameters::only(&parts.uri, &["trusted"])?;
     let trusted = match query.get("trusted").map(String::as_str) {
@@ -91,6 +113,7 @@ pub(super) async fn import(State(api): State<Api>, asker: Asker, request: Reques
     let mut file = taken_in(&api, sent).await?;
     let service = asker.service;
     let read = tokio::spawn(async move {
+        let _room = room;
         let imported = service.import(&mut file, trusted).await;
         service.noted(about, None, imported).await
     });
@@ -103,7 +126,7 @@ pub(super) async fn import(State(api): State<Api>, asker: Asker, request: Reques
 /// `GET /export?execution=…`.
 pub(super) async fn export(State(api): State<Api>, asker: Asker, request: Request) -> Result<Response, Problem> {
     let about = about("executions.export")?;
-    let _room = admitted(&api, &asker, about).await?;
+    let room = admitted(&api, &asker, about).await?;
     let mut texts = Vec::new();
     for (name, text) in parameters::pairs(request.uri())? {
         if name != "execution" {
@@ -127,7 +150,8 @@ pub(super) async fn export(State(api): State<Api>, asker: Asker, request: Reques
     ];
     let mut response = (headers, Body::new(Fed::of_file(file, length))).into_response();
     response.extensions_mut().insert(Named(about.name));
-    Ok(response)
+    // Its file is there until the answer is taken.
+    Ok(with_share(response, room))
 }
 
 fn written(about: &'static About, value: &impl Serialize) -> Result<Response, Problem> {

@@ -9,6 +9,8 @@ use axum::extract::{RawPathParams, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, on};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::identity::Asker;
@@ -51,6 +53,36 @@ pub(super) fn route(router: Router<Api>, entry: &'static Entry) -> Router<Api> {
     router.route(&format!("{BASE}{}", entry.about.path), on(method, handler))
 }
 
+/// The fields of a body, each once: who reads along need not take the same of two.
+struct Fields(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+
+        impl<'de> Visitor<'de> for Each {
+            type Value = Fields;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Map::new();
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if fields.contains_key(&name) {
+                        return Err(A::Error::custom("a field is given twice"));
+                    }
+                    fields.insert(name, value);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Each)
+    }
+}
+
 type PathResult = Result<RawPathParams, RawPathParamsRejection>;
 
 impl Route {
@@ -77,12 +109,11 @@ impl Route {
             params.extend(of_query);
         }
         self.with_key(&parts.headers, &mut params)?;
-        // Not before its body is here: somebody who sends slowly keeps nobody else waiting.
-        let _working = api.shared.work.try_acquire().map_err(|_| Problem::busy("requests"))?;
+        let caller = asker.caller().clone();
         let output = self.call(asker, Value::Object(params)).await?;
         let status = StatusCode::from_u16(self.entry.about.status).unwrap_or(StatusCode::OK);
         let asked = (self.entry.about.method == Method::Get).then_some(&parts.headers);
-        Ok(conditional::json(status, &output, asked))
+        api.held(&caller, conditional::json(status, &output, asked))
     }
 
     async fn call(&self, asker: Asker, params: Value) -> Result<Value, Problem> {
@@ -102,12 +133,9 @@ impl Route {
             return Ok(Map::new());
         }
         require_json(headers)?;
-        let read: Value =
-            serde_json::from_slice(&bytes).map_err(|error| Problem::usage(format!("the body is no JSON: {error}")))?;
-        match read {
-            Value::Object(fields) => Ok(fields),
-            _ => Err(Problem::usage("the body must be a JSON object")),
-        }
+        let read: Fields =
+            serde_json::from_slice(&bytes).map_err(|error| Problem::usage(format!("the body must be a JSON object: {error}")))?;
+        Ok(read.0)
     }
 
     /// A key in the header is the verb's parameter. It is the verb that carries a request out once.

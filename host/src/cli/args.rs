@@ -1,17 +1,18 @@
 //! Arguments that several commands share.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
+use super::connection::check_folder_of_server;
+use super::context::Chosen;
 use super::error::CliError;
+pub(super) use super::limit_args::{HostLimitArgs, LimitArgs};
 use crate::config::Isolation;
 use crate::engine::check_schema;
-use crate::sandbox::{FolderGrant, Grants, LimitChanges, ModelGrant, NetGrant, SecretGrant};
+use crate::sandbox::{FolderGrant, Grants, ModelGrant, NetGrant, SecretGrant};
 use crate::signing::SignaturePolicy;
 use crate::store::DurabilityMode;
 
@@ -54,6 +55,15 @@ pub(super) struct Global {
     /// The data folder
     #[arg(long, global = true, env = "KITARU_HOME", value_name = "FOLDER")]
     pub(super) home: Option<PathBuf>,
+    /// Whether a flag named the data folder, and no variable
+    #[arg(skip)]
+    pub(super) home_by_flag: bool,
+    /// Work with this server, and not with the data folder: with the key of `login`, or KITARU_AUTH_TOKEN. Also KITARU_SERVER_URL
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "local")]
+    pub(super) server: Option<String>,
+    /// Work with the data folder of this machine, whatever server you are logged in to
+    #[arg(long, global = true)]
+    pub(super) local: bool,
     /// What a commit must survive before anything follows from it: the death of the machine (full, the default), or only of this process
     /// (process). Also KITARU_DURABILITY, or kitaru.toml
     #[arg(long, global = true, value_name = "HOW", value_parser = durability_parser())]
@@ -71,6 +81,18 @@ pub(super) struct Global {
     pub(super) within: Option<String>,
 }
 
+impl Global {
+    /// The flag, of those that were given, which says how this machine runs guests: a server has its own word for that.
+    pub(super) fn of_this_machine(&self) -> Option<&'static str> {
+        let given = [
+            ("--durability", self.durability.is_some()),
+            ("--signatures", self.signatures.is_some()),
+            ("--isolate", self.isolate.is_some()),
+        ];
+        given.into_iter().find_map(|(flag, is_given)| is_given.then_some(flag))
+    }
+}
+
 fn signatures_parser() -> impl TypedValueParser<Value = SignaturePolicy> {
     PossibleValuesParser::new(SignaturePolicy::ALL.map(SignaturePolicy::as_str)).try_map(|word| word.parse::<SignaturePolicy>())
 }
@@ -83,67 +105,12 @@ fn durability_parser() -> impl TypedValueParser<Value = DurabilityMode> {
     PossibleValuesParser::new(DurabilityMode::ALL.map(DurabilityMode::as_str)).try_map(|word| word.parse::<DurabilityMode>())
 }
 
-fn parse_format(text: &str) -> Result<Format, String> {
+pub(super) fn parse_format(text: &str) -> Result<Format, String> {
     match text.trim().to_lowercase().as_str() {
         "text" => Ok(Format::Text),
         "json" => Ok(Format::Json),
         _ => Err("`--output` must be either `text` or `json`.".into()),
     }
-}
-
-/// Prints what clap found wrong; help and version are no errors.
-pub(super) fn report_usage(error: &clap::Error) -> ExitCode {
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // A reader that is gone needs no help.
-            let _ = error.print();
-            ExitCode::SUCCESS
-        }
-        _ => {
-            let arguments: Vec<String> = std::env::args_os().skip(1).map(|text| text.to_string_lossy().into_owned()).collect();
-            if wants_json(&arguments) {
-                let text = error.render().to_string();
-                let message = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default().trim().to_owned();
-                let line = json!({ "command": verb(&super::command(), &arguments), "error": { "message": message } });
-                anstream::eprintln!("{line}");
-            } else {
-                let _ = error.print();
-            }
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Whether arguments that cannot be parsed ask for JSON.
-fn wants_json(arguments: &[String]) -> bool {
-    let is_json = |text: &str| matches!(parse_format(text.trim_start_matches('=')), Ok(Format::Json));
-    let split = arguments
-        .iter()
-        .zip(arguments.iter().skip(1))
-        .any(|(flag, value)| matches!(flag.as_str(), "-o" | "--output") && is_json(value));
-    let joined = |argument: &String| {
-        let value =
-            argument.strip_prefix("--output=").or_else(|| argument.strip_prefix("-o").filter(|_| !argument.starts_with("--")));
-        value.is_some_and(is_json)
-    };
-    split || arguments.iter().any(joined)
-}
-
-/// The command that arguments name, as far as they name one: `executions.list`.
-fn verb(command: &clap::Command, arguments: &[String]) -> String {
-    let mut path = Vec::new();
-    let mut here = command;
-    for argument in arguments.iter().filter(|argument| !argument.starts_with('-')) {
-        match here.find_subcommand(argument) {
-            Some(next) => {
-                path.push(next.get_name().to_owned());
-                here = next;
-            }
-            None if here.has_subcommands() => {}
-            None => break,
-        }
-    }
-    if path.is_empty() { command.get_name().to_owned() } else { path.join(".") }
 }
 
 /// What to grant.
@@ -180,9 +147,29 @@ impl GrantArgs {
         self.allow_needs
     }
 
+    /// The grants, as whoever runs the flow understands them: folders of this machine, or of the server.
+    pub(super) fn grants_for(&self, chosen: &Chosen) -> Result<Grants, CliError> {
+        match chosen {
+            Chosen::Local(_) => self.grants(),
+            Chosen::Server(_) => self.grants_on_server(),
+        }
+    }
+
+    /// The grants for a server, whose folders have to be named in full.
+    pub(super) fn grants_on_server(&self) -> Result<Grants, CliError> {
+        self.allow_read.iter().chain(&self.allow_write).try_for_each(|folder| check_folder_of_server(&folder.host))?;
+        Ok(self.as_given())
+    }
+
     /// The grants, with folders in the form that does not depend on where the next command is started.
     pub(super) fn grants(&self) -> Result<Grants, CliError> {
-        let mut grants = Grants {
+        let mut grants = self.as_given();
+        grants.make_absolute()?;
+        Ok(grants)
+    }
+
+    fn as_given(&self) -> Grants {
+        Grants {
             read: self.allow_read.clone(),
             write: self.allow_write.clone(),
             env: self.allow_env.clone(),
@@ -190,110 +177,8 @@ impl GrantArgs {
             llm: self.allow_llm.clone(),
             secrets: self.allow_secret.clone(),
             ..Grants::default()
-        };
-        grants.make_absolute()?;
-        Ok(grants)
-    }
-}
-
-/// What instances may use.
-#[derive(Clone, Copy, Debug, Default, Args)]
-#[command(next_help_heading = "Limits")]
-pub(super) struct LimitArgs {
-    /// Memory of one instance, in MiB
-    #[arg(long, value_name = "MIB")]
-    max_memory: Option<u64>,
-    /// How long the flow may compute between two durable calls, in seconds
-    #[arg(long, value_name = "SECONDS")]
-    flow_seconds: Option<u64>,
-    /// How long one checkpoint attempt may take, in seconds
-    #[arg(long, value_name = "SECONDS")]
-    checkpoint_seconds: Option<u64>,
-    /// Size of one JSON value, in MiB
-    #[arg(long, value_name = "MIB")]
-    max_value: Option<u64>,
-    /// Size of one artifact, in MiB
-    #[arg(long, value_name = "MIB")]
-    max_artifact: Option<u64>,
-    /// Log text of one flow run or checkpoint attempt, in MiB
-    #[arg(long, value_name = "MIB")]
-    max_log: Option<u64>,
-    /// Durable calls of one execution
-    #[arg(long, value_name = "COUNT")]
-    max_calls: Option<u32>,
-    /// Checkpoints of one execution that run at a time
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
-    max_parallel: Option<u32>,
-    /// What one checkpoint attempt writes to granted folders, in MiB
-    #[arg(long, value_name = "MIB")]
-    max_written: Option<u64>,
-    /// Files and folders that one checkpoint attempt makes
-    #[arg(long, value_name = "COUNT")]
-    max_written_files: Option<u64>,
-    /// Elements of all tables of one instance
-    #[arg(long, value_name = "COUNT")]
-    max_table_elements: Option<u64>,
-    /// Core instances of a component, and as many memories and tables
-    #[arg(long, value_name = "COUNT")]
-    max_instances: Option<u32>,
-    /// How long one checkpoint attempt, and the flow between two durable calls, may compute, in seconds; waiting does not count
-    #[arg(long, value_name = "SECONDS")]
-    cpu_seconds: Option<u64>,
-    /// Journal of the execution with its values, in MiB
-    #[arg(long, value_name = "MIB")]
-    max_history: Option<u64>,
-    /// All artifacts of the execution, in MiB
-    #[arg(long, value_name = "MIB")]
-    max_artifacts: Option<u64>,
-    /// What the host holds of the arguments of one call, in MiB
-    #[arg(long, value_name = "MIB")]
-    max_argument: Option<u64>,
-    /// HTTP requests and sockets of one attempt that are open at a time
-    #[arg(long, value_name = "COUNT")]
-    max_requests: Option<u32>,
-    /// Body of one HTTP response, in MiB
-    #[arg(long, value_name = "MIB")]
-    max_response: Option<u64>,
-    /// How long an HTTP request may wait for the head of its response, and for each piece of it, in seconds
-    #[arg(long, value_name = "SECONDS")]
-    request_seconds: Option<u64>,
-}
-
-impl LimitArgs {
-    /// What the flags change.
-    pub(super) fn changes(self) -> LimitChanges {
-        LimitChanges {
-            memory_mib: self.max_memory,
-            flow_seconds: self.flow_seconds,
-            checkpoint_seconds: self.checkpoint_seconds,
-            value_mib: self.max_value,
-            artifact_mib: self.max_artifact,
-            log_mib: self.max_log,
-            calls: self.max_calls,
-            parallel: self.max_parallel,
-            written_mib: self.max_written,
-            written_files: self.max_written_files,
-            table_elements: self.max_table_elements,
-            instances: self.max_instances,
-            cpu_seconds: self.cpu_seconds,
-            history_mib: self.max_history,
-            artifacts_mib: self.max_artifacts,
-            argument_mib: self.max_argument,
-            requests: self.max_requests,
-            response_mib: self.max_response,
-            request_seconds: self.request_seconds,
         }
     }
-}
-
-/// What all instances of this process may use together.
-#[derive(Clone, Copy, Debug, Default, Args)]
-#[command(next_help_heading = "Limits of this process")]
-pub(super) struct HostLimitArgs {
-    /// Memory of all instances together, in MiB; what wants more waits in line. Also `instances_mib` of `host` in kitaru.toml; half of the
-    /// machine's memory if absent
-    #[arg(long = "max-instances-memory", value_name = "MIB")]
-    pub(super) instances_mib: Option<u64>,
 }
 
 /// `KEY=VALUE`.
@@ -375,21 +260,6 @@ mod tests {
         assert_eq!(value("o={\"a\":1}"), json!({ "a": 1 }));
         assert_eq!(value("unknown=[1]"), json!([1]));
         assert!("x".parse::<KeyValue>().is_err());
-    }
-
-    #[test]
-    fn arguments_that_cannot_be_parsed_still_say_what_was_asked_for() {
-        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        for json in ["list -o json", "list -ojson", "list -o=json", "list --output JSON", "list --output=json"] {
-            assert!(wants_json(&words(json)), "{json}");
-        }
-        for text in ["list --flow json", "list", "--output text json"] {
-            assert!(!wants_json(&words(text)), "{text}");
-        }
-        let command = super::super::command();
-        assert_eq!(verb(&command, &words("-o json executions list --limit x")), "executions.list");
-        assert_eq!(verb(&command, &words("run a.wasm list")), "run");
-        assert_eq!(verb(&command, &words("nonsense")), "kitaru-host");
     }
 
     #[test]

@@ -1,26 +1,28 @@
-//! What commands work with: the data folder, and the service over it, opened when a command first needs it.
+//! What commands work with: the data folder and the service over it, or a server, opened when a command first needs it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::args::{Global, HostLimitArgs};
+use super::connection::{Connection, SaidBy, credentials};
 use super::error::CliError;
 use super::isolate::Plan;
 use super::output::Output;
 use crate::access::Access;
+use crate::client::{ClientSettings, RemoteService};
 use crate::clock::SystemClock;
 use crate::config::{
     ChosenLogStore, Configuration, DurabilitySource, FileOwner, GrantMemory, Home, HostConfig, HostDurability, Isolation,
-    LogStoreFile, MiddlewareConfig, ModelSources, ProcessEnvironment, ProjectConfig, RunConfig, ServerConfig, TelemetryConfig,
-    find_project_file, user_file,
+    LogStoreFile, MiddlewareConfig, ModelSources, ProcessEnvironment, ProjectConfig, RunConfig, ServerConfig, ServerConnection,
+    TelemetryConfig, find_project_file, user_file,
 };
 use crate::engine::{Engine, EngineSettings, LoadMiddleware};
 use crate::ids::{Ids as _, SystemIds};
 use crate::mutex::lock;
 use crate::sandbox::{Sandbox, Stack};
 use crate::secrets::Keys;
-use crate::service::{HostDefaults, LocalService, load_middleware, log_store_settings};
+use crate::service::{HostDefaults, LocalService, Service, load_middleware, log_store_settings};
 use crate::signing::Trust;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreOptions};
@@ -33,13 +35,46 @@ pub(super) struct Context {
     /// In an isolated process, what it is left with.
     pub(super) plan: Option<Plan>,
     telemetry: OnceLock<Watcher>,
+    connection: OnceLock<Connection>,
     /// By the project's file: one command reads each once, and so works with one state of it.
     projects: Mutex<BTreeMap<Option<PathBuf>, Configuration>>,
 }
 
+/// The service that a command works with.
+pub(super) enum Chosen {
+    /// Over the data folder.
+    Local(Box<LocalService>),
+    /// Over a server.
+    Server(RemoteService),
+}
+
+impl Chosen {
+    /// The verbs, whose ever they are.
+    pub(super) fn service(&self) -> &dyn Service {
+        match self {
+            Self::Local(service) => service.as_ref(),
+            Self::Server(service) => service,
+        }
+    }
+}
+
 impl Context {
     pub(super) fn new(global: Global, output: Output, plan: Option<Plan>) -> Self {
-        Self { global, output, plan, telemetry: OnceLock::new(), projects: Mutex::default() }
+        let (telemetry, connection, projects) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        if plan.is_some() {
+            // It was found out before, and the file of logins is out of reach now.
+            let _ = connection.set(Connection::Local);
+        }
+        Self { global, output, plan, telemetry, connection, projects }
+    }
+
+    /// Whom commands work with.
+    pub(super) fn connection(&self) -> Result<&Connection, CliError> {
+        if let Some(known) = self.connection.get() {
+            return Ok(known);
+        }
+        let chosen = Connection::choose(&self.global, &credentials(), variable)?;
+        Ok(self.connection.get_or_init(|| chosen))
     }
 
     /// Tells what is left to tell of what was driven, and says what could not be told.
@@ -57,24 +92,74 @@ impl Context {
             .ok_or_else(|| CliError::new("there is no data folder").hint("name one with --home or KITARU_HOME"))
     }
 
-    /// The service over the data folder, which is made if need be. Aliases that cannot be read are said: most commands work without them.
-    pub(super) fn service(&self) -> Result<LocalService, CliError> {
+    /// An error of a command, with what helps against it where a server has said it.
+    pub(super) fn explained(&self, error: CliError) -> CliError {
+        let Some(Connection::Server { server, key_by, .. }) = self.connection.get() else { return error };
+        if error.class != Some("KitaruAuthenticationError") {
+            return error;
+        }
+        error.hint(match key_by {
+            SaidBy::Environment => format!("set KITARU_AUTH_TOKEN to a key that counts at {}", server.url),
+            SaidBy::Flag | SaidBy::Login(_) => format!("log in again: kitaru-host login {}", server.url),
+        })
+    }
+
+    /// The service that commands work with.
+    pub(super) fn service(&self) -> Result<Arc<dyn Service>, CliError> {
+        self.chosen(HostLimitArgs::default()).map(shared)
+    }
+
+    /// The same for what is about models, and so says by itself that aliases cannot be read.
+    pub(super) fn model_service(&self) -> Result<Arc<dyn Service>, CliError> {
+        self.chosen_for_models(HostLimitArgs::default()).map(shared)
+    }
+
+    /// The same, for commands that do some things otherwise with a server; with these limits where it is this process that does them.
+    pub(super) fn chosen(&self, limits: HostLimitArgs) -> Result<Chosen, CliError> {
+        self.choose(true, limits)
+    }
+
+    /// Both.
+    pub(super) fn chosen_for_models(&self, limits: HostLimitArgs) -> Result<Chosen, CliError> {
+        self.choose(false, limits)
+    }
+
+    fn choose(&self, warns: bool, limits: HostLimitArgs) -> Result<Chosen, CliError> {
+        match self.connection()? {
+            Connection::Local => self.open(warns, limits).map(|service| Chosen::Local(Box::new(service))),
+            Connection::Server { server, said_by, .. } => {
+                if let Some(flag) = self.global.of_this_machine().or_else(|| limits.of_this_machine()) {
+                    let message =
+                        format!("`{flag}` is about this machine, and commands go to {}, {}", server.url, said_by.phrase());
+                    return Err(CliError::usage(message).hint("leave it out: the server has its own; or say --local"));
+                }
+                if self.global.verbose > 0 {
+                    self.output.say(&format!("Server: {}, {}", server.url, said_by.phrase()));
+                }
+                if ServerConnection::is_open(&server.url) {
+                    self.output
+                        .say(&format!("warning: others can read along what is said to {}, and the key with it", server.url));
+                }
+                let settings = ClientSettings::of_environment(|name| std::env::var_os(name));
+                Ok(Chosen::Server(RemoteService::new(server.clone(), settings)?))
+            }
+        }
+    }
+
+    /// The service over the data folder, whomever other commands work with: for what is of this machine. The folder is made if need be. Aliases that
+    /// cannot be read are said: most commands work without them.
+    pub(super) fn local(&self) -> Result<LocalService, CliError> {
         self.open(true, HostLimitArgs::default())
     }
 
     /// The same for what is about models, and so says by itself that aliases cannot be read.
-    pub(super) fn model_service(&self) -> Result<LocalService, CliError> {
+    pub(super) fn local_for_models(&self) -> Result<LocalService, CliError> {
         self.open(false, HostLimitArgs::default())
     }
 
     /// The same, with these limits of the process.
-    pub(super) fn service_within(&self, limits: HostLimitArgs) -> Result<LocalService, CliError> {
+    pub(super) fn local_within(&self, limits: HostLimitArgs) -> Result<LocalService, CliError> {
         self.open(true, limits)
-    }
-
-    /// Both.
-    pub(super) fn service_for_models(&self, limits: HostLimitArgs) -> Result<LocalService, CliError> {
-        self.open(false, limits)
     }
 
     fn open(&self, warns: bool, limits: HostLimitArgs) -> Result<LocalService, CliError> {
@@ -87,7 +172,7 @@ impl Context {
         }
         let options = StoreOptions { durability: self.durability()?.mode };
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open_with(&home.folder, options)?);
-        let sandbox = Sandbox::with_stack(Some(&home.folder), SystemIds.seed(), self.stack()?)?;
+        let sandbox = Sandbox::with_stack(Some(&home.folder), SystemIds.seed(), self.stack_within(limits)?)?;
         if let Some(plan) = &self.plan {
             sandbox.stay_within(plan.walls.clone());
         }
@@ -120,7 +205,7 @@ impl Context {
         let memory = GrantMemory::new(&home.folder);
         let host = HostDefaults { grants: project.grants, limits: project.limits, run, folder: current_folder()? };
         let service = LocalService::new(engine).with_models(models).with_grants(memory).with_host(host);
-        Ok(service.keeping(stored).with_access(access))
+        Ok(service.keeping(stored).with_access(access).with_facts(super::facts::facts(self)?))
     }
 
     /// Where it is said which models there are, for what runs with this configuration.
@@ -183,7 +268,7 @@ impl Context {
     }
 
     /// How much this host does at a time.
-    fn host_settings(&self) -> Result<EngineSettings, CliError> {
+    pub(super) fn host_settings(&self) -> Result<EngineSettings, CliError> {
         let default = EngineSettings::default();
         let HostConfig { parallel, model_calls, flows, memory_mib, instances_mib, .. } = self.host_config()?;
         let (parallel, model_calls) = (parallel.unwrap_or(default.parallel), model_calls.unwrap_or(default.model_calls));
@@ -192,9 +277,16 @@ impl Context {
 
     /// How much stack instances have.
     pub(super) fn stack(&self) -> Result<Stack, CliError> {
-        let Some(kib) = self.host_config()?.stack_kib else { return Ok(Stack::default()) };
-        Stack::of_kib(kib)
-            .map_err(|error| CliError::usage(error.to_string()).hint("change `stack_kib` of `[host]` in kitaru.toml"))
+        self.stack_within(HostLimitArgs::default())
+    }
+
+    /// The same, with these limits of the process.
+    fn stack_within(&self, limits: HostLimitArgs) -> Result<Stack, CliError> {
+        let (kib, hint) = match limits.stack_kib {
+            Some(kib) => (Some(kib), "change `--max-stack`"),
+            None => (self.host_config()?.stack_kib, "change `stack_kib` of `[host]` in kitaru.toml"),
+        };
+        kib.map_or_else(|| Ok(Stack::default()), Stack::of_kib).map_err(|error| CliError::usage(error.to_string()).hint(hint))
     }
 
     /// What the project of the current folder says about this host.
@@ -224,6 +316,13 @@ impl Context {
     pub(super) fn is_interactive(&self) -> bool {
         use std::io::IsTerminal as _;
         !self.output.is_json() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+}
+
+fn shared(chosen: Chosen) -> Arc<dyn Service> {
+    match chosen {
+        Chosen::Local(service) => Arc::new(*service),
+        Chosen::Server(service) => Arc::new(service),
     }
 }
 

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
+use super::connection::Connection;
 use super::context::Context;
 use super::conversation::Conversation;
 use super::elsewhere;
 use super::error::CliError;
+use super::limit_flags::{host_limit, limit_flag};
 use super::needs::flags_of;
 use super::progress::Progress;
 use super::prompt::{self, Answer};
@@ -65,6 +67,10 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
     } else {
         Observer::silent()
     };
+    let there = match context.connection()? {
+        Connection::Server { server, .. } => Some(server.url.as_str()),
+        Connection::Local => None,
+    };
     let mut conversation = Conversation::new(service);
     let mut asked = Asked::listen();
     let (stop, stopping) = watch::channel(false);
@@ -82,7 +88,11 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
                 Some((at, event)) = events.recv() => {
                     match &event {
                         Event::Waiting { id } if asks || attach == Attach::Wait => {
-                            let pending = service.pending_waits(Some(id.execution)).await?;
+                            let pending = tokio::select! {
+                                biased;
+                                () = asked.ends(), if there.is_some() => break Ended::Interrupted,
+                                pending = service.pending_waits(Some(id.execution)) => pending?,
+                            };
                             match pending.into_iter().find(|pending| pending.wait_id == id.to_string()) {
                                 Some(pending) if asks => {
                                     // The moving line makes room for the question.
@@ -98,11 +108,21 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
                     }
                     untold.push((at, event));
                 }
-                driven = &mut driving => { driven?; break Ended::Driven; }
-                () = asked.ends() => break drain(context, &stop, &mut asked, driving).await?,
+                driven = &mut driving => {
+                    driven.map_err(|error| CliError::from(error).about(there.and(Some(id))))?;
+                    break Ended::Driven;
+                }
+                () = asked.ends() => match there {
+                    // Nothing stops there that would have to come to an end.
+                    Some(_) => break Ended::Interrupted,
+                    None => break drain(context, &stop, &mut asked, driving).await?,
+                },
                 answer = conversation.answer() => {
                     if answer? == Answer::Leave {
                         anstream::eprintln!();
+                        if there.is_some() {
+                            break Ended::Left;
+                        }
                         drain(context, &stop, &mut asked, driving).await?;
                         break Ended::Left;
                     }
@@ -117,6 +137,9 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
             progress.show(at, &event);
         }
         progress.finish();
+    }
+    if let (Some(url), Ended::Interrupted) = (there, &ended) {
+        return elsewhere::left(service, id, url, &mut asked).await;
     }
     match ended {
         Ended::Driven | Ended::Left => Ok(()),
@@ -331,36 +354,6 @@ pub(super) fn failure(view: &ExecutionView) -> Option<CliError> {
     }
 }
 
-/// The limit of the host that a message names.
-fn host_limit(message: &str) -> Option<&'static str> {
-    ["instances_mib", "stack_kib"].into_iter().find(|key| message.contains(&format!("{key}`")))
-}
-
-/// The flag of the limit that a message names.
-fn limit_flag(message: &str) -> Option<&'static str> {
-    const FLAGS: [(&str, &str); 18] = [
-        ("`memory_mib`", "--max-memory"),
-        ("`flow_seconds`", "--flow-seconds"),
-        ("`checkpoint_seconds`", "--checkpoint-seconds"),
-        ("`value_mib`", "--max-value"),
-        ("`artifact_mib`", "--max-artifact"),
-        ("`log_mib`", "--max-log"),
-        ("`calls`", "--max-calls"),
-        ("`written_mib`", "--max-written"),
-        ("`written_files`", "--max-written-files"),
-        ("`table_elements`", "--max-table-elements"),
-        ("`instances`", "--max-instances"),
-        ("`cpu_seconds`", "--cpu-seconds"),
-        ("`history_mib`", "--max-history"),
-        ("`artifacts_mib`", "--max-artifacts"),
-        ("`argument_mib`", "--max-argument"),
-        ("`requests`", "--max-requests"),
-        ("`response_mib`", "--max-response"),
-        ("`request_seconds`", "--request-seconds"),
-    ];
-    FLAGS.iter().find(|(key, _)| message.contains(key)).map(|(_, flag)| *flag)
-}
-
 /// The command that replays the execution from the checkpoint that failed, or else from one of the person's choice.
 fn replay_from(view: &ExecutionView) -> String {
     let from = failed_checkpoint(view).map_or_else(|| "<checkpoint>".to_owned(), |call| selector(view, call));
@@ -387,7 +380,8 @@ fn failed_checkpoint(view: &ExecutionView) -> Option<&CheckpointView> {
 /// Drives what another command prepared, and reports it. Where a live runner elsewhere has the execution, that one goes on.
 pub(super) async fn go_on(context: &Context, service: &dyn Service, id: ExecutionId, strict: bool) -> Result<ExitCode, CliError> {
     let attach = if strict { Attach::Person } else { Attach::Answer };
-    match service.get(id).await?.runner {
+    let is_elsewhere = matches!(context.connection()?, Connection::Server { .. });
+    match service.get(id).await?.runner.filter(|_| !is_elsewhere) {
         None => drive(context, service, id, attach).await?,
         Some(runner) => context
             .output

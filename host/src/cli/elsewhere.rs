@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use super::drive::of_children;
+use super::error::CliError;
+use super::signals::Asked;
 use crate::engine::{DriveOptions, Event, WaitPolicy};
 use crate::ids::{CallId, ExecutionId};
 use crate::service::{PendingWaitView, Service, ServiceError};
 
 /// How often they are looked for.
 const LOOK: Duration = Duration::from_millis(250);
+/// How long somebody is kept who wants to leave.
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// Tells whoever watches what is asked, and what is not any more, as if it were driven here. Returns where driving here would: it waits for
 /// somebody, and nobody here stays for that.
@@ -39,6 +43,21 @@ pub(super) async fn questions(service: &dyn Service, id: ExecutionId, options: &
         }
         told = open;
     }
+}
+
+/// What a person is told who stops watching an execution that a server drives. They have waited long enough: the server is asked for no longer than a
+/// moment whether it came to its end all the same.
+pub(super) async fn left(service: &dyn Service, id: ExecutionId, url: &str, asked: &mut Asked) -> Result<(), CliError> {
+    let has_ended = tokio::select! {
+        view = tokio::time::timeout(MOMENT, service.get(id)) => matches!(view, Ok(Ok(view)) if view.summary.ended_at.is_some()),
+        () = asked.ends() => false,
+    };
+    if has_ended {
+        return Ok(());
+    }
+    Err(CliError::new(format!("interrupted; execution {id} goes on at {url}"))
+        .hint(format!("follow it: kitaru-host executions logs {id} --follow; end it: kitaru-host executions cancel {id}"))
+        .about(Some(id)))
 }
 
 /// The call that a question is.

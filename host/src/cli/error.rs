@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::config::{ConfigError, ModelsError};
+use crate::ids::ExecutionId;
 use crate::isolation::IsolationError;
 use crate::mcp::StdioError;
 use crate::registry::{BuildError, TargetError};
@@ -68,6 +69,15 @@ impl CliError {
         self
     }
 
+    /// The same about an execution, if there is one: programs read which.
+    #[must_use]
+    pub(super) fn about(self, execution: Option<ExecutionId>) -> Self {
+        match execution {
+            Some(id) => self.with("exec_id", id.to_string()),
+            None => self,
+        }
+    }
+
     /// Message and causes in one line.
     pub(super) fn chain(&self) -> String {
         let mut chain = self.message.clone();
@@ -79,7 +89,12 @@ impl CliError {
         chain
     }
 
-    fn of(error: &dyn std::error::Error, class: &'static str, hint: Option<String>) -> Self {
+    /// The same with the hint.
+    pub(super) fn with_hint(&self) -> String {
+        self.hint.as_ref().map_or_else(|| self.chain(), |hint| format!("{}; {hint}", self.chain().trim_end_matches('.')))
+    }
+
+    pub(super) fn of(error: &dyn std::error::Error, class: &'static str, hint: Option<String>) -> Self {
         let mut causes = Vec::new();
         let mut next = error.source();
         while let Some(cause) = next {

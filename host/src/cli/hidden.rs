@@ -6,12 +6,10 @@ use super::error::CliError;
 use super::terminal::one_line;
 use crate::secrets::SecretString;
 
-/// Asks for a text at the terminal. Spaces around it are left out.
-pub(super) async fn ask(what: &str) -> Result<SecretString, CliError> {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(
-            CliError::usage("`--from-prompt` requires an interactive terminal.").hint("pipe the value to `--from-stdin KEY`")
-        );
+/// Asks for a text at the terminal; without one, that is the error. Spaces around the text are left out.
+pub(super) async fn ask(what: &str, nobody: impl Fn() -> CliError) -> Result<SecretString, CliError> {
+    if !cfg!(unix) || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(nobody());
     }
     typed(&one_line(what)).await
 }
@@ -41,7 +39,7 @@ async fn typed(what: &str) -> Result<SecretString, CliError> {
 
 #[cfg(not(unix))]
 async fn typed(_: &str) -> Result<SecretString, CliError> {
-    Err(CliError::usage("`--from-prompt` is for Unix terminals.").hint("pipe the value to `--from-stdin KEY`"))
+    Err(CliError::usage("this terminal cannot be made to hide what is typed"))
 }
 
 /// A terminal that shows nothing but line ends, until this goes.

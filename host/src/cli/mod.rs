@@ -7,15 +7,19 @@ mod args;
 mod assignments;
 mod commands;
 mod component;
+mod connection;
 mod context;
 mod conversation;
 mod costs;
 mod drive;
 mod elsewhere;
 mod error;
+mod facts;
 mod granted;
 mod hidden;
 mod isolate;
+mod limit_args;
+mod limit_flags;
 mod needs;
 mod output;
 mod progress;
@@ -24,6 +28,7 @@ mod signals;
 mod starting;
 mod table;
 mod terminal;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -50,10 +55,16 @@ struct Cli {
 /// The whole program.
 pub fn main() -> ExitCode {
     let arguments = assignments::spelled_out(std::env::args_os().collect(), &command());
-    let parsed = Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed = Cli::command().try_get_matches_from(arguments).and_then(|matches| {
+        let home_by_flag = usage::is_flag(&matches, "home");
+        Ok((Cli::from_arg_matches(&matches)?, home_by_flag))
+    });
     let cli = match parsed {
-        Ok(cli) => cli,
-        Err(error) => return args::report_usage(&error),
+        Ok((mut cli, home_by_flag)) => {
+            cli.global.home_by_flag = home_by_flag;
+            cli
+        }
+        Err(error) => return usage::report_usage(&error),
     };
     start_tracing(cli.global.verbose);
     let output = Output::new(&cli.global, cli.command.name());
@@ -68,13 +79,21 @@ pub fn main() -> ExitCode {
     };
     let code = runtime.block_on(async {
         let context = Context::new(cli.global, output.clone(), plan);
-        let first = if context.plan.is_some() { Ok(None) } else { isolate::run(&context, &cli.command).await };
+        let first = match cli.command.is_elsewhere(&context) {
+            // Nothing of any guest runs here.
+            Ok(true) => Ok(None),
+            Ok(false) if context.plan.is_some() => Ok(None),
+            Ok(false) => isolate::run(&context, &cli.command).await,
+            // What tells how things stand tells that too.
+            Err(_) if cli.command.degrades() => Ok(None),
+            Err(error) => Err(error),
+        };
         let ran = match first {
             Ok(None) => cli.command.run(&context).await,
             Ok(Some(code)) => Ok(code),
             Err(error) => Err(error),
         };
-        let code = ran.unwrap_or_else(|error| output.fail(&error));
+        let code = ran.unwrap_or_else(|error| output.fail(&context.explained(error)));
         context.finish().await;
         code
     });
@@ -100,8 +119,8 @@ fn start_tracing(verbose: u8) {
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
-/// The command, for completions and tests.
-fn command() -> clap::Command {
+/// All commands with their flags, for completions and for whoever compares them with other surfaces.
+pub fn command() -> clap::Command {
     Cli::command()
 }
 

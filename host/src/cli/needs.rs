@@ -86,6 +86,15 @@ pub(super) async fn settle(
     Ok(Settled { grants, for_good, digest, flows })
 }
 
+/// The same for a server, where nobody is asked: with `all` everything that the component declares. Folders are those of their names where the
+/// server was started.
+pub(super) fn needs_on_server(component: &ComponentView, all: bool, mut grants: Grants) -> Grants {
+    if all {
+        grants.extend(component.manifest.needs_as_grants(Path::new("")));
+    }
+    grants
+}
+
 impl Settled {
     /// Keeps what was granted for good: when the host has taken the grants.
     pub(super) async fn remember(self, context: &Context, service: &dyn Service) -> Result<(), CliError> {

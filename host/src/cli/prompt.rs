@@ -184,6 +184,7 @@ mod tests {
         PendingWaitView {
             wait_id: "e:0".into(),
             exec_id: "e".into(),
+            flow_name: "f".into(),
             name: "w".into(),
             question: None,
             schema: Some(schema),

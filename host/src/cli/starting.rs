@@ -8,11 +8,10 @@ use serde_json::{Map, Value};
 
 use super::args::{HostLimitArgs, KeyValue, argument_value, parse_object};
 use super::commands::detach;
-use super::context::Context;
+use super::context::{Chosen, Context};
 use super::drive::{Attach, drive, report};
 use super::error::CliError;
 use crate::ids::ExecutionId;
-use crate::service::{LocalService, Service as _};
 
 /// The input of a flow.
 #[derive(Clone, Debug, Args)]
@@ -90,18 +89,27 @@ impl StartArgs {
     pub(super) async fn go(
         &self,
         context: &Context,
-        service: &LocalService,
+        chosen: &Chosen,
         id: ExecutionId,
         host: HostLimitArgs,
     ) -> Result<ExitCode, CliError> {
+        let service = chosen.service();
         if self.detach {
-            detach(context, &[id], host)?;
+            leave(context, chosen, &[id], host)?;
             let view = service.get(id).await?;
             return context.output.item(&view, || id.to_string());
         }
         let attach = if self.wait { Attach::Wait } else { Attach::Person };
         drive(context, service, id, attach).await?;
         report(context, service, id, true).await
+    }
+}
+
+/// Leaves executions to whoever drives them in the background: a process of its own, or the server, which does so by itself.
+pub(super) fn leave(context: &Context, chosen: &Chosen, ids: &[ExecutionId], host: HostLimitArgs) -> Result<(), CliError> {
+    match chosen {
+        Chosen::Local(_) => detach(context, ids, host),
+        Chosen::Server(_) => Ok(()),
     }
 }
 

@@ -1,4 +1,7 @@
-//! The server that commands work with, as far as the environment names one: `KITARU_SERVER_URL` and `KITARU_AUTH_TOKEN`, always together.
+//! The server that commands work with: its address, and what proves to it who asks. The environment names one by `KITARU_SERVER_URL` and
+//! `KITARU_AUTH_TOKEN`, always together.
+
+use std::net::IpAddr;
 
 use secrecy::SecretString;
 
@@ -13,11 +16,24 @@ pub struct ServerConnection {
     pub token: SecretString,
 }
 
+/// A text is no address of a server. It is not shown: somebody may have mixed it up with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it must begin with http:// or https://, name a host, and have no user, query or fragment")]
+pub struct AddressProblem;
+
 impl ServerConnection {
     /// The variable with the address.
     pub const URL: &'static str = "KITARU_SERVER_URL";
     /// The variable with the key or token.
     pub const TOKEN: &'static str = "KITARU_AUTH_TOKEN";
+
+    /// A server of this address.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub fn new(url: &str, token: SecretString) -> Result<Self, AddressProblem> {
+        Ok(Self { url: Self::address(url)?, token })
+    }
 
     /// The server that the environment names, if it names one.
     ///
@@ -34,15 +50,32 @@ impl ServerConnection {
             (Some(_), None) => Err(alone(Self::URL, Self::TOKEN)),
             (None, Some(_)) => Err(alone(Self::TOKEN, Self::URL)),
             (Some(url), Some(token)) => {
-                let url = url.trim_end_matches('/').to_owned();
-                if !is_address(&url) {
-                    let problem =
-                        "it must begin with http:// or https://, name a host, and have no user, query or fragment".into();
-                    return Err(ConfigError::Environment { name: Self::URL, problem });
-                }
-                Ok(Some(Self { url, token: token.into() }))
+                let wrong = |problem: AddressProblem| ConfigError::Environment { name: Self::URL, problem: problem.to_string() };
+                Self::new(&url, token.into()).map(Some).map_err(wrong)
             }
         }
+    }
+
+    /// An address as it is compared with others: without a slash at its end, scheme and host in small letters.
+    ///
+    /// # Errors
+    /// When it is none, or has anything in it that could be a key.
+    pub fn address(text: &str) -> Result<String, AddressProblem> {
+        let text = text.trim().trim_end_matches('/');
+        if !is_address(text) {
+            return Err(AddressProblem);
+        }
+        let url: http::Uri = text.parse().map_err(|_| AddressProblem)?;
+        let (scheme, authority) = (url.scheme_str().ok_or(AddressProblem)?, url.authority().ok_or(AddressProblem)?);
+        Ok(format!("{scheme}://{}{}", authority.as_str().to_ascii_lowercase(), url.path().trim_end_matches('/')))
+    }
+
+    /// Whether what is said to an address can be read along on its way: it is not encrypted, and leaves this machine.
+    pub fn is_open(url: &str) -> bool {
+        let Ok(url) = url.parse::<http::Uri>() else { return true };
+        let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let stays = host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        url.scheme_str() != Some("https") && !stays
     }
 }
 
@@ -80,6 +113,26 @@ mod tests {
         for bad in ["k.example", "kh_SECRET", "ftp://k.example", "https://me:SECRET@k.example", "https://k.example/?key=SECRET"] {
             let error = of(bad, "t").unwrap_err();
             assert!(error.contains(ServerConnection::URL) && !error.contains("SECRET"), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn one_server_has_one_address() {
+        let address = |text: &str| ServerConnection::address(text).unwrap();
+        for text in ["https://k.example", "HTTPS://K.Example/", " https://k.example// "] {
+            assert_eq!(address(text), "https://k.example", "{text}");
+        }
+        assert_eq!(address("http://K.example:8383/Team/"), "http://k.example:8383/Team", "paths are not like names");
+    }
+
+    #[test]
+    fn what_leaves_the_machine_unencrypted_is_open() {
+        for stays in ["http://127.0.0.1:8383", "http://localhost", "http://LOCALHOST:1", "http://[::1]:8383", "https://k.example"]
+        {
+            assert!(!ServerConnection::is_open(stays), "{stays}");
+        }
+        for open in ["http://k.example", "http://192.168.0.7:8383", "http://localhost.example", "http://0.0.0.0:8383"] {
+            assert!(ServerConnection::is_open(open), "{open}");
         }
     }
 }

@@ -2,12 +2,12 @@
 //! another component, and has nothing.
 
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::whole_file;
+use super::whole_file::{self, FileError};
 use crate::ids::ComponentDigest;
 use crate::sandbox::Grants;
 
@@ -40,33 +40,9 @@ struct Written {
 /// What is remembered cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum GrantMemoryError {
-    /// The file cannot be read.
-    #[error("cannot read `{path}`")]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The file cannot be written.
-    #[error("cannot write `{path}`")]
-    Write {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The file says something that is not understood.
-    #[error("`{path}` has no usable grants")]
-    Parse {
-        /// Which file.
-        path: PathBuf,
-        /// Where and why.
-        #[source]
-        source: Box<toml::de::Error>,
-    },
+    /// The file cannot be read, written or understood.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The file names something that is no component.
     #[error("`{path}` has no usable grants: `{key}` is no digest of a component")]
     Digest {
@@ -87,10 +63,10 @@ impl GrantMemoryError {
     /// A hint that tells a person what to do, where there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Parse { .. } | Self::Digest { .. } => {
+            Self::File(FileError::Parse { .. }) | Self::Digest { .. } => {
                 Some("mend it by hand, or remove it: then nothing is granted for good any more".into())
             }
-            Self::Read { .. } | Self::Write { .. } | Self::NoFolder | Self::Interrupted(_) => None,
+            Self::File(_) | Self::NoFolder | Self::Interrupted(_) => None,
         }
     }
 }
@@ -155,12 +131,12 @@ impl GrantMemory {
         change: impl FnOnce(&mut BTreeMap<ComponentDigest, RememberedGrants>) -> T,
     ) -> Result<T, GrantMemoryError> {
         let path = self.file.as_deref().ok_or(GrantMemoryError::NoFolder)?;
-        let failed = |source| GrantMemoryError::Write { path: path.to_owned(), source };
-        let lock = whole_file::lock(path, LOCK).map_err(failed)?;
+        let failed = FileError::writing(path);
+        let lock = whole_file::lock(path, LOCK)?;
         let mut all = read(path)?;
         let done = change(&mut all);
         let components = all.into_iter().map(|(digest, grants)| (digest.to_string(), grants)).collect();
-        let text = toml::to_string(&Written { components }).map_err(|error| failed(io::Error::other(error)))?;
+        let text = toml::to_string(&Written { components }).map_err(io::Error::other).map_err(&failed)?;
         whole_file::write(path, &format!("{HEAD}{text}")).map_err(failed)?;
         drop(lock);
         Ok(done)
@@ -168,12 +144,8 @@ impl GrantMemory {
 }
 
 fn read(path: &Path) -> Result<BTreeMap<ComponentDigest, RememberedGrants>, GrantMemoryError> {
-    let text = match std::fs::read_to_string(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        text => text.map_err(|source| GrantMemoryError::Read { path: path.to_owned(), source })?,
-    };
-    let Written { components } =
-        toml::from_str(&text).map_err(|source| GrantMemoryError::Parse { path: path.to_owned(), source: Box::new(source) })?;
+    let Some(text) = whole_file::read(path)? else { return Ok(BTreeMap::new()) };
+    let Written { components } = whole_file::parse(path, &text, "grants")?;
     let digest = |(key, grants): (String, RememberedGrants)| match key.parse::<ComponentDigest>() {
         Ok(digest) => Ok((digest, grants)),
         Err(_) => Err(GrantMemoryError::Digest { path: path.to_owned(), key }),
@@ -257,6 +229,6 @@ mod tests {
         }
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(&path).unwrap();
-        assert!(matches!(memory.all(), Err(GrantMemoryError::Read { .. })));
+        assert!(matches!(memory.all(), Err(GrantMemoryError::File(FileError::Read { .. }))));
     }
 }

@@ -202,9 +202,11 @@ fn flatten(leaves: &mut Vec<(String, Value)>, prefix: &str, table: &Table) {
 
 /// The user's own file: what `KITARU_CONFIG_PATH` names, else `kitaru/config.toml` in the platform's folder for configuration. It need not be there.
 pub fn user_file(env: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
-    if let Some(file) = env(USER_FILE) {
-        return Some(file);
-    }
+    env(USER_FILE).or_else(|| user_folder(&env).map(|folder| folder.join("config.toml")))
+}
+
+/// The user's own folder for configuration: `kitaru` in the platform's. It need not be there.
+pub fn user_folder(env: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     let folder = if cfg!(windows) {
         env("APPDATA")
     } else if cfg!(target_os = "macos") {
@@ -213,7 +215,7 @@ pub fn user_file(env: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
         let xdg = env("XDG_CONFIG_HOME").filter(|folder| folder.is_absolute());
         xdg.or_else(|| env("HOME").map(|home| home.join(".config")))
     };
-    folder.map(|folder| folder.join("kitaru").join("config.toml"))
+    folder.map(|folder| folder.join("kitaru"))
 }
 
 /// The variable that names the user's own file.

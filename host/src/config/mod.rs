@@ -2,6 +2,7 @@
 //! what is granted for good. Reads files and environment; decides nothing about executions.
 
 mod connection;
+mod credentials;
 mod durability;
 mod environment;
 mod file;
@@ -21,14 +22,15 @@ mod settings;
 mod telemetry;
 mod whole_file;
 
-pub use connection::ServerConnection;
+pub use connection::{AddressProblem, ServerConnection};
+pub use credentials::{Credentials, CredentialsError, Login, Logins};
 pub use durability::{DurabilitySource, HostDurability};
 pub use environment::ProcessEnvironment;
 pub use file::{ConfigError, HostConfig, ProjectConfig, find_project_file};
 pub use grant_memory::{GrantMemory, GrantMemoryError, RememberedGrants};
 pub use home::{Home, HomeSource, keep_projects, note_project, noted_projects, platform_folder};
 pub use isolation::{Isolation, UnknownIsolation};
-pub use layers::{Configuration, FileOwner, USER_FILE, user_file};
+pub use layers::{Configuration, FileOwner, USER_FILE, user_file, user_folder};
 pub use log_store::{ChosenLogStore, LogCollector, LogStore, LogStoreFile, LogStoreProblem, LogStoreSource};
 pub use masked::{EnvironmentVariable, masked};
 pub use middleware::{MiddlewareConfig, MiddlewareSource};
@@ -39,3 +41,4 @@ pub use security::SecurityConfig;
 pub use server::{ProxyRange, ServerConfig, ServerProblem, TlsFiles, UnknownProxyRange};
 pub use settings::{Setting, SettingOrigin, Settings, SettingsError};
 pub use telemetry::TelemetryConfig;
+pub use whole_file::FileError;

@@ -2,7 +2,7 @@
 //! both, and `KITARU_MODEL_REGISTRY` over all. The names of secrets are in there, and no key.
 
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use kitaru_llm::models::{
 use serde::Serialize;
 
 use super::model_table::{ModelEntryError, ModelTable};
-use super::whole_file;
+use super::whole_file::{self, FileError};
 
 /// Name of the file.
 const FILE: &str = "models.toml";
@@ -77,33 +77,9 @@ impl KnownModels {
 /// Aliases cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelsError {
-    /// The file cannot be read.
-    #[error("cannot read `{path}`")]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The file cannot be written.
-    #[error("cannot write `{path}`")]
-    Write {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The file says something that is not understood.
-    #[error("`{path}` has no usable model aliases")]
-    Parse {
-        /// Which file.
-        path: PathBuf,
-        /// Where and why.
-        #[source]
-        source: Box<toml::de::Error>,
-    },
+    /// The file cannot be read, written or understood.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// One of its entries cannot be used.
     #[error(transparent)]
     Entry(#[from] ModelEntryError),
@@ -125,8 +101,8 @@ impl ModelsError {
             Self::Entry(error) => error.source.hint().map(str::to_owned),
             Self::Registry(RegistryError::Unknown { .. }) => Some("list them: kitaru-host model list".into()),
             Self::Registry(error) => error.hint().map(str::to_owned),
-            Self::Parse { .. } => Some("mend it by hand, or remove it and register the aliases anew".into()),
-            Self::Read { .. } | Self::Write { .. } | Self::NoFolder | Self::Interrupted(_) => None,
+            Self::File(FileError::Parse { .. }) => Some("mend it by hand, or remove it and register the aliases anew".into()),
+            Self::File(_) | Self::NoFolder | Self::Interrupted(_) => None,
         }
     }
 }
@@ -240,23 +216,18 @@ impl ModelSources {
     /// When the change is refused, or the file cannot be read or written: then it is as it was.
     pub fn change<T>(&self, change: impl FnOnce(&mut ModelRegistry) -> Result<T, RegistryError>) -> Result<T, ModelsError> {
         let path = self.file.as_deref().ok_or(ModelsError::NoFolder)?;
-        let lock =
-            whole_file::lock(path, LOCK).map_err(|source| ModelsError::Write { path: path.with_file_name(LOCK), source })?;
+        let lock = whole_file::lock(path, LOCK)?;
         let mut registry = read(path)?;
         let done = change(&mut registry)?;
-        write(path, &registry).map_err(|source| ModelsError::Write { path: path.to_owned(), source })?;
+        write(path, &registry).map_err(FileError::writing(path))?;
         drop(lock);
         Ok(done)
     }
 }
 
 fn read(path: &Path) -> Result<ModelRegistry, ModelsError> {
-    let text = match std::fs::read_to_string(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(ModelRegistry::default()),
-        text => text.map_err(|source| ModelsError::Read { path: path.to_owned(), source })?,
-    };
-    let table: ModelTable =
-        toml::from_str(&text).map_err(|source| ModelsError::Parse { path: path.to_owned(), source: Box::new(source) })?;
+    let Some(text) = whole_file::read(path)? else { return Ok(ModelRegistry::default()) };
+    let table: ModelTable = whole_file::parse(path, &text, "model aliases")?;
     Ok(table.registry(path, &text, "")?)
 }
 

@@ -3,17 +3,49 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::recorder::Step;
 use super::run::Run;
-use crate::sandbox::{Access, Audit};
+use crate::sandbox::{Access, AccessKind, Audit, together};
 use crate::store::{AccessRow, Durability};
 
 /// How soon after an attempt begins it is looked at first, and how often after that.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
 const LOOKS: Duration = Duration::from_secs(1);
+
+/// Records of accesses of one kind that name their target, of one execution. Kinds have room of their own: who reads many files does not hide where it connects
+/// to. Whoever reaches for more is known well enough by then, and does not fill the store.
+const MOST_ROWS: usize = 2_000;
+
+/// The room that an execution has for such records.
+#[derive(Debug)]
+pub(super) struct AccessRoom([AtomicUsize; AccessKind::ALL.len()]);
+
+impl AccessRoom {
+    /// The room of an execution that has records of these kinds already.
+    pub(super) fn beside<'a>(kept: impl Iterator<Item = &'a str>) -> Self {
+        let room = Self(AccessKind::ALL.map(|_| AtomicUsize::new(MOST_ROWS)));
+        for word in kept {
+            if let Some(kind) = AccessKind::ALL.into_iter().find(|kind| kind.as_str() == word) {
+                room.takes(kind);
+            }
+        }
+        room
+    }
+
+    /// Takes room for one more; false where there is none.
+    fn takes(&self, kind: AccessKind) -> bool {
+        let place = AccessKind::ALL.iter().position(|known| *known == kind).and_then(|at| self.0.get(at));
+        let taken = place.map(|left| left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)));
+        matches!(taken, Some(Ok(_)))
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.0.iter().all(|left| left.load(Ordering::Acquire) == 0)
+    }
+}
 
 /// The accounts of one attempt. What they have when they are dropped is recorded by somebody else's step.
 pub(super) struct Accounts {
@@ -37,10 +69,18 @@ impl Accounts {
         self.audit.clone()
     }
 
-    /// What is new, to be recorded with a step of the attempt: that gives it a record, or it has one.
-    pub(super) fn let_out(&self) -> Vec<AccessRow> {
+    /// The attempt has a record already.
+    pub(super) fn has_record(&self) {
         self.is_recorded.store(true, Ordering::Release);
-        self.audit.news().into_iter().map(|access| self.row(access)).collect()
+    }
+
+    /// What is new, to be recorded with a step of the attempt: that gives it a record, or it has one. What an execution does beyond its room is only
+    /// counted by kind.
+    pub(super) fn let_out(&self) -> Vec<AccessRow> {
+        self.has_record();
+        let room = &self.run.access_room;
+        let (named, others): (Vec<_>, Vec<_>) = self.audit.news().into_iter().partition(|access| room.takes(access.kind));
+        named.into_iter().chain(together(others)).map(|access| self.row(access)).collect()
     }
 
     fn row(&self, access: Access) -> AccessRow {
@@ -73,7 +113,10 @@ impl Accounts {
         loop {
             tokio::time::sleep(pause).await;
             pause = LOOKS;
-            self.write();
+            // Where only sums are left, one at the end does.
+            if !self.run.access_room.is_used_up() {
+                self.write();
+            }
         }
     }
 
@@ -95,5 +138,21 @@ impl Drop for Accounts {
         if self.is_recorded.load(Ordering::Acquire) {
             self.write();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_execution_names_so_many_targets_and_no_more() {
+        let room = AccessRoom::beside(std::iter::empty());
+        assert_eq!((0..2 * MOST_ROWS).filter(|_| room.takes(AccessKind::Read)).count(), MOST_ROWS);
+        assert!(room.takes(AccessKind::Net) && !room.is_used_up(), "one kind hides nothing of another");
+        let room = AccessRoom::beside(std::iter::repeat_n("net", MOST_ROWS - 1));
+        assert_eq!((room.takes(AccessKind::Net), room.takes(AccessKind::Net)), (true, false), "what was kept before counts");
+        let all = AccessKind::ALL.iter().flat_map(|kind| std::iter::repeat_n(kind.as_str(), MOST_ROWS));
+        assert!(AccessRoom::beside(all).is_used_up());
     }
 }

@@ -190,7 +190,7 @@ impl Run {
         let metadata = Arc::new(Mutex::new(Metadata::default()));
         let lines = beginning.lines.clone();
         let accounts = beginning.accounts.clone();
-        let port = CheckpointCalls::new(self.clone(), call, *attempt, metadata.clone(), lines.clone());
+        let port = CheckpointCalls::new(self.clone(), call, *attempt, metadata.clone(), lines.clone(), accounts.audit());
         let models = port.models();
         let ran = self.program.run_checkpoint(CheckpointRun {
             name: &call.descriptor.name,
@@ -292,6 +292,7 @@ impl Run {
                     let issued = EntryBody::CallIssued { call: index, descriptor };
                     self.recorder.cork(Step::entry(issued), Durability::Relaxed)?;
                 }
+                let _waiting = self.engine.waiting_body();
                 let closed = |_| EngineError::state("the host is stopping");
                 let own = self.places.clone().acquire_owned().await.map_err(closed)?;
                 (own, self.engine.bodies().acquire_owned().await.map_err(closed)?)

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::call::Call;
 use super::calls::Ended;
 use super::events::{Event, ServedFrom};
@@ -9,8 +11,8 @@ use super::models::{Reuse, reused};
 use super::recorder::Step;
 use super::run::Run;
 use crate::ids::ComponentDigest;
-use crate::journal::{Descriptor, EntryBody, Outcome, Payload, Provenance};
-use crate::sandbox::{CheckpointOptions, Stop};
+use crate::journal::{CanonicalJson, Descriptor, EntryBody, Outcome, Payload, Provenance};
+use crate::sandbox::{CheckpointOptions, Grants, Stop};
 use crate::store::CacheKey;
 
 /// Where a call's result may be served again, and for how long.
@@ -24,6 +26,7 @@ impl CachePolicy {
     /// The policy of a call, if it is to be cached: the execution's setting goes before the checkpoint's, and that before the flow's.
     pub(super) fn of(
         component: ComponentDigest,
+        grants: &Grants,
         call: &Descriptor,
         options: &CheckpointOptions,
         flow: Option<bool>,
@@ -32,16 +35,36 @@ impl CachePolicy {
     ) -> Option<Self> {
         // What may happen once has to happen.
         let wanted = execution.or(options.cache).or(flow).unwrap_or(false) && !options.is_once();
-        wanted.then(|| {
+        let granted = wanted.then(|| granted(grants)).flatten();
+        granted.map(|granted| {
             let mut hasher = blake3::Hasher::new_derive_key("kitaru-host 2026-11 cached result");
             hasher.update(component.as_bytes()).update(call.input_hash.as_bytes());
-            for part in [Some(call.name.as_str()), options.cache_key.as_deref(), call_key] {
+            for part in [Some(call.name.as_str()), options.cache_key.as_deref(), call_key, Some(granted.as_str())] {
                 // With its length, so that no two lists of parts are one text.
                 let part = part.map(str::as_bytes);
                 hasher.update(&part.map_or(u64::MAX, |part| part.len() as u64).to_le_bytes()).update(part.unwrap_or_default());
             }
             Self { key: *hasher.finalize().as_bytes(), ttl: options.cache_ttl_ms.map(Duration::from_millis) }
         })
+    }
+}
+
+/// What a body may touch, as one text, in whatever order it was granted: a body that may touch less would have come to another result, or to
+/// none, and is not told what it could not have found out.
+fn granted(grants: &Grants) -> Option<String> {
+    let mut value = serde_json::to_value(grants).ok()?;
+    sort(&mut value);
+    Some(CanonicalJson::of(&value).into_string())
+}
+
+fn sort(value: &mut Value) {
+    match value {
+        Value::Array(items) => {
+            items.iter_mut().for_each(sort);
+            items.sort_by_cached_key(Value::to_string);
+        }
+        Value::Object(fields) => fields.values_mut().for_each(sort),
+        _ => {}
     }
 }
 
@@ -83,8 +106,10 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::journal::{CallKind, CanonicalJson};
+    use crate::journal::CallKind;
 
     fn call(name: &str, input: &str) -> Descriptor {
         let input = CanonicalJson::parse(input).unwrap();
@@ -104,7 +129,7 @@ mod tests {
         let salted = CheckpointOptions { cache_key: Some("v2".into()), ..options.clone() };
         let (one, other) = (ComponentDigest::of(b"1"), ComponentDigest::of(b"2"));
         let key = |digest, call: &Descriptor, options: &CheckpointOptions, own: Option<&str>| {
-            CachePolicy::of(digest, call, options, None, None, own).unwrap().key
+            CachePolicy::of(digest, &Grants::default(), call, options, None, None, own).unwrap().key
         };
         let draft = call("draft", "{}");
         let base = key(one, &draft, &options, None);
@@ -123,10 +148,27 @@ mod tests {
     }
 
     #[test]
+    fn e14_the_key_covers_what_the_body_may_touch() {
+        let options = CheckpointOptions { cache: Some(true), ..CheckpointOptions::default() };
+        let key = |grants: Value| {
+            let grants: Grants = serde_json::from_value(grants).unwrap();
+            CachePolicy::of(ComponentDigest::of(b"1"), &grants, &call("draft", "{}"), &options, None, None, None).unwrap().key
+        };
+        let (none, env) = (key(json!({})), key(json!({ "env": ["A", "B"] })));
+        assert_eq!(env, key(json!({ "env": ["B", "A"] })), "in whatever order it was granted");
+        let others =
+            [none, env, key(json!({ "env": ["A"] })), key(json!({ "net": ["a.example"] })), key(json!({ "llm": ["fast"] }))];
+        for (position, key) in others.iter().enumerate() {
+            assert!(!others[..position].contains(key), "{position}");
+        }
+    }
+
+    #[test]
     fn e14_the_executions_setting_wins() {
         let decide = |checkpoint, flow, execution| {
             let options = CheckpointOptions { cache: checkpoint, ..CheckpointOptions::default() };
-            CachePolicy::of(ComponentDigest::of(b"1"), &call("a", "{}"), &options, flow, execution, None).is_some()
+            CachePolicy::of(ComponentDigest::of(b"1"), &Grants::default(), &call("a", "{}"), &options, flow, execution, None)
+                .is_some()
         };
         assert!(!decide(None, None, None) && decide(Some(true), None, None) && decide(None, Some(true), None));
         assert!(!decide(Some(false), Some(true), None), "a checkpoint knows itself better than its flow");

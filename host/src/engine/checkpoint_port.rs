@@ -16,7 +16,7 @@ use super::run::Run;
 use crate::ids::{CallId, ExecutionId};
 use crate::journal::Failure;
 use crate::mutex::lock;
-use crate::sandbox::{ArtifactValue, CheckpointPort, Current, ModelSpan, ModelStream, OpenedSecret, Stop};
+use crate::sandbox::{ArtifactValue, Audit, CheckpointPort, Current, ModelSpan, ModelStream, OpenedSecret, Stop};
 use crate::store::{ArtifactRow, StoreError, get_bytes, put_bytes};
 
 /// The calls of one checkpoint attempt.
@@ -31,12 +31,19 @@ pub(super) struct CheckpointCalls {
 }
 
 impl CheckpointCalls {
-    pub(super) fn new(run: Arc<Run>, call: &Call, attempt: u32, metadata: Arc<Mutex<Metadata>>, lines: Arc<LogLines>) -> Self {
+    pub(super) fn new(
+        run: Arc<Run>,
+        call: &Call,
+        attempt: u32,
+        metadata: Arc<Mutex<Metadata>>,
+        lines: Arc<LogLines>,
+        audit: Audit,
+    ) -> Self {
         let checkpoint = call.descriptor.name.clone();
         let call = CallId { execution: run.id(), index: call.index };
-        let saved = Arc::<AtomicU32>::default();
-        let models = BodyCalls::new(run.clone(), call, attempt, checkpoint, saved.clone(), metadata.clone(), lines.clone());
-        Self { run, call, attempt, saved, models: Arc::new(models), metadata, lines }
+        let (kept, log) = (metadata.clone(), lines.clone());
+        let models = BodyCalls::new(run.clone(), call, attempt, checkpoint, kept, log, audit);
+        Self { run, call, attempt, saved: models.saved(), models: Arc::new(models), metadata, lines }
     }
 
     /// Its model calls.

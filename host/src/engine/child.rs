@@ -20,11 +20,14 @@ use super::submit::pick_flow;
 use super::{EngineError, FrozenSpec, timers};
 use crate::ids::{CallId, ComponentDigest, ExecutionId};
 use crate::journal::{CanonicalJson, EntryBody, Failure, Outcome, Payload, Provenance};
-use crate::sandbox::{ChildRequest, Grants, Stop};
+use crate::sandbox::{ChildRequest, Grants, Stop, reached};
 use crate::store::{Durability, ExecutionRow, NewExecution, Status, StoreError, put_bytes};
 
 /// Executions that may stand above each other. A flow that starts itself must end somewhere.
 const DEEPEST: u32 = 16;
+
+/// Child flows that one flow may start and not wait for. Nobody is above them who could be stopped, and each may start as many.
+const LET_GO: u32 = 1_000;
 
 /// How often a child is looked at that somebody else drives.
 const LOOK: Duration = Duration::from_secs(1);
@@ -39,9 +42,23 @@ pub(super) enum Bond {
 }
 
 impl Run {
-    /// Starts a child that goes its own way. The call ends with the child's ID.
-    pub(super) async fn start_child(self: &Arc<Self>, call: Call, request: ChildRequest, attempt: u32) -> Result<Ended, Stop> {
-        let (outcome, child) = match self.new_child(&call, request, Bond::Free).await? {
+    /// Starts a child that goes its own way, the flow's `number`th. The call ends with the child's ID. That there are too many is an outcome like any
+    /// other, and is recorded: what a journal has stays as it is, whatever the limit was then.
+    pub(super) async fn start_child(
+        self: &Arc<Self>,
+        call: Call,
+        request: ChildRequest,
+        attempt: u32,
+        number: u32,
+    ) -> Result<Ended, Stop> {
+        let new = if number > LET_GO {
+            reached("handles");
+            let message = format!("a flow starts at most {LET_GO} child flows that it does not wait for");
+            Err(Failure::runtime("limit", message))
+        } else {
+            self.new_child(&call, request, Bond::Free).await?
+        };
+        let (outcome, child) = match new {
             Ok(child) => (Outcome::Success(Payload::Inline(json!(child.id.to_string()).to_string().into_bytes())), Some(child)),
             Err(failure) => (Outcome::Failure(failure.at_call(call.index)), None),
         };
@@ -216,6 +233,15 @@ impl Run {
                 return Ok(Err(Failure::usage("a component is named by its SHA-256 in hexadecimal")));
             }
         };
+        // What a component does by itself is its own affair; of others, whoever started this chooses no more than they may.
+        let starter = self.spec.starter.as_ref().filter(|starter| component != own && !starter.flows.covers(&request.flow));
+        if let Some(starter) = starter {
+            let message = format!(
+                "the flow `{}` of another component is not for whoever started this execution, who may start: {}",
+                request.flow, starter.flows
+            );
+            return Ok(Err(Failure::runtime("capability", message)));
+        }
         let program = match self.engine.stored_program(component).await {
             Err(EngineError::Store(StoreError::NotFound { .. })) => {
                 return Ok(Err(Failure::runtime("not-found", format!("the store has no component {component}"))));

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{OnceCell, Semaphore, watch};
 
+use super::accounts::AccessRoom;
 use super::calls::Calls;
 use super::ending::{Stopped, run_to_stop};
 use super::events::{Event, Observer};
@@ -249,6 +250,9 @@ impl Engine {
         let spec = FrozenSpec::of(&row.new)?;
         let program = self.stored_program(row.new.component).await?;
         let replay = self.replay_source(&row, &history).await?;
+        // Most executions end in the drive that begins them, and need not be asked about.
+        let has_accesses = !history.is_empty() && self.store.count_accesses(id).await? > 0;
+        let accesses = if has_accesses { self.store.accesses(id).await? } else { Vec::new() };
         let recorded = history.len();
         let lines = LogLines::of_flow(recorder.lines(), self.clock.clone(), id, recorded);
         lines.before_call(0, history.generation(0));
@@ -274,6 +278,7 @@ impl Engine {
             flow_seat: OnceLock::new(),
             left_at: OnceLock::new(),
             artifact_bytes: OnceCell::new(),
+            access_room: AccessRoom::beside(accesses.iter().map(|row| row.kind.as_str())),
             row,
         })
     }

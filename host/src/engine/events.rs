@@ -131,12 +131,12 @@ impl Observer {
     }
 
     /// Whether anybody watches every step.
-    pub(super) fn watches(&self) -> bool {
+    pub fn watches(&self) -> bool {
         self.told.is_some() && self.sees_all
     }
 
     /// Whether anybody wants to be told of stops.
-    pub(super) fn watches_stops(&self) -> bool {
+    pub fn watches_stops(&self) -> bool {
         self.told.is_some()
     }
 

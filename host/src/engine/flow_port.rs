@@ -42,6 +42,8 @@ pub(super) struct FlowCalls {
     metadata: Arc<Mutex<Metadata>>,
     /// The flow looked at what a replay changes: its execution ID, or that it is a replay. Served calls may then have other inputs.
     pub(super) identity_seen: bool,
+    /// Child flows that it started and does not wait for, those of the journal too.
+    let_go: u32,
 }
 
 impl FlowCalls {
@@ -53,6 +55,7 @@ impl FlowCalls {
             models: ModelNames::default(),
             metadata: Arc::default(),
             identity_seen: false,
+            let_go: 0,
         }
     }
 
@@ -118,6 +121,7 @@ impl FlowCalls {
         };
         let cache = CachePolicy::of(
             self.run.row.new.component,
+            &self.run.grants_of(&name),
             &call.descriptor,
             &info.options,
             self.run.flow_options.cache.or(self.run.spec.cache_default),
@@ -316,9 +320,10 @@ impl FlowPort for FlowCalls {
     async fn start(&mut self, request: ChildRequest) -> Answer {
         let started = async {
             let call = self.describe_child(&request, Wanted::Id).await?;
+            self.let_go = self.let_go.saturating_add(1);
             let ended = match self.decide(&call).await? {
                 Decided::Ended(ended) => ended,
-                Decided::Run { attempt, .. } => self.run.start_child(call.clone(), request, attempt).await?,
+                Decided::Run { attempt, .. } => self.run.start_child(call.clone(), request, attempt, self.let_go).await?,
             };
             let answer = self.observe(call.index, ended).await?;
             // The ID itself, not its JSON.

@@ -61,6 +61,7 @@ mod served;
 mod shown;
 mod signatures;
 mod spec;
+mod spending;
 mod starts;
 mod submit;
 mod submitted;
@@ -70,6 +71,7 @@ mod verify;
 mod waiting;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub use archive::TransferError;
@@ -79,15 +81,16 @@ pub use drive::Driven;
 pub use error::EngineError;
 pub use events::{Event, Monitor, Observer, ServedFrom};
 pub use journals::{JournalRead, read_journal};
-pub use measures::Measures;
-pub use models::{LoadMiddleware, LoadedMiddleware, ModelsNow};
+pub use measures::{Bodies, Measures};
+pub use models::{LiveChunk, LiveText, LoadMiddleware, LoadedMiddleware, ModelsNow, Said};
 pub use options::{DriveOptions, SleepPolicy, WaitPolicy};
 pub use replay::ReplayOrder;
 pub use room::Occupancy;
 pub use schema::{SchemaProblem, check as check_schema};
 pub use secrets::{SecretChange, SecretSet};
 pub use signatures::StoredSignature;
-pub use spec::{DeployedAs, FrozenSpec};
+pub use spec::{DeployedAs, FrozenSpec, Starter};
+pub use spending::Spending;
 pub use submit::{Begun, Submission, Submitted};
 pub use transfer::Imported;
 pub use verify::{Verdict, Verification};
@@ -147,6 +150,10 @@ pub struct Engine {
     input_schemas: Arc<schema::InputSchemas>,
     /// Places for bodies of all executions.
     bodies: Arc<Semaphore>,
+    /// Those that wait for one, or for one of their execution's.
+    waiting_bodies: Arc<AtomicUsize>,
+    /// How many places for bodies there are.
+    parallel: usize,
     /// Places for model calls of all executions.
     model_calls: Arc<Semaphore>,
     /// Places for drives of child flows that nobody waits for.
@@ -161,6 +168,8 @@ pub struct Engine {
     keys: Arc<Keys>,
     /// What calls models.
     models: Option<Arc<models::Models>>,
+    /// What models say, while they say it.
+    live: models::Live,
     /// Whose components it runs.
     signatures: Arc<signatures::Signatures>,
     /// Who is told which executions are driven.
@@ -182,13 +191,14 @@ impl Engine {
         ids: Arc<dyn Ids>,
         settings: EngineSettings,
     ) -> Self {
-        let bodies = Arc::new(Semaphore::new(settings.parallel.clamp(1, Semaphore::MAX_PERMITS)));
+        let parallel = settings.parallel.clamp(1, Semaphore::MAX_PERMITS);
+        let bodies = Arc::new(Semaphore::new(parallel));
         let model_calls = Arc::new(Semaphore::new(settings.model_calls.clamp(1, Semaphore::MAX_PERMITS)));
         let free_children = Arc::new(Semaphore::new(FREE_CHILDREN));
         let (room, memory_mib) = (room::Room::new(settings.flows()), settings.memory_mib);
         sandbox.ceiling().limit(memory::ceiling(settings.instances_mib), Arc::new(room.clone()));
         let stopping = watch::Sender::new(false);
-        let (programs, input_schemas, corks, keys, models, signatures) = Default::default();
+        let (programs, input_schemas, corks, keys, models, live, signatures) = Default::default();
         Self {
             store,
             sandbox,
@@ -197,6 +207,8 @@ impl Engine {
             programs,
             input_schemas,
             bodies,
+            waiting_bodies: Arc::default(),
+            parallel,
             model_calls,
             free_children,
             stopping,
@@ -205,6 +217,7 @@ impl Engine {
             memory_mib,
             keys,
             models,
+            live,
             signatures,
             monitor: None,
         }
@@ -259,6 +272,12 @@ impl Engine {
 
     fn bodies(&self) -> Arc<Semaphore> {
         self.bodies.clone()
+    }
+
+    /// A body that waits for a place, for as long as this is held.
+    fn waiting_body(&self) -> impl Drop + use<> {
+        self.waiting_bodies.fetch_add(1, Ordering::Relaxed);
+        measures::Waiting(self.waiting_bodies.clone())
     }
 
     fn model_calls(&self) -> Arc<Semaphore> {

@@ -7,10 +7,11 @@ use serde_json::{Map, Value};
 
 use super::journals::read_journal;
 use super::submit::{check_tags, pick_flow};
-use super::{Engine, EngineError, FrozenSpec};
+use super::{Engine, EngineError, FrozenSpec, Starter};
 use crate::ids::ExecutionId;
 use crate::journal::{CanonicalJson, ReplayPlan, ReplayRequest};
 use crate::sandbox::{Grants, LimitChanges};
+use crate::scope::Scope;
 use crate::store::{NewExecution, Status, get_text, put_bytes};
 
 /// What to replay, and what to change.
@@ -34,6 +35,8 @@ pub struct ReplayOrder {
     pub models: FrozenModels,
     /// Labels of the new execution.
     pub tags: Vec<String>,
+    /// Who asks over the network, if an account does.
+    pub starter: Option<Starter>,
 }
 
 impl Engine {
@@ -77,6 +80,8 @@ impl Engine {
             None => source.new.component,
         };
         let mut spec = FrozenSpec::of(&source.new)?;
+        let is_given = order.grants != Grants::default() || order.needs_in.is_some() || order.component.is_some();
+        spec.starter = replayed_by(order.starter, spec.starter.take(), is_given);
         spec.grants.extend(order.grants);
         if let Some(folder) = &order.needs_in {
             let mut needs = program.manifest().needs_as_grants(folder);
@@ -113,5 +118,38 @@ impl Engine {
         };
         self.store.create(execution).await?;
         Ok(id)
+    }
+}
+
+/// Who stands behind a replay: whoever asks for it chooses what is started on its behalf, and answers for its grants only where they give it any, or
+/// give them to other code.
+fn replayed_by(asks: Option<Starter>, source: Option<Starter>, is_given: bool) -> Option<Starter> {
+    let answers = if is_given { asks.as_ref() } else { source.as_ref() };
+    let account = answers.and_then(|answers| answers.account.clone());
+    let flows = asks.map_or(Scope::ALL, |asks| asks.flows);
+    (account.is_some() || !flows.is_all()).then_some(Starter { account, flows })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_replays_what_others_were_granted_does_not_answer_for_it() {
+        let starter = |account: Option<&str>, flow: &str| Starter {
+            account: account.map(str::to_owned),
+            flows: Scope::of([flow]).unwrap(),
+        };
+        let (ada, bob) = (starter(Some("ada"), "a"), starter(Some("bob"), "b"));
+        assert_eq!(replayed_by(None, None, false), None);
+        assert_eq!(
+            replayed_by(Some(bob.clone()), None, false),
+            Some(starter(None, "b")),
+            "the data folder's owner gave the grants"
+        );
+        assert_eq!(replayed_by(Some(bob.clone()), Some(ada.clone()), false), Some(starter(Some("ada"), "b")));
+        assert_eq!(replayed_by(Some(bob.clone()), Some(ada.clone()), true), Some(bob), "who gave it other grants");
+        let owners = replayed_by(None, Some(ada), false).unwrap();
+        assert_eq!((owners.account.as_deref(), owners.flows.is_all()), (Some("ada"), true));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{OnceCell, Semaphore, watch};
 
+use super::accounts::AccessRoom;
 use super::calls::{Calls, Ended};
 use super::events::Event;
 use super::log_lines::LogLines;
@@ -52,6 +53,8 @@ pub(super) struct Run {
     pub(super) left_at: OnceLock<u64>,
     /// What the artifacts of the execution take, once somebody asked.
     pub(super) artifact_bytes: OnceCell<AtomicU64>,
+    /// Room for records of accesses that name their targets.
+    pub(super) access_room: AccessRoom,
 }
 
 impl Run {

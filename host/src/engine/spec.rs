@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::EngineError;
 use crate::ids::ExecutionId;
 use crate::sandbox::{FlowOptions, Grants, Limits};
+use crate::scope::Scope;
 use crate::store::NewExecution;
 
 /// Frozen when the execution is created; recovery and retry use it whatever is configured by then.
@@ -37,6 +38,19 @@ pub struct FrozenSpec {
     /// The published version that it was started as, if it was; for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<DeployedAs>,
+    /// Who started it over the network, if an account did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starter: Option<Starter>,
+}
+
+/// Who started an execution over the network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Starter {
+    /// The identifier of the account that answers for what the execution was granted; none where whoever has the data folder does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The flows that may be started on its behalf, but for those of the execution's own component.
+    pub flows: Scope,
 }
 
 /// A published version of the execution's flow.
@@ -52,8 +66,20 @@ impl FrozenSpec {
     /// The spec of a new execution.
     pub fn new(grants: Grants, limits: Limits) -> Self {
         let host_version = env!("CARGO_PKG_VERSION").to_owned();
-        let (cache, cache_default, retries, flow_defaults, models, deployment) = Default::default();
-        Self { version: 1, host_version, grants, limits, cache, cache_default, retries, flow_defaults, models, deployment }
+        let (cache, cache_default, retries, flow_defaults, models, deployment, starter) = Default::default();
+        Self {
+            version: 1,
+            host_version,
+            grants,
+            limits,
+            cache,
+            cache_default,
+            retries,
+            flow_defaults,
+            models,
+            deployment,
+            starter,
+        }
     }
 
     /// Takes in what is known of models now, for a new execution that replays the one whose spec this is: aliases of now win, and what only the

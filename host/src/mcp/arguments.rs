@@ -29,6 +29,7 @@ const NAMES: &[(&str, &str, &str)] = &[
     ("secrets.set", "name", "secret"),
     ("flows.deploy", "inputs", "input"),
     ("invoke", "inputs", "input"),
+    ("info", "all_packages", "all"),
 ];
 
 /// Verbs that Kitaru asks for a stack.

@@ -188,6 +188,7 @@ mod tests {
         PendingWaitView {
             wait_id: "e:0".into(),
             exec_id: "e".into(),
+            flow_name: "f".into(),
             name: "approve".into(),
             question: Some("Publish?".into()),
             schema: Some(json!({ "type": "boolean" })),

@@ -229,6 +229,7 @@ enum Taken {
 
 /// Log lines as Kitaru's assistants read them, one for each entry.
 pub(super) fn log(lines: &Value) -> String {
+    let more = lines.get("next_cursor").and_then(Value::as_u64).map(|next| format!("\n… more, with `after`: {next}"));
     let lines = lines.get("items").cloned().unwrap_or_default();
     let lines: Vec<LogEntry> = serde_json::from_value(lines).unwrap_or_default();
     if lines.is_empty() {
@@ -240,13 +241,16 @@ pub(super) fn log(lines: &Value) -> String {
         let message = entry.message.replace('\r', "\\r").replace('\n', "\\n");
         format!("{} {} {checkpoint}{message}", entry.timestamp, entry.level)
     };
-    lines.iter().map(line).collect::<Vec<_>>().join("\n")
+    lines.iter().map(line).collect::<Vec<_>>().join("\n") + &more.unwrap_or_default()
 }
+
+/// So many lines, the last ones, are an execution's log as a resource.
+const LINES: u64 = 10_000;
 
 /// The log of an execution as text.
 pub(super) async fn log_of(visitor: &Visitor, execution: &str) -> Result<String, ServiceError> {
     let entry = verb("executions.logs").ok_or_else(|| ServiceError::state("there are no logs here"))?;
-    let given = json!({ "execution": execution });
+    let given = json!({ "execution": execution, "limit": LINES });
     Ok(log(&visitor.call(entry, given).await?))
 }
 
@@ -264,6 +268,8 @@ mod tests {
         };
         let lines = json!({ "items": [entry("a\nb", Some("draft")), entry("c", None)], "count": 2 });
         assert_eq!(log(&lines), "2026-01-01T00:00:00Z INFO [draft] a\\nb\n2026-01-01T00:00:00Z INFO c");
+        let page = json!({ "items": [entry("a", None)], "count": 1, "next_cursor": 7 });
+        assert_eq!(log(&page), "2026-01-01T00:00:00Z INFO a\n… more, with `after`: 7");
         assert_eq!(log(&json!({ "items": [], "count": 0 })), "No log entries found.");
     }
 }

@@ -22,7 +22,7 @@ use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::json;
 
 use super::server::Server;
-use super::visitor::Visitor;
+use super::visitor::{Stays, Visitor};
 use crate::mutex::lock;
 
 const SESSION: &str = "mcp-session-id";
@@ -31,6 +31,9 @@ const MOST_SESSIONS: usize = 1_000;
 
 /// So many of them are of one caller.
 const MOST_OF_ONE: usize = 64;
+
+/// So often it is looked whether whoever has a session may still be here, unless somebody says otherwise.
+const LOOKS: Duration = Duration::from_secs(30);
 
 /// A session ends when nothing is said in it for so long: longer than a person is waited for who is asked something.
 const SILENCE: Duration = Duration::from_secs(900);
@@ -44,8 +47,16 @@ pub struct Endpoint {
     inner: StreamableHttpService<Server, LocalSessionManager>,
     sessions: Arc<LocalSessionManager>,
     /// Whose each session is.
-    of: Arc<Mutex<HashMap<String, String>>>,
+    of: Arc<Mutex<HashMap<String, Owner>>>,
     make: Arc<Make>,
+    looks: Duration,
+}
+
+/// Whoever has a session.
+struct Owner {
+    who: String,
+    /// By what he came with last.
+    stays: Option<Arc<dyn Stays>>,
 }
 
 impl std::fmt::Debug for Endpoint {
@@ -68,7 +79,7 @@ pub fn service(make: impl Fn(&Parts) -> Option<Visitor> + Send + Sync + 'static,
     sessions.session_config.keep_alive = Some(SILENCE);
     let sessions = Arc::new(sessions);
     let inner = StreamableHttpService::new(|| Ok(Server::of_requests()), sessions.clone(), config);
-    Endpoint { inner, sessions, of: Arc::default(), make: Arc::new(make) }
+    Endpoint { inner, sessions, of: Arc::default(), make: Arc::new(make), looks: LOOKS }
 }
 
 /// The origin of pages of a server, with its port in any case.
@@ -93,21 +104,56 @@ impl Endpoint {
         let session = session_of(&parts.headers);
         let who = visitor.who.clone();
         match &session {
-            Some(session) if lock(&self.of).get(session) != Some(&who) => {
-                return refusal(StatusCode::NOT_FOUND, "there is no such session");
+            Some(session) => {
+                let mut of = lock(&self.of);
+                let Some(owner) = of.get_mut(session).filter(|owner| owner.who == who) else {
+                    return refusal(StatusCode::NOT_FOUND, "there is no such session");
+                };
+                owner.stays = visitor.stays.clone();
             }
-            Some(_) => {}
             None if begins(&parts.headers) && self.is_full(&who).await => {
                 return refusal(StatusCode::SERVICE_UNAVAILABLE, "there are too many sessions");
             }
             None => {}
         }
+        let stays = visitor.stays.clone();
         parts.extensions.insert(visitor);
         let reply = self.inner.handle(Request::from_parts(parts, body)).await;
         if let (None, Some(begun)) = (session, session_of(reply.headers())) {
-            lock(&self.of).insert(begun, who);
+            lock(&self.of).insert(begun.clone(), Owner { who, stays });
+            tokio::spawn(self.clone().look_after(begun));
         }
         reply
+    }
+
+    /// The same, where it is looked so often whether whoever has a session may still be here.
+    #[must_use]
+    pub fn looking_every(self, looks: Duration) -> Self {
+        Self { looks, ..self }
+    }
+
+    /// Ends a session when whoever has it may not be here any more, and forgets it when it has ended.
+    async fn look_after(self, session: String) {
+        let id = session.as_str().into();
+        loop {
+            tokio::select! {
+                () = self.inner.config.cancellation_token.cancelled() => return,
+                () = tokio::time::sleep(self.looks) => {}
+            }
+            let Some(stays) = lock(&self.of).get(&session).map(|owner| owner.stays.clone()) else { return };
+            let may_stay = match stays {
+                Some(stays) => stays.stays().await,
+                None => true,
+            };
+            if may_stay && self.sessions.has_session(&id).await.unwrap_or(false) {
+                continue;
+            }
+            if let Err(error) = self.sessions.close_session(&id).await {
+                tracing::debug!(error = &error as &dyn std::error::Error, "a session had ended already");
+            }
+            lock(&self.of).remove(&session);
+            return;
+        }
     }
 
     /// Ends all sessions and streams, so that a server that stops need not wait for them.
@@ -117,7 +163,7 @@ impl Endpoint {
 
     /// Whether there is no room for another session. Forgets whose those were that have ended.
     async fn is_full(&self, who: &str) -> bool {
-        let own = || lock(&self.of).values().filter(|known| *known == who).count();
+        let own = || lock(&self.of).values().filter(|owner| owner.who == who).count();
         let known: Vec<String> = lock(&self.of).keys().cloned().collect();
         if known.len() < MOST_SESSIONS && own() < MOST_OF_ONE {
             return false;

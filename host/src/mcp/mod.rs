@@ -23,7 +23,7 @@ mod visitor;
 
 pub use http::{Endpoint, service};
 pub use stdio::{StdioError, stdio};
-pub use visitor::Visitor;
+pub use visitor::{Stays, Visitor};
 
 use crate::service::verbs::{Entry, all};
 

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use rmcp::model::{ListResourcesResult, ReadResourceResult, Resource, ResourceContents, ResourceTemplate};
 use serde_json::{Value, json};
 
+use super::results::{LARGEST, too_large};
 use super::visitor::Visitor;
 use super::{call, verb};
 use crate::service::{ArtifactValueView, ExecutionSummary, ListQuery, ServiceError};
@@ -58,6 +59,7 @@ pub(super) async fn list(visitor: &Visitor, cursor: Option<&str>) -> Result<List
         .map(|text| text.parse().map_err(|_| ServiceError::usage(format!("`{text}` is no cursor of this list"))))
         .transpose()?;
     let query = ListQuery { cursor, limit: PAGE, ..ListQuery::default() };
+    let _place = visitor.place()?;
     let page = visitor.service.list(&query).await?;
     let mut listed = ListResourcesResult::with_all_items(page.items.iter().map(resource).collect());
     listed.next_cursor = page.next_cursor.map(|next| next.to_string());
@@ -78,8 +80,19 @@ pub(super) async fn read(visitor: &Visitor, uri: &str) -> Result<ReadResourceRes
         What::Execution(id) => text(uri, JSON, called(visitor, "executions.get", &id).await?.to_string()),
         What::Journal(id) => text(uri, JSON, called(visitor, "executions.journal", &id).await?.to_string()),
         What::Logs(id) => text(uri, "text/plain", call::log_of(visitor, &id).await?),
-        What::Artifact(id) => artifact(uri, visitor.service.artifact(&id).await?),
+        What::Artifact(id) => {
+            let _place = visitor.place()?;
+            artifact(uri, visitor.service.artifact(&id).await?)
+        }
     };
+    let length = match &contents {
+        ResourceContents::TextResourceContents { text, .. } => text.len(),
+        ResourceContents::BlobResourceContents { blob, .. } => blob.len(),
+        _ => 0,
+    };
+    if length > LARGEST {
+        return Err(too_large());
+    }
     Ok(ReadResourceResult::new(vec![contents]))
 }
 

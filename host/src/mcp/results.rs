@@ -8,8 +8,22 @@ use serde_json::{Value, json};
 
 use crate::service::ServiceError;
 
+/// The largest answer, in bytes of its text: what is larger no assistant can read, and would wait in memory for it.
+pub(super) const LARGEST: usize = 4 * 1024 * 1024;
+
+/// What is told in place of an answer that is larger.
+pub(super) fn too_large() -> ServiceError {
+    ServiceError::Usage {
+        message: "The answer is larger than the 4 MiB that an assistant is given.".into(),
+        hint: Some("ask for less of it, or have a program read it over the HTTP API; GET /api/v1/artifacts/{artifact}/content gives an artifact as it is".into()),
+    }
+}
+
 /// A value, also as text for programs that know nothing of structured results; with a note for the assistant, if there is one.
 pub(super) fn value(value: Value, note: Option<String>) -> CallToolResult {
+    if value.to_string().len() > LARGEST {
+        return refused(&too_large());
+    }
     let mut result = CallToolResult::structured(value);
     result.content.extend(note.map(ContentBlock::text));
     result
@@ -17,6 +31,9 @@ pub(super) fn value(value: Value, note: Option<String>) -> CallToolResult {
 
 /// Plain text.
 pub(super) fn text(text: String) -> CallToolResult {
+    if text.len() > LARGEST {
+        return refused(&too_large());
+    }
     CallToolResult::success(vec![ContentBlock::text(text)])
 }
 
@@ -54,6 +71,16 @@ pub(super) fn told(error: &ServiceError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_assistant_can_read_is_not_given() {
+        let of = |length: usize| serde_json::to_value(value(json!("x".repeat(length)), None)).unwrap();
+        assert_ne!(of(LARGEST - 2)["isError"], json!(true));
+        let refused = of(LARGEST - 1);
+        assert_eq!(refused["isError"], json!(true));
+        assert!(refused["content"][0]["text"].as_str().unwrap().contains("4 MiB"), "{refused}");
+        assert_eq!(serde_json::to_value(text("x".repeat(LARGEST + 1))).unwrap()["isError"], json!(true));
+    }
 
     #[test]
     fn a_refusal_says_what_to_do_instead() {

@@ -1,5 +1,8 @@
 //! The protocol's requests, answered.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use http::request::Parts;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, Extensions, GetPromptRequestParams, GetPromptResponse, Implementation,
@@ -24,17 +27,19 @@ const INSTRUCTIONS: &str = "kitaru-host runs durable flows. An execution is one 
 pub(super) struct Server {
     /// The only visitor; over HTTP each request brings its own.
     only: Option<Visitor>,
+    /// Whether the client is told of changes already: it may say more than once that it is ready.
+    tells: Arc<AtomicBool>,
 }
 
 impl Server {
     /// A server for one visitor.
     pub(super) fn of(visitor: Visitor) -> Self {
-        Self { only: Some(visitor) }
+        Self { only: Some(visitor), tells: Arc::default() }
     }
 
     /// A server whose requests come over HTTP, each with its visitor.
     pub(super) fn of_requests() -> Self {
-        Self { only: None }
+        Self { only: None, tells: Arc::default() }
     }
 
     fn visitor<'a>(&'a self, extensions: &'a Extensions) -> Result<&'a Visitor, ErrorData> {
@@ -60,6 +65,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let visitor = self.visitor(&context.extensions)?;
+        let _place = visitor.place().map_err(|error| results::protocol_error(&error))?;
         let flows = flows::tools(visitor).await.map_err(|error| results::protocol_error(&error))?;
         Ok(ListToolsResult::with_all_items(tools::of_verbs(visitor.role).chain(flows).collect()))
     }
@@ -117,7 +123,9 @@ impl ServerHandler for Server {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        if let Ok(visitor) = self.visitor(&context.extensions) {
+        if let Ok(visitor) = self.visitor(&context.extensions)
+            && !self.tells.swap(true, Ordering::AcqRel)
+        {
             tokio::spawn(changes::tell_peer(visitor.clone(), context.peer.clone()));
         }
     }

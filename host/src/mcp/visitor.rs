@@ -3,12 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::access::Role;
+use crate::access::{Role, Share, Who};
 use crate::service::guarded::GuardedService;
 use crate::service::verbs::Entry;
 use crate::service::{Service, ServiceError};
+
+/// Knows whether a visitor may still be here as he came.
+#[async_trait]
+pub trait Stays: Send + Sync {
+    /// Whether he may.
+    async fn stays(&self) -> bool;
+}
 
 /// Whoever talks with the server, and the service as it is for him.
 #[derive(Clone)]
@@ -21,18 +29,33 @@ pub struct Visitor {
     pub who: String,
     /// What he may do. Tools that he may not use are not shown to him; that they are refused is the service's business.
     pub role: Role,
+    /// Whether he may still be here; none of whoever owns what is served.
+    pub stays: Option<Arc<dyn Stays>>,
 }
 
 impl Visitor {
     /// The owner of the data folder, who may do everything.
     pub fn owner(service: Arc<dyn Service>) -> Self {
-        Self { service, guarded: None, who: "local".into(), role: Role::Admin }
+        Self { service, guarded: None, who: "local".into(), role: Role::Admin, stays: None }
     }
 
     /// Somebody from the network.
-    pub fn guest(service: Arc<GuardedService>, who: String) -> Self {
-        let role = service.caller().role;
-        Self { service: service.clone(), guarded: Some(service), who, role }
+    pub fn guest(service: Arc<GuardedService>, stays: Arc<dyn Stays>) -> Self {
+        let caller = service.caller();
+        // A name may be another's later.
+        let who = match &caller.who {
+            Who::Owner => Who::OWNER.to_owned(),
+            Who::Account { id, .. } => id.to_string(),
+        };
+        Self { service: service.clone(), role: caller.role, guarded: Some(service), who, stays: Some(stays) }
+    }
+
+    /// His place for what is no call of a verb, until this goes.
+    ///
+    /// # Errors
+    /// When he has as many as one gets, or all are taken.
+    pub(super) fn place(&self) -> Result<Option<Share<String>>, ServiceError> {
+        self.guarded.as_ref().map_or(Ok(None), |guarded| guarded.place())
     }
 
     /// Calls a verb, and notes what becomes of it where that is noted.

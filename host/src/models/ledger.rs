@@ -119,6 +119,7 @@ mod tests {
             event: None,
             execution: Some(&id),
             flow: Some("f"),
+            execution_limit: None,
             spent_before: NanoUsd::ZERO,
             now,
         };

@@ -18,11 +18,13 @@ pub enum AccessKind {
     Net,
     /// A secret was given away: to a server, or to the body itself.
     Secret,
+    /// A model was called.
+    Llm,
 }
 
 impl AccessKind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Read, Self::Write, Self::Env, Self::Net, Self::Secret];
+    pub const ALL: [Self; 6] = [Self::Read, Self::Write, Self::Env, Self::Net, Self::Secret, Self::Llm];
 
     /// Its word.
     pub const fn as_str(self) -> &'static str {
@@ -32,6 +34,7 @@ impl AccessKind {
             Self::Env => "env",
             Self::Net => "net",
             Self::Secret => "secret",
+            Self::Llm => "llm",
         }
     }
 }
@@ -41,7 +44,8 @@ impl AccessKind {
 pub struct Access {
     /// Of what kind.
     pub kind: AccessKind,
-    /// What was touched: a path as the guest says it, a name of a variable, `GET https://host:443/path` without its query, `host:port`.
+    /// What was touched: a path as the guest says it, a name of a variable, `GET https://host:443/path` without its query, `host:port`, a model as it was
+    /// asked for.
     pub target: String,
     /// Whether it was allowed.
     pub allowed: bool,
@@ -49,11 +53,12 @@ pub struct Access {
     pub count: u64,
     /// When it happened first.
     pub first_at: Timestamp,
-    /// What else is to be known, without anything secret: the version of a secret.
+    /// What else is to be known, without anything secret: the version of a secret, the model that an alias stood for, why a model was refused.
     pub detail: Option<String>,
 }
 
-/// Different targets that one attempt's record names; what comes after is counted in one entry of its kind.
+/// Different targets of one kind that one attempt's record names; what comes after is counted in one entry of its kind. Kinds do not share them: who
+/// reads many files is not to hide where it connects to.
 const TARGETS: usize = 256;
 /// Denials that a failure names.
 const NAMED_DENIALS: usize = 16;
@@ -140,6 +145,11 @@ impl Audit {
         self.note(kind, target, false, None);
     }
 
+    /// What became of a use that explains itself where it fails.
+    pub fn noted(&self, kind: AccessKind, target: &str, allowed: bool, detail: Option<String>) {
+        self.note(kind, target, allowed, detail);
+    }
+
     /// A text for the failure of the attempt; the same one is noted once.
     pub(super) fn explain(&self, denial: String) {
         let mut seen = lock(&self.0.seen);
@@ -162,8 +172,9 @@ impl Audit {
             known.again(first_at);
             return;
         }
+        let named = seen.accesses.iter().filter(|noted| noted.access.kind == kind).count();
         let first = |target: &str, detail| Access { kind, target: target.to_owned(), allowed, count: 1, first_at, detail };
-        if seen.accesses.len() < TARGETS {
+        if named < TARGETS {
             seen.accesses.push(Noted { access: first(target, detail), told: 0, since: first_at });
             return;
         }
@@ -194,6 +205,21 @@ impl Audit {
     }
 }
 
+/// The same without their targets: one for each kind and verdict.
+pub fn together(accesses: Vec<Access>) -> Vec<Access> {
+    let mut sums: Vec<Access> = Vec::new();
+    for access in accesses {
+        match sums.iter_mut().find(|sum| sum.kind == access.kind && sum.allowed == access.allowed) {
+            Some(sum) => {
+                sum.count = sum.count.saturating_add(access.count);
+                sum.first_at = sum.first_at.min(access.first_at);
+            }
+            None => sums.push(Access { target: OTHERS.to_owned(), detail: None, ..access }),
+        }
+    }
+    sums
+}
+
 impl Noted {
     fn again(&mut self, at: Timestamp) {
         if self.told == self.access.count {
@@ -222,11 +248,20 @@ mod tests {
         for number in 0..2 * TARGETS {
             audit.denied(AccessKind::Read, &format!("file-{number}"), "reading", "--allow-read=x");
         }
+        // What fills the record with one kind hides nothing of another.
+        audit.used(AccessKind::Secret, "gh");
         let accesses = audit.accesses();
         assert_eq!((accesses[0].count, accesses[0].allowed), (2, true));
         assert_eq!((accesses[1].count, accesses[1].allowed), (1, false));
-        assert_eq!(accesses.len(), TARGETS + 1);
-        assert_eq!((accesses[TARGETS].target.as_str(), accesses[TARGETS].count), (OTHERS, TARGETS as u64 + 2));
+        assert_eq!(accesses.len(), 2 + TARGETS + 2);
+        let others = &accesses[2 + TARGETS];
+        assert_eq!((others.target.as_str(), others.count), (OTHERS, TARGETS as u64));
+        assert_eq!(accesses.last().map(|access| access.target.as_str()), Some("gh"));
+        let sums = together(accesses);
+        let sums: Vec<_> = sums.iter().map(|sum| (sum.kind, sum.allowed, sum.target.as_str(), sum.count)).collect();
+        let reads = (AccessKind::Read, false, OTHERS, 2 * TARGETS as u64);
+        let net = |allowed, count| (AccessKind::Net, allowed, OTHERS, count);
+        assert_eq!(sums, [net(true, 2), net(false, 1), reads, (AccessKind::Secret, true, OTHERS, 1)]);
         assert_eq!(
             audit.denials(),
             ["network access to a:1 (grant it with --allow-net=a:1)", "reading (grant it with --allow-read=x)"]

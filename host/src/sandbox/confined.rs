@@ -16,6 +16,18 @@ pub struct OutsideWalls {
     what: Right,
 }
 
+impl OutsideWalls {
+    /// The same without paths of this machine.
+    pub(super) fn for_guests(&self) -> String {
+        let what = match self.what {
+            Right::Read(_) => "the right to read a granted folder",
+            Right::Write(_) => "the right to write in a granted folder",
+            Right::Network => "a network",
+        };
+        format!("this host is isolated, and was started without {what}")
+    }
+}
+
 /// A right that the process has not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Right {

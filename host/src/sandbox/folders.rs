@@ -11,8 +11,9 @@ use wasmtime_wasi::{FsPerms, OpenMode};
 use super::below;
 use super::grants::{FolderGrant, Grants};
 use super::limits::Limits;
+use super::port::LogSink;
 use super::quota::WriteQuota;
-use crate::journal::Failure;
+use crate::journal::{Failure, LogLevel};
 
 /// A longer path is cut where it is shown, in characters.
 const LONGEST_SHOWN: usize = 512;
@@ -63,6 +64,23 @@ fn printable(path: &str) -> String {
     path.chars().take(LONGEST_SHOWN).flat_map(char::escape_debug).collect()
 }
 
+/// A grant that cannot be given. The guest's flow sees the failure, and paths of this machine are none of its business: those are for the log.
+#[derive(Debug)]
+pub(super) struct Withheld {
+    /// What the guest is told.
+    pub(super) told: String,
+    /// What the operator reads in the execution's log.
+    pub(super) why: String,
+}
+
+impl Withheld {
+    /// The failure of the attempt, whose log says the rest.
+    pub(super) fn failure(self, log: &dyn LogSink) -> Failure {
+        log.line(LogLevel::Error, "log", self.why);
+        Failure::runtime("capability", format!("{}: the execution's log says why", self.told))
+    }
+}
+
 /// What one attempt has of files.
 pub(super) struct Files {
     pub(super) folders: Vec<Folder>,
@@ -83,15 +101,18 @@ impl Files {
     ///
     /// # Errors
     /// When one cannot be opened, or leads elsewhere than when it was granted.
-    pub(super) fn open(grants: &Grants, limits: &Limits) -> Result<Self, Failure> {
+    pub(super) fn open(grants: &Grants, limits: &Limits) -> Result<Self, Withheld> {
         let read = grants.read.iter().map(|grant| (grant, FsPerms::ReadOnly, "--allow-read"));
         let write = grants.write.iter().map(|grant| (grant, FsPerms::ReadWrite, "--allow-write"));
         let folders = read.chain(write).filter_map(|(grant, perms, flag)| {
             let opened = open_folder(grant, grants.narrowed.granted_above(&grant.host), perms);
             opened.transpose().map(|opened| {
                 opened.map_err(|why| {
-                    let path = grant.host.display();
-                    Failure::runtime("capability", format!("the folder `{path}`, granted with {flag}, cannot be opened: {why}"))
+                    let (path, guest) = (grant.host.display(), printable(&grant.guest));
+                    Withheld {
+                        told: format!("the folder `{guest}`, granted with {flag}, cannot be opened"),
+                        why: format!("the folder `{path}`, granted with {flag}, cannot be opened: {why}"),
+                    }
                 })
             })
         });
@@ -197,7 +218,7 @@ mod tests {
         path.canonicalize().unwrap()
     }
 
-    fn open(host: &Path, guest: &str) -> Result<Files, Failure> {
+    fn open(host: &Path, guest: &str) -> Result<Files, Withheld> {
         let grant = FolderGrant { host: host.to_owned(), guest: guest.into() };
         Files::open(&Grants { read: vec![grant], ..Grants::default() }, &Limits::default())
     }
@@ -212,16 +233,16 @@ mod tests {
         std::fs::rename(top.join("granted"), top.join("moved")).unwrap();
         symlink("elsewhere", top.join("granted")).unwrap();
         for (path, leads) in [("granted", "elsewhere"), ("granted/deep", "elsewhere/deep")] {
-            let failure = open(&top.join(path), "x").err().unwrap();
-            assert_eq!(failure.kind, "capability");
-            assert!(failure.message.contains(&format!("leads to `{}` now", top.join(leads).display())), "{}", failure.message);
+            let withheld = open(&top.join(path), "x").err().unwrap();
+            assert!(withheld.why.contains(&format!("leads to `{}` now", top.join(leads).display())), "{withheld:?}");
+            assert!(withheld.told.contains("`x`") && !withheld.told.contains(top.to_str().unwrap()), "{withheld:?}");
         }
         std::fs::remove_file(top.join("granted")).unwrap();
-        assert!(open(&top.join("granted"), "x").err().unwrap().message.contains("cannot be opened"));
+        assert!(open(&top.join("granted"), "x").err().unwrap().told.contains("cannot be opened"));
         std::fs::write(top.join("granted"), "a file").unwrap();
         assert!(open(&top.join("granted"), "x").is_err());
         for odd in [PathBuf::from("elsewhere"), top.join("elsewhere/../elsewhere")] {
-            assert!(open(&odd, "x").err().unwrap().message.contains("absolute path"), "{}", odd.display());
+            assert!(open(&odd, "x").err().unwrap().why.contains("absolute path"), "{}", odd.display());
         }
     }
 
@@ -229,7 +250,7 @@ mod tests {
     #[test]
     fn processes_are_not_granted() {
         for path in ["/proc", &format!("/proc/{}", std::process::id())] {
-            assert!(open(Path::new(path), "proc").err().unwrap().message.contains("memory"), "{path}");
+            assert!(open(Path::new(path), "proc").err().unwrap().why.contains("memory"), "{path}");
         }
     }
 

@@ -1,6 +1,5 @@
 //! One instance: its store, its output, and how it ended, told by structure.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -121,7 +120,7 @@ pub(super) fn state(sandbox: &Sandbox, streams: &Streams, fresh: Fresh) -> HostS
         http,
         secrets,
         audit,
-        lookups: HashMap::new(),
+        lookups: 0,
         deadline,
         cpu: Arc::default(),
         cpu_before: Duration::ZERO,

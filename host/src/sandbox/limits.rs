@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kitaru_llm::price::NanoUsd;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,9 @@ pub struct Limits {
     pub response_mib: u64,
     /// How long an HTTP request may wait for the head of its response, and then for each piece of its body, in seconds.
     pub request_seconds: u64,
+    /// What the model calls of one execution may cost, in dollars. None: as much as the host's budgets allow.
+    #[schemars(with = "Option<f64>")]
+    pub llm_usd: Option<NanoUsd>,
 }
 
 impl Default for Limits {
@@ -75,6 +79,7 @@ impl Default for Limits {
             requests: 64,
             response_mib: 256,
             request_seconds: 60,
+            llm_usd: None,
         }
     }
 }
@@ -111,6 +116,7 @@ impl Limits {
             requests: self.requests.min(other.requests),
             response_mib: self.response_mib.min(other.response_mib),
             request_seconds: self.request_seconds.min(other.request_seconds),
+            llm_usd: [self.llm_usd, other.llm_usd].into_iter().flatten().min(),
         }
     }
 
@@ -254,6 +260,10 @@ pub struct LimitChanges {
     /// See [`Limits::request_seconds`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_seconds: Option<u64>,
+    /// See [`Limits::llm_usd`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<f64>")]
+    pub llm_usd: Option<NanoUsd>,
 }
 
 impl LimitChanges {
@@ -279,6 +289,7 @@ impl LimitChanges {
             requests: self.requests.unwrap_or(limits.requests),
             response_mib: self.response_mib.unwrap_or(limits.response_mib),
             request_seconds: self.request_seconds.unwrap_or(limits.request_seconds),
+            llm_usd: self.llm_usd.or(limits.llm_usd),
         }
     }
 }
@@ -306,6 +317,7 @@ impl From<Limits> for LimitChanges {
             requests: Some(limits.requests),
             response_mib: Some(limits.response_mib),
             request_seconds: Some(limits.request_seconds),
+            llm_usd: limits.llm_usd,
         }
     }
 }
@@ -345,6 +357,9 @@ mod tests {
         let wide = changed(|limits| (limits.artifact_mib, limits.argument_mib) = (9_000, Some(20_000)));
         let narrowed = wide.at_most(Limits::default());
         assert_eq!((narrowed.artifact_mib, narrowed.argument_mib), (256, Some(272)));
+        let dollars = |dollars| changed(|limits| limits.llm_usd = Some(NanoUsd::from_dollars(dollars)));
+        assert_eq!(dollars(2).at_most(dollars(1)), dollars(1));
+        assert_eq!((dollars(2).at_most(Limits::default()), Limits::default().at_most(dollars(2))), (dollars(2), dollars(2)));
     }
 
     #[test]

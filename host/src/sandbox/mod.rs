@@ -45,7 +45,7 @@ mod state;
 mod stdio;
 mod wasi;
 
-pub use audit::{Access, AccessKind, Audit};
+pub use audit::{Access, AccessKind, Audit, together};
 pub use ceiling::{Ceiling, Entry, Held, InLine, NoRoom, Pausing, Relief, Role, Seat, WeakSeat};
 pub use confined::OutsideWalls;
 pub use error::{ComponentError, PrivateFolder, SandboxError};

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::OnceLock;
 
+use tokio::sync::Semaphore;
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{PoolConcurrencyLimitError, Store};
 
@@ -14,6 +15,11 @@ use super::state::HostState;
 use super::{complexity, instance};
 use crate::ids::ComponentDigest;
 
+/// Components that are compiled at a time, by all of the process. Each takes as many threads as the machine has, and up to some hundred megabytes: many
+/// that come together, over the network say, must not take that much each.
+const AT_A_TIME: usize = 2;
+static COMPILING: Semaphore = Semaphore::const_new(AT_A_TIME);
+
 /// A component as code, in the engine that its instances come from.
 pub(super) struct Compiled<'a> {
     pub(super) digest: ComponentDigest,
@@ -22,19 +28,25 @@ pub(super) struct Compiled<'a> {
 }
 
 impl<'a> Compiled<'a> {
-    /// Compiles a component, or takes it from the cache. Compiling occupies the calling thread.
-    pub(super) fn new(sandbox: &'a Sandbox, bytes: &[u8]) -> Result<Self, ComponentError> {
+    /// Compiles a component, or takes it from the cache. Compiling occupies the calling thread, after those that came before.
+    pub(super) async fn new(sandbox: &'a Sandbox, bytes: &[u8]) -> Result<Self, ComponentError> {
         check_header(bytes)?;
         let digest = ComponentDigest::of(bytes);
-        let cached = sandbox.cache.as_ref().and_then(|cache| cache.code(digest));
-        let cached = cached.and_then(|code| {
+        let cached = || {
+            let code = sandbox.cache.as_ref().and_then(|cache| cache.code(digest))?;
             let loaded = loaded(sandbox, &code);
             loaded.inspect_err(|error| tracing::warn!(%error, "compiled code in the cache is unusable; compiling again")).ok()
-        });
-        let (component, allocator) = match cached {
+        };
+        if let Some((component, allocator)) = cached() {
+            return Ok(Self { digest, component, allocator });
+        }
+        complexity::check(bytes)?;
+        // Nobody closes it.
+        let _turn = COMPILING.acquire().await.ok();
+        // Whoever was before may have compiled the same.
+        let (component, allocator) = match cached() {
             Some(loaded) => loaded,
             None => {
-                complexity::check(bytes)?;
                 let code = sandbox.any()?.engine.precompile_component(bytes).map_err(ComponentError::Invalid)?;
                 if let Some(cache) = &sandbox.cache {
                     cache.store(digest, &code);
@@ -162,6 +174,27 @@ fn check_header(bytes: &[u8]) -> Result<(), ComponentError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Components that come together are compiled a few at a time; what is compiled already waits for nobody.
+    #[tokio::test]
+    async fn compiling_waits_for_its_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let sandbox = Sandbox::new(Some(folder.path()), [7; 32]).unwrap();
+        let component = |memories: usize| {
+            let text =
+                format!("(component (core module $m (memory 1)) {})", "(core instance (instantiate $m)) ".repeat(memories));
+            wat::parse_str(text).unwrap()
+        };
+        let known = component(1);
+        Compiled::new(&sandbox, &known).await.unwrap();
+        let all = COMPILING.acquire_many(u32::try_from(AT_A_TIME).unwrap()).await.unwrap();
+        Compiled::new(&sandbox, &known).await.unwrap();
+        let new = component(2);
+        let waiting = tokio::time::timeout(std::time::Duration::from_millis(50), Compiled::new(&sandbox, &new)).await;
+        assert!(waiting.is_err(), "it has no turn yet");
+        drop(all);
+        Compiled::new(&sandbox, &new).await.unwrap();
+    }
 
     fn code(sandbox: &Sandbox, memories: usize) -> Code {
         let text = format!("(component (core module $m (memory 1)) {})", "(core instance (instantiate $m)) ".repeat(memories));

@@ -38,7 +38,7 @@ impl Program {
     /// # Errors
     /// When the bytes are not a flow component that this host can run.
     pub async fn load(sandbox: &Arc<Sandbox>, bytes: &[u8]) -> Result<Self, ComponentError> {
-        let compiled = Compiled::new(sandbox, bytes)?;
+        let compiled = Compiled::new(sandbox, bytes).await?;
         let (digest, engine) = (compiled.digest, &compiled.allocator.engine);
         imports::check(engine, &compiled.component, &imports::FLOW)?;
         let imports = imports::names(engine, &compiled.component);

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The limits that are counted, by their keys.
-pub(super) const KEYS: [&str; 21] = [
+pub(super) const KEYS: [&str; 22] = [
     "memory_mib",
     "table_elements",
     "instances",
@@ -25,6 +25,7 @@ pub(super) const KEYS: [&str; 21] = [
     "request_seconds",
     "written_mib",
     "written_files",
+    "llm_usd",
 ];
 
 static COUNTS: [AtomicU64; KEYS.len()] = [const { AtomicU64::new(0) }; KEYS.len()];

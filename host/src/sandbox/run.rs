@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::audit::Audit;
 use super::ceiling::Seat;
 use super::determinism::Entropy;
-use super::folders::Files;
+use super::folders::{Files, Withheld};
 use super::grants::{Grants, Need};
 use super::instance::{Called, Ran, Streams, classify, state};
 use super::limits::{LimitReached, Limits};
@@ -103,6 +103,16 @@ impl Program {
         (classify("the flow", called, &streams, &run.limits), seen)
     }
 
+    /// The folders of an attempt, where all that is granted may and can be given.
+    fn files(&self, grants: &Grants, limits: &Limits) -> Result<Files, Withheld> {
+        self.sandbox.check_grants(grants).map_err(|error| Withheld {
+            told: "a granted folder overlaps the host's own data folder".into(),
+            why: error.to_string(),
+        })?;
+        self.sandbox.check_walls(grants).map_err(|error| Withheld { told: error.for_guests(), why: error.to_string() })?;
+        Files::open(grants, limits)
+    }
+
     /// Runs one checkpoint attempt in a fresh instance that has what it was granted. What it tried beyond that is named in its failure.
     pub async fn run_checkpoint(&self, run: CheckpointRun<'_>) -> Ran {
         let audit = run.audit;
@@ -111,15 +121,9 @@ impl Program {
         let streams = Streams::new(&log, &run.limits);
         let network = Arc::new(NetPolicy::new(&run.grants.net, &audit).narrowed_by(run.grants.narrowed.net()));
         let client = Client::new(&network, &secrets, &audit, run.limits);
-        if let Err(error) = self.sandbox.check_grants(run.grants) {
-            return Ran::Ended(Failure::runtime("capability", error.to_string()));
-        }
-        if let Err(error) = self.sandbox.check_walls(run.grants) {
-            return Ran::Ended(Failure::runtime("capability", error.to_string()));
-        }
-        let files = match Files::open(run.grants, &run.limits) {
+        let files = match self.files(run.grants, &run.limits) {
             Ok(files) => files,
-            Err(failure) => return Ran::Ended(failure),
+            Err(withheld) => return Ran::Ended(withheld.failure(log.as_ref())),
         };
         let wasi = wasi::checkpoint_wasi(run.grants, streams.stdout.clone(), streams.stderr.clone(), &network, &audit);
         let limit = run.limits.checkpoint_time();

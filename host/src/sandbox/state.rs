@@ -1,6 +1,5 @@
 //! What belongs to one instance: its scope, its WASI, its limits.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,6 @@ use super::cpu::CpuTime;
 use super::deadline::Ticking;
 use super::determinism::Entropy;
 use super::folders::Files;
-use super::grants::NetGrant;
 use super::limiter::InstanceLimiter;
 use super::limits::Limits;
 use super::middleware::MiddlewarePort;
@@ -113,8 +111,8 @@ pub(super) struct HostState {
     pub(super) secrets: Arc<Secrets>,
     /// What was used and denied.
     pub(super) audit: Audit,
-    /// The grants under which the names were looked up whose addresses are being read.
-    pub(super) lookups: HashMap<u32, Vec<NetGrant>>,
+    /// Look-ups of names that it has open.
+    pub(super) lookups: usize,
     /// When the guest's present stretch of computing is over, whether it likes it or not.
     pub(super) deadline: Instant,
     /// What it has computed.

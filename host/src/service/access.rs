@@ -17,7 +17,8 @@ pub use views::{
 };
 
 use super::ServiceError;
-use crate::access::{Access, Caller, Role, Source};
+use crate::access::{Access, Caller, Role, Source, Who};
+use crate::engine::Starter;
 
 /// Makes a token.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +26,7 @@ use crate::access::{Access, Caller, Role, Source};
 pub struct TokenParams {
     /// How long it counts, in seconds; an hour if absent, and a day at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 86400))]
     pub seconds: Option<u64>,
     /// What it allows; as much as the caller may if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -163,6 +165,7 @@ pub struct RotateApiKeyParams {
     pub key: String,
     /// For so many minutes the secret before counts too; a week at most.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 10080))]
     pub retain_minutes: u64,
 }
 
@@ -187,6 +190,7 @@ pub struct AuditParams {
     pub cursor: Option<u64>,
     /// How many to give; 20 if absent, and 1000 at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<u64>,
 }
 
@@ -194,10 +198,11 @@ pub struct AuditParams {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WaitLinkParams {
-    /// The wait's ID: `<execution>:<call>`.
+    /// The wait's ID, `<execution>:<call>`; or `<execution>:<name>`, or the execution alone where only one of its questions is open.
     pub wait: String,
     /// How long the link works, in seconds; a day if absent, and 30 days at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 2592000))]
     pub seconds: Option<u64>,
 }
 
@@ -257,6 +262,14 @@ impl Behalf {
         self.access.as_ref().ok_or_else(|| ServiceError::state("this service serves nobody over the network"))
     }
 
+    /// Who starts an execution, where an account does.
+    pub(super) fn starter(&self) -> Option<Starter> {
+        match &self.caller.who {
+            Who::Owner => None,
+            Who::Account { id, .. } => Some(Starter { account: Some(id.to_string()), flows: self.caller.scope.clone() }),
+        }
+    }
+
     /// What an admin of all flows may use.
     fn as_admin(&self) -> Result<&Access, ServiceError> {
         self.caller.require(Role::Admin)?;
@@ -291,6 +304,11 @@ impl super::LocalService {
     pub fn reached_at(mut self, address: impl Into<String>) -> Self {
         self.behalf.address = Some(address.into());
         self
+    }
+
+    /// Where it is reached, where it serves.
+    pub(super) fn address(&self) -> Option<&str> {
+        self.behalf.address.as_deref()
     }
 
     /// Who may come over the network, for whoever authenticates them.

@@ -15,7 +15,7 @@ use crate::store::{AccessRow, ExecutionRow, Store};
 /// Uses, or denials, of a capability on one target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccessSum {
-    /// `read`, `write`, `env`, `net` or `secret`.
+    /// `read`, `write`, `env`, `net`, `secret` or `llm`.
     pub kind: String,
     /// What was touched, as the guest says it.
     pub target: String,
@@ -53,7 +53,7 @@ pub struct AccessView {
     pub checkpoint_name: String,
     /// The call's invocation ID; null where another call stands there now.
     pub invocation_id: Option<String>,
-    /// `read`, `write`, `env`, `net` or `secret`.
+    /// `read`, `write`, `env`, `net`, `secret` or `llm`.
     pub kind: String,
     /// What was touched, as the guest says it.
     pub target: String,
@@ -161,7 +161,8 @@ impl Capabilities {
         let needs = |manifest: &Manifest| if of_flow { manifest.needs.clone() } else { manifest.needs_of(name).cloned() };
         let declared = manifest.and_then(needs);
         let granted = |needs: Option<&Needs>| {
-            if of_flow { self.operator.for_flow(needs) } else { self.operator.for_checkpoint(name, needs) }
+            let own = if of_flow { self.operator.for_flow(needs) } else { self.operator.for_checkpoint(name, needs) };
+            own.shown()
         };
         CapabilitiesView {
             granted: manifest.map(|_| granted(declared.as_ref())),

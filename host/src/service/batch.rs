@@ -70,7 +70,8 @@ impl ReplaySubmission {
         self.results.iter().filter_map(|result| result.replay_exec_id.parse().ok()).collect()
     }
 
-    fn count(&mut self) {
+    /// Counts again how many there are of each.
+    pub fn count(&mut self) {
         let with = |status: &str| self.results.iter().filter(|result| result.status == status).count();
         let summary = json!({
             "submitted": self.results.len(),

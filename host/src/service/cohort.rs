@@ -1,8 +1,11 @@
 //! Cohorts: executions of one flow that can be replayed together, from the same checkpoint.
 
-use super::{ExecutionSummary, ListQuery, LocalService, ServiceError, executions};
+use super::{ExecutionSummary, ListQuery, LocalService, ServiceError, executions, summaries};
 use crate::journal::{ReplayPlan, ReplayRequest};
 use crate::store::{Page, Status};
+
+/// Executions that are looked at together.
+const AT_A_TIME: usize = 50;
 
 /// Which executions to find.
 #[derive(Clone, Debug)]
@@ -33,19 +36,21 @@ pub(super) async fn find(service: &LocalService, query: &CohortQuery) -> Result<
     }
     let rows = service.store().list(&filter, Page { offset: 0, limit: query.max_scan }).await?;
     let mut found = Vec::new();
-    for row in rows {
-        if found.len() == query.limit && !query.oldest_first {
+    for some in rows.chunks(AT_A_TIME) {
+        if found.len() >= query.limit && !query.oldest_first {
             break;
         }
-        let (summary, history) = executions::in_brief(service.engine(), &row).await?;
-        let request = ReplayRequest { from: query.at.clone(), ..ReplayRequest::default() };
-        if query.at.is_none() || ReplayPlan::new(row.new.id, &history, &request).is_ok() {
-            found.push(summary);
+        let briefs = summaries::in_brief(service.engine(), some).await?;
+        for (row, (summary, history)) in some.iter().zip(briefs) {
+            let request = ReplayRequest { from: query.at.clone(), ..ReplayRequest::default() };
+            if query.at.is_none() || ReplayPlan::new(row.new.id, &history, &request).is_ok() {
+                found.push(summary);
+            }
         }
     }
     if query.oldest_first {
         found.reverse();
-        found.truncate(query.limit);
     }
+    found.truncate(query.limit);
     Ok(found)
 }

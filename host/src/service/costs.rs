@@ -61,7 +61,7 @@ impl Used {
 
     /// What was paid for stands in the records, of all attempts. A call that was answered again without being made has none: what it would have
     /// cost stands in its metadata. No record is in both.
-    fn of(rows: &[ModelUsage], calls: &[CallRecord]) -> Self {
+    pub(super) fn of(rows: &[ModelUsage], calls: &[CallRecord]) -> Self {
         let mut used = Self::default();
         for row in rows {
             let call = usize::try_from(row.call).ok().and_then(|index| calls.get(index));

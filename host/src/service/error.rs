@@ -2,8 +2,9 @@
 
 use kitaru_llm::models::RegistryError;
 
-use crate::access::AccessError;
-use crate::config::{GrantMemoryError, ModelsError};
+use super::RemoteError;
+use crate::access::{AccessError, Full};
+use crate::config::{FileError, GrantMemoryError, ModelsError};
 use crate::engine::EngineError;
 use crate::secrets::SecretsError;
 use crate::store::StoreError;
@@ -50,6 +51,9 @@ pub enum ServiceError {
     /// The caller may not, or what lets callers in cannot be made or changed.
     #[error(transparent)]
     Access(AccessError),
+    /// A server refused, or could not be asked.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
 }
 
 impl From<AccessError> for ServiceError {
@@ -78,8 +82,19 @@ impl ServiceError {
         Self::State { message: message.into(), hint: None }
     }
 
+    /// What a service that is somewhere else does not do.
+    pub fn folder_only(what: &str) -> Self {
+        Self::State {
+            message: format!("{what} works on the data folder only"),
+            hint: Some("use kitaru-host where the data folder is, and without a server".into()),
+        }
+    }
+
     /// Whether what was named is not there.
     pub fn is_missing(&self) -> bool {
+        if let Self::Remote(error) = self {
+            return error.status() == Some(404);
+        }
         matches!(
             self,
             Self::NotFound { .. }
@@ -98,24 +113,21 @@ impl ServiceError {
             Self::NotFound { .. } => "KitaruRuntimeError",
             Self::Lookup(_) => "LookupError",
             Self::State { .. } => "KitaruStateError",
-            Self::Grants(GrantMemoryError::Parse { .. } | GrantMemoryError::Digest { .. }) => "KitaruUsageError",
-            Self::Grants(_) => "KitaruRuntimeError",
-            Self::Models(
-                ModelsError::Read { .. }
-                | ModelsError::Write { .. }
-                | ModelsError::NoFolder
-                | ModelsError::Interrupted(_)
-                | ModelsError::Registry(RegistryError::Unknown { .. }),
-            ) => "KitaruRuntimeError",
-            Self::Models(ModelsError::Parse { .. } | ModelsError::Entry(_) | ModelsError::Registry(_)) => "KitaruUsageError",
+            Self::Remote(error) => error.class(),
+            Self::Grants(GrantMemoryError::File(FileError::Parse { .. }) | GrantMemoryError::Digest { .. }) => "KitaruUsageError",
+            Self::Grants(_) | Self::Models(ModelsError::Registry(RegistryError::Unknown { .. })) => "KitaruRuntimeError",
+            Self::Models(ModelsError::File(FileError::Parse { .. }) | ModelsError::Entry(_) | ModelsError::Registry(_)) => {
+                "KitaruUsageError"
+            }
+            Self::Models(ModelsError::File(_) | ModelsError::NoFolder | ModelsError::Interrupted(_)) => "KitaruRuntimeError",
             Self::Access(error) => match error {
                 AccessError::Unauthenticated | AccessError::Expired { .. } => "KitaruAuthenticationError",
                 AccessError::Forbidden { .. } | AccessError::Csrf => "KitaruAuthorizationError",
-                AccessError::TooMany { .. } => "KitaruRateLimitError",
+                AccessError::TooMany { .. } | AccessError::Full { full: Full::Own, .. } => "KitaruRateLimitError",
                 AccessError::Link(_) => "KitaruStateError",
                 AccessError::Invalid(_)
                 | AccessError::Key { source: SecretsError::NotAKey(_) | SecretsError::Exposed { .. }, .. } => "KitaruUsageError",
-                AccessError::Store(_) => "KitaruBackendError",
+                AccessError::Store(_) | AccessError::Full { .. } => "KitaruBackendError",
                 AccessError::NotFound { .. } | AccessError::Key { .. } | AccessError::Interrupted(_) => "KitaruRuntimeError",
             },
             Self::Engine(error) => match error {
@@ -165,6 +177,7 @@ impl ServiceError {
             Self::Models(error) => error.hint(),
             Self::Grants(error) => error.hint(),
             Self::Access(error) => error.hint(),
+            Self::Remote(error) => error.what_to_do().map(str::to_owned),
         }
     }
 }

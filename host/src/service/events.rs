@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
-use kitaru_llm::event::{Event, atif};
+use kitaru_llm::event::{Event, atif, atof};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::{LocalService, ServiceError};
 use crate::ids::ExecutionId;
+use crate::store::Status;
 use crate::telemetry::{Feed, sort};
 
 /// Steps do not wake those who watch, so that making them costs nothing; a follower looks this often while an execution runs.
 const LOOK: Duration = Duration::from_millis(200);
+/// And this often while it waits, for wake-ups that another process could not send.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// All events of an execution so far, in the order of time. With `content` they show inputs, outputs and messages of failures as they are.
 ///
@@ -39,9 +43,7 @@ pub(super) async fn trajectory(service: &LocalService, id: ExecutionId, content:
 /// # Errors
 /// When it does not exist.
 pub(super) async fn follow(service: &LocalService, id: ExecutionId, content: bool) -> Result<EventFollow, ServiceError> {
-    service.engine().execution(id).await?;
-    let wakeups = service.store().watch(id).await?;
-    Ok(Box::new(LocalEvents { feed: Feed::new(service.store().clone(), id, content), wakeups }))
+    Ok(Box::new(service.event_batches(id, content, None).await?))
 }
 
 /// Somebody who follows the events of an execution.
@@ -57,15 +59,36 @@ pub trait FollowingEvents: Send {
 /// What follows the events of an execution.
 pub type EventFollow = Box<dyn FollowingEvents>;
 
+/// Events that are new.
+#[derive(Clone, Debug)]
+pub struct EventBatch {
+    /// The events, at least one, in the order of time.
+    pub events: Vec<Event>,
+    /// How many records they and those before them come from: whoever comes again goes on after these.
+    pub records: u64,
+    /// Nothing follows.
+    pub is_last: bool,
+}
+
+impl EventBatch {
+    /// The events as they are written.
+    pub fn to_json(&self) -> Vec<Value> {
+        self.events.iter().map(atof::to_json).collect()
+    }
+}
+
 /// Follows the events of an execution of this data folder.
-struct LocalEvents {
+pub struct EventBatches {
     feed: Feed,
     wakeups: watch::Receiver<u64>,
 }
 
-#[async_trait::async_trait]
-impl FollowingEvents for LocalEvents {
-    async fn next(&mut self) -> Result<Option<Vec<Event>>, ServiceError> {
+impl EventBatches {
+    /// Events that are new; none after the end.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn next(&mut self) -> Result<Option<EventBatch>, ServiceError> {
         loop {
             if self.feed.is_over() {
                 return Ok(None);
@@ -74,9 +97,35 @@ impl FollowingEvents for LocalEvents {
             let mut events: Vec<Event> = look.events.into_iter().map(|(_, event)| event).collect();
             if !events.is_empty() {
                 sort(&mut events);
-                return Ok(Some(events));
+                return Ok(Some(EventBatch { events, records: self.feed.records(), is_last: self.feed.is_over() }));
             }
-            let _ = tokio::time::timeout(LOOK, self.wakeups.changed()).await;
+            // What waits makes no steps, and whatever lets it go on wakes: many can follow it for nothing.
+            let pause = if look.status == Status::Waiting { QUIET } else { LOOK };
+            let _ = tokio::time::timeout(pause, self.wakeups.changed()).await;
         }
+    }
+}
+
+#[async_trait::async_trait]
+impl FollowingEvents for EventBatches {
+    async fn next(&mut self) -> Result<Option<Vec<Event>>, ServiceError> {
+        Ok(EventBatches::next(self).await?.map(|batch| batch.events))
+    }
+}
+
+impl LocalService {
+    /// The events of an execution as they are recorded, until it ends; without those that come from its first `after` records.
+    ///
+    /// # Errors
+    /// When it does not exist.
+    pub async fn event_batches(&self, id: ExecutionId, content: bool, after: Option<u64>) -> Result<EventBatches, ServiceError> {
+        self.engine().execution(id).await?;
+        let wakeups = self.store().watch(id).await?;
+        let feed = Feed::new(self.store().clone(), id, content);
+        let feed = match after {
+            Some(records) => feed.after(records),
+            None => feed,
+        };
+        Ok(EventBatches { feed, wakeups })
     }
 }

@@ -5,28 +5,13 @@ use serde_json::{Map, Value, json};
 use super::accesses::Capabilities;
 use super::costs::Used;
 use super::{
-    ArtifactQuery, ArtifactRef, ArtifactValueView, AttemptView, CheckpointView, ExecutionSummary, ExecutionView, FailureView,
-    JournalCall, ListQuery, Listing, ResourcesView, ServiceError, SignerView, StoreView, WaitView, frozen, resolve, waits,
+    ArtifactQuery, ArtifactRef, ArtifactValueView, AttemptView, CheckpointView, ExecutionView, FailureView, JournalCall,
+    ListQuery, ResourcesView, ServiceError, SignerView, StoreView, WaitView, frozen, resolve, summaries, waits,
 };
-use crate::engine::{
-    ArtifactEntry, Engine, EngineError, JournalRead, SaveType, StoredSignature, artifacts_of, list_artifacts, read_journal,
-};
+use crate::engine::{ArtifactEntry, Engine, JournalRead, SaveType, StoredSignature, artifacts_of, list_artifacts, read_journal};
 use crate::ids::{CallId, ComponentDigest, ExecutionId};
-use crate::journal::{Attempt, AttemptStatus, CallEnd, CallRecord, History, Origin, Outcome, Payload, Provenance};
-use crate::store::{ExecutionFilter, ExecutionRow, Page, Resolution, Status, get_bytes};
-
-pub(super) async fn list(engine: &Engine, query: &ListQuery) -> Result<Listing<ExecutionSummary>, ServiceError> {
-    let filter = filter(query);
-    let rows = engine.store().list(&filter, Page { offset: query.offset, limit: query.limit }).await?;
-    let last = rows.last().map(|row| row.position);
-    let mut items = Vec::with_capacity(rows.len());
-    for row in rows {
-        items.push(in_brief(engine, &row).await?.0);
-    }
-    let full = items.len() as u64 == query.limit;
-    let total = engine.store().count(&ExecutionFilter { before: None, ..filter }).await?;
-    Ok(Listing { items, total, next_cursor: last.filter(|_| full) })
-}
+use crate::journal::{Attempt, AttemptStatus, CallEnd, CallRecord, Origin, Outcome, Payload, Provenance};
+use crate::store::{ExecutionFilter, Page, Resolution, Status, get_bytes};
 
 pub(super) fn filter(query: &ListQuery) -> ExecutionFilter {
     ExecutionFilter {
@@ -56,60 +41,7 @@ pub(super) async fn latest(engine: &Engine, query: &ListQuery) -> Result<Executi
     get(engine, row.new.id).await
 }
 
-/// An execution in brief, and its calls.
-pub(super) async fn in_brief(engine: &Engine, row: &ExecutionRow) -> Result<(ExecutionSummary, History), ServiceError> {
-    // One damaged journal must not hide other executions (E13).
-    let history = match read_journal(engine.store().as_ref(), row.new.id).await {
-        Ok(journal) => journal.history,
-        Err(EngineError::Record { .. } | EngineError::History { .. }) => History::default(),
-        Err(error) => return Err(error.into()),
-    };
-    let artifacts = if history.is_empty() { 0 } else { artifacts_of(engine.store().as_ref(), row.new.id, &history).await?.len() };
-    Ok((summary_of(engine, row, &history, artifacts).await?, history))
-}
-
-async fn summary_of(
-    engine: &Engine,
-    row: &ExecutionRow,
-    history: &History,
-    artifact_count: usize,
-) -> Result<ExecutionSummary, ServiceError> {
-    let pending = match row.status {
-        Status::Waiting => engine.pending_waits(row.new.id).await?.first().map(waits::view),
-        _ => None,
-    };
-    Ok(ExecutionSummary {
-        exec_id: row.new.id.to_string(),
-        flow_id: flow_id(&row.new.flow),
-        flow_name: row.new.flow.clone(),
-        status: row.status.as_str().into(),
-        started_at: row.new.created_at.to_rfc3339(),
-        ended_at: row.ended_at.map(|at| at.to_rfc3339()),
-        stack_name: "local".into(),
-        status_reason: row.status_reason.clone(),
-        pending_wait: pending,
-        failure: row.failure.as_ref().filter(|_| row.status == Status::Failed).map(FailureView::from),
-        metadata: object(Some(&row.metadata)),
-        checkpoint_count: history.calls().iter().filter(|call| call.descriptor.kind.is_checkpoint()).count(),
-        artifact_count,
-        original_exec_id: row.new.original.map(|id| id.to_string()),
-        parent_exec_id: row.new.parent.map(|call| call.execution.to_string()),
-        parent_call_id: row.new.parent.map(|call| call.to_string()),
-        tags: row.new.tags.clone(),
-        wakes_at: row.wake_at.filter(|_| row.status == Status::Waiting).map(|at| at.to_rfc3339()),
-        component_digest: row.new.component.to_string(),
-        is_due: engine.is_due(row),
-    })
-}
-
-/// A stable identifier of a flow's name, in the form of a UUID (version 8).
-fn flow_id(flow: &str) -> String {
-    let mut bytes = [0; 16];
-    blake3::Hasher::new_derive_key("kitaru-host 2026-11 flow id").update(flow.as_bytes()).finalize_xof().fill(&mut bytes);
-    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
-}
-
-fn object(text: Option<&String>) -> Value {
+pub(super) fn object(text: Option<&String>) -> Value {
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| Value::Object(Map::new()))
 }
 
@@ -118,8 +50,8 @@ pub(super) async fn get(engine: &Engine, id: ExecutionId) -> Result<ExecutionVie
     let store = engine.store().as_ref();
     let JournalRead { history, bytes: history_bytes, .. } = read_journal(store, id).await?;
     let entries = artifacts_of(store, id, &history).await?;
-    let summary = summary_of(engine, &row, &history, entries.len()).await?;
     let used = Used::read(store, id, &history).await?;
+    let summary = summaries::of(engine, &row, &history, entries.len(), &used).await?;
     let capabilities = Capabilities::read(engine, store, &row).await?;
     let with = Known { execution: row.status, entries: &entries, used: &used, capabilities: &capabilities };
     let checkpoints = (0_u32..)
@@ -136,7 +68,7 @@ pub(super) async fn get(engine: &Engine, id: ExecutionId) -> Result<ExecutionVie
             Some(Resolution::Answered(payload)) => ("answered", Some(value(engine, payload).await?)),
         };
         let resolved_at = wait.resolved_at.map(|at| at.to_rfc3339());
-        wait_views.push(WaitView { wait: waits::view(&wait), status: status.into(), value, resolved_at });
+        wait_views.push(WaitView { wait: waits::view(&wait, &row.new.flow), status: status.into(), value, resolved_at });
     }
     let result = match &row.result {
         Some(payload) => value(engine, payload).await?,

@@ -18,7 +18,7 @@ pub struct LogQuery {
     pub checkpoint: Option<String>,
     /// Only of this source.
     pub source: Option<LogSource>,
-    /// At most so many, the last ones.
+    /// At most so many: the last ones, or with `after` the next ones. Whoever follows has it for the first look.
     pub limit: Option<u64>,
     /// Only lines after the one of this number.
     pub after: Option<u64>,
@@ -40,7 +40,9 @@ pub(super) async fn read(engine: &Engine, id: ExecutionId, query: &LogQuery) -> 
         return Err(ServiceError::usage("`--limit` must be >= 1."));
     }
     engine.execution(id).await?;
-    Ok(engine.store().logs(id, &query.filter(query.after)).await?.into_iter().map(entry).collect())
+    // The last ones, or after a line the next ones.
+    let filter = LogFilter { limit: query.limit, ..query.filter(query.after) };
+    Ok(engine.store().logs(id, &filter).await?.into_iter().map(entry).collect())
 }
 
 fn entry(stored: StoredLog) -> LogEntry {
@@ -52,6 +54,7 @@ fn entry(stored: StoredLog) -> LogEntry {
         source: row.source.as_str().into(),
         checkpoint_name: row.checkpoint,
         module: row.module.to_owned(),
+        line: stored.id,
     }
 }
 

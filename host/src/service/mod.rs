@@ -19,17 +19,20 @@ mod frozen;
 mod governed;
 mod grants;
 pub mod guarded;
+mod info;
 mod local;
 mod log_store;
 mod logs;
 mod middleware;
 mod model_calls;
 mod models;
+mod remote_error;
 mod replays;
 mod resolve;
 mod resume;
 mod secrets;
 mod statistics;
+mod summaries;
 mod system;
 mod upkeep;
 pub mod verbs;
@@ -58,14 +61,15 @@ pub use costs::CheckpointUsage;
 pub use deltas::TokenDelta;
 pub use diff::{AppliedOverride, ArtifactDiff, CheckpointDiff, ExecutionDiff};
 pub use error::ServiceError;
-pub use events::{EventFollow, FollowingEvents};
+pub use events::{EventBatch, EventBatches, EventFollow, FollowingEvents};
 pub use flows::{
     CurlView, DeletedDeploymentView, DeletedFlowView, DeployParams, DeploymentParams, DeploymentView, FlowParams, FlowVerbs,
     FlowView, HostDefaults, InvokeParams, LOCAL_CALLER, ListFlowsParams, RunParams, SelectorView, TagParams, UntagParams,
-    granted_to_deployment, start_key,
+    granted_to_deployment, parse_digest, start_key,
 };
 pub use governed::GovernedCallView;
 pub use grants::{ForgottenGrants, RememberedGrantsView};
+pub use info::{DiskView, HostFacts, HostLimitsView, InfoParams, InfoView, LogDestinationView, MachineView, Sizes};
 pub use local::LocalService;
 pub use log_store::{LogStoreView, log_store_settings};
 pub use logs::{Follow, FollowEvent, Following, LogQuery};
@@ -75,6 +79,7 @@ pub use models::{
     BudgetView, ModelChange, ModelChangedView, ModelCheck, ModelDetailView, ModelTestView, ModelUsageQuery, ModelUsageReport,
     ModelUsageView, ModelView, ModelsView, RouteView, UsageGroup,
 };
+pub use remote_error::RemoteError;
 pub use secrets::{RevealedValues, SecretChangedView, SecretDetailView, SecretView};
 pub use statistics::{GroupBy, Metric, Statistics, StatisticsGroup};
 pub use system::SystemView;
@@ -233,6 +238,10 @@ pub trait Service: AccessVerbs + FlowVerbs + Send + Sync {
     async fn retry(&self, id: ExecutionId, component: Option<&[u8]>) -> Result<(), ServiceError>;
     /// Creates a replay.
     async fn replay(&self, source: ExecutionId, command: ReplayCommand) -> Result<ExecutionId, ServiceError>;
+    /// Whether an execution was granted what whoever asks could not start it with. Where that is not known, it was.
+    async fn has_grants_of_others(&self, _id: ExecutionId) -> Result<bool, ServiceError> {
+        Ok(true)
+    }
     /// Ends an execution.
     async fn cancel(&self, id: ExecutionId) -> Result<(), ServiceError>;
     /// Artifacts of an execution.
@@ -333,6 +342,8 @@ pub trait Service: AccessVerbs + FlowVerbs + Send + Sync {
     async fn follow_events(&self, id: ExecutionId, content: bool) -> Result<EventFollow, ServiceError>;
     /// What this host is and does now.
     async fn system(&self) -> Result<SystemView, ServiceError>;
+    /// What this host is: for a bug report.
+    async fn info(&self, params: &InfoParams) -> Result<InfoView, ServiceError>;
 
     /// The executions that some texts name.
     async fn resolve_all(&self, texts: &[String]) -> Result<Vec<ExecutionId>, ServiceError> {

@@ -1,5 +1,6 @@
 //! What verbs return, in the JSON shapes that Kitaru's clients know; fields are only ever added.
 
+use kitaru_llm::price::NanoUsd;
 use kitaru_llm::usage::UsageSummary;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,8 @@ pub struct PendingWaitView {
     pub wait_id: String,
     /// The execution that waits.
     pub exec_id: String,
+    /// Its flow.
+    pub flow_name: String,
     /// Its name.
     pub name: String,
     /// What is asked.
@@ -111,6 +114,11 @@ pub struct ExecutionSummary {
     pub checkpoint_count: usize,
     /// Artifacts so far.
     pub artifact_count: usize,
+    /// What is known of what its model calls cost, in dollars. Null where it called none, and where nobody knows any of the cost.
+    #[schemars(with = "Option<f64>")]
+    pub cost_usd: Option<NanoUsd>,
+    /// Tokens that its model calls read and wrote, those of answers that were there already among them. Null where it called none.
+    pub total_tokens: Option<u64>,
     /// The execution that it replays.
     pub original_exec_id: Option<String>,
     /// The execution that started it as a child and waits for it.
@@ -318,6 +326,9 @@ pub struct LogEntry {
     pub checkpoint_name: Option<String>,
     /// `stdout`, `stderr` or `log`.
     pub module: String,
+    /// Its number among all lines, to go on after it; not shown with it.
+    #[serde(skip)]
+    pub line: u64,
 }
 
 /// A component.

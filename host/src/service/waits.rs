@@ -47,26 +47,29 @@ pub(super) async fn select(engine: &Engine, id: ExecutionId, selector: Option<&s
 /// Open waits of one execution, or of all that wait (oldest execution first).
 pub(super) async fn pending(engine: &Engine, id: Option<ExecutionId>) -> Result<Vec<PendingWaitView>, ServiceError> {
     let executions = match id {
-        Some(id) => vec![id],
+        Some(id) => vec![engine.execution(id).await?],
         None => {
             let filter = ExecutionFilter { statuses: vec![Status::Waiting], ..ExecutionFilter::default() };
-            let rows = engine.store().list(&filter, Page { offset: 0, limit: u64::MAX }).await?;
-            rows.iter().rev().map(|row| row.new.id).collect()
+            let mut rows = engine.store().list(&filter, Page { offset: 0, limit: u64::MAX }).await?;
+            rows.reverse();
+            rows
         }
     };
     let mut views = Vec::new();
-    for id in executions {
-        views.extend(engine.pending_waits(id).await?.iter().map(view));
+    for execution in executions {
+        let open = engine.pending_waits(execution.new.id).await?;
+        views.extend(open.iter().map(|wait| view(wait, &execution.new.flow)));
     }
     Ok(views)
 }
 
-/// A wait for people.
-pub(super) fn view(row: &WaitRow) -> PendingWaitView {
+/// A wait of a flow, for people.
+pub(super) fn view(row: &WaitRow, flow: &str) -> PendingWaitView {
     let json = |text: &Option<String>| text.as_ref().and_then(|text| serde_json::from_str::<Value>(text).ok());
     PendingWaitView {
         wait_id: row.id.to_string(),
         exec_id: row.id.execution.to_string(),
+        flow_name: flow.to_owned(),
         name: row.wait.name.clone(),
         question: row.wait.question.clone(),
         schema: json(&row.wait.schema),

@@ -3,6 +3,7 @@
 use tokio::sync::watch;
 
 use super::{LocalService, ServiceError};
+use crate::engine::LiveText;
 use crate::ids::ExecutionId;
 use crate::store::{ExecutionFilter, ExecutionRow, Page, Status, WaitRow};
 
@@ -60,6 +61,11 @@ impl LocalService {
     /// When the store refuses.
     pub async fn watch_all(&self) -> Result<watch::Receiver<u64>, ServiceError> {
         Ok(self.store().watch_all().await?)
+    }
+
+    /// What models say to an execution that this process drives, while they say it; from after `cursor`, where that is still known.
+    pub fn live_text(&self, id: ExecutionId, cursor: Option<&str>) -> LiveText {
+        self.engine().live_text(id, cursor)
     }
 
     /// How far an execution is; `before` is the mark of the last look, after which only what is new is read.

@@ -109,6 +109,7 @@ macro_rules! contract_tests {
             a_session_reads_back_until_it_is_ended, a_session_goes_with_its_key, sessions_make_room,
             a_login_code_is_taken_once_and_in_time, what_may_be_used_once_is_spent_once,
             audit_entries_read_back_newest_first, audit_filters_hold_together, audit_entries_go_by_number_and_by_age,
+            whoever_fills_the_audit_pushes_out_their_own_entries,
             a_published_version_reads_back, versions_are_listed_by_flow_the_latest_first,
             x21_the_first_version_is_the_default_whatever_it_is_tagged, x21_an_exclusive_tag_moves_and_a_shared_one_stays,
             x21_a_version_with_an_exclusive_tag_stays, no_version_has_the_number_of_one_before,

@@ -47,6 +47,8 @@ pub struct Feed {
     content: bool,
     projection: Option<Projection>,
     next_seq: u64,
+    /// Records before this one were told before, and what came before all of them.
+    told_before: Option<u64>,
     concluded: bool,
     /// What was read by a look that failed further on: the next one tells it.
     untold: Vec<(u64, Event)>,
@@ -60,8 +62,20 @@ type Deciders = HashMap<u32, Vec<(Timestamp, u32)>>;
 impl Feed {
     /// Follows an execution from its beginning. With `content` its events show inputs, outputs and messages of failures.
     pub fn new(store: Arc<dyn Store>, execution: ExecutionId, content: bool) -> Self {
-        let (projection, untold, origins) = Default::default();
-        Self { store, execution, content, projection, next_seq: 0, concluded: false, untold, origins }
+        let (projection, untold, origins, told_before) = Default::default();
+        Self { store, execution, content, projection, next_seq: 0, told_before, concluded: false, untold, origins }
+    }
+
+    /// The same for somebody who was told all that comes from the first so many records.
+    #[must_use]
+    pub fn after(mut self, records: u64) -> Self {
+        self.told_before = Some(records);
+        self
+    }
+
+    /// From how many records all was told.
+    pub fn records(&self) -> u64 {
+        self.next_seq
     }
 
     /// Whether the execution has ended and all of it was told.
@@ -80,7 +94,10 @@ impl Feed {
             None => {
                 let mut projection = Projection::new(&row.new, self.content);
                 let input = self.value(&row.new.input, self.content).await?;
-                self.untold.extend(projection.begin(input).into_iter().map(|event| (0, event)));
+                let begun = projection.begin(input);
+                if self.told_before.is_none() {
+                    self.untold.extend(begun.into_iter().map(|event| (0, event)));
+                }
                 projection
             }
         };
@@ -130,7 +147,10 @@ impl Feed {
         }
         for entry in &entries {
             let values = self.values(projection, &entry.body).await?;
-            self.untold.extend(projection.apply(entry, values).into_iter().map(|event| (entry.seq, event)));
+            let events = projection.apply(entry, values);
+            if self.told_before.is_none_or(|records| entry.seq >= records) {
+                self.untold.extend(events.into_iter().map(|event| (entry.seq, event)));
+            }
             self.next_seq = entry.seq.saturating_add(1);
         }
         Ok(entries.len())

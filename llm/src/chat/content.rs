@@ -71,9 +71,6 @@ pub enum Part {
     Native(Map<String, Value>),
 }
 
-/// The kinds of Anthropic's blocks that are thinking.
-pub(crate) const THINKING: [&str; 2] = ["thinking", "redacted_thinking"];
-
 /// A part that is text.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TextPart {
@@ -98,11 +95,6 @@ impl Part {
     /// A part that is text.
     pub fn from_text(text: impl Into<String>) -> Self {
         Self::Text(TextPart { text: text.into(), extra: Extra::new() })
-    }
-
-    /// Whether it is thinking, which only the provider that wrote it can read.
-    pub fn is_thinking(&self) -> bool {
-        matches!(self, Self::Native(map) if map.get("type").and_then(Value::as_str).is_some_and(|kind| THINKING.contains(&kind)))
     }
 
     /// Its text, where it is text.

@@ -10,6 +10,7 @@ mod message;
 mod raw;
 mod request;
 mod response;
+pub(crate) mod thinking;
 mod tool;
 mod usage;
 

@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::content::THINKING;
-use super::{Content, Extra, Message, Part, Role, ToolCall, Usage};
+use super::{Content, Extra, ToolCall, Usage};
 
 /// A model's response (the "annotated response" of an event). Of several answers it shows the first; the raw response has all.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -51,36 +50,6 @@ impl ChatResponse {
             }
             _ => prompt,
         })
-    }
-
-    /// The message that continues the conversation after this response. Thinking that its provider signed is part of it: Anthropic refuses results of tools
-    /// where the thinking before the calls is missing. Other protocols leave it out.
-    pub fn to_message(&self) -> Message {
-        let tool_calls = self.tool_calls.iter().map(ResponseToolCall::to_tool_call).collect();
-        Message {
-            role: Role::Assistant,
-            content: self.content_with_thinking(),
-            name: None,
-            tool_calls,
-            tool_call_id: None,
-            extra: Extra::new(),
-        }
-    }
-}
-
-impl ChatResponse {
-    fn content_with_thinking(&self) -> Option<Content> {
-        let Some(ApiSpecific::AnthropicMessages { content_blocks: Some(blocks), .. }) = &self.api_specific else {
-            return self.message.clone();
-        };
-        let kind = |block: &Value| block.get("type").and_then(Value::as_str).map(str::to_owned);
-        let is_thought = |block: &Value| kind(block).is_some_and(|kind| THINKING.contains(&kind.as_str()));
-        if !blocks.iter().any(is_thought) {
-            return self.message.clone();
-        }
-        // In the order in which they came, with the texts between them.
-        let kept = blocks.iter().filter(|block| is_thought(block) || kind(block).as_deref() == Some("text"));
-        Some(Content::Parts(kept.filter_map(Value::as_object).map(|block| Part::from(block.clone())).collect()))
     }
 }
 
@@ -139,6 +108,9 @@ pub enum ApiSpecific {
         /// The class of service that was given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         service_tier: Option<String>,
+        /// What of its message goes back with the results of the tools that it calls.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thinking: Option<Extra>,
     },
     /// OpenAI Responses.
     #[serde(rename = "openai_responses")]

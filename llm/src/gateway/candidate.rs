@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::chat::{ChatRequest, Content, Message, Part, RawRequest, ResponseFormat};
+use crate::chat::thinking::{Thinker, keep_thinking};
+use crate::chat::{ChatRequest, Message, RawRequest, ResponseFormat, Role};
 use crate::codec::{Api, CodecError};
 use crate::models::{
     ANTHROPIC_DEFAULT_MAX_TOKENS, Environment, ModelRef, ModelRegistry, Provider, SelectedModel, completion_tokens_parameter,
@@ -108,10 +109,7 @@ impl Candidate {
     /// When the protocol cannot say what is asked.
     pub(super) fn encode(&self, chat: &ChatRequest, headers: Map<String, Value>) -> Result<RawRequest, CodecError> {
         let empty = RawRequest { headers, content: json!({}) };
-        let mut encoded = match self.api {
-            Api::AnthropicMessages => self.api.protocol().encode(chat, &empty)?,
-            _ => self.api.protocol().encode(&without_thinking(chat), &empty)?,
-        };
+        let mut encoded = self.api.protocol().encode(&with_thinking_of(chat, Some(self.api)), &empty)?;
         if let (Api::OpenAiChat, Some(provider), Some(body)) = (self.api, self.provider, encoded.content.as_object_mut()) {
             name_limit(body, completion_tokens_parameter(provider, &self.model));
         }
@@ -126,6 +124,7 @@ impl Candidate {
         let mut chat = other.api.protocol().decode(request)?;
         chat.model = Some(self.model.clone());
         if other.api == self.api {
+            let chat = if self.understands_thinking_of(other) { Cow::Borrowed(&chat) } else { with_thinking_of(&chat, None) };
             let mut adapted = self.api.protocol().encode(&chat, request)?;
             if let (Api::OpenAiChat, Some(provider), Some(body)) = (self.api, self.provider, adapted.content.as_object_mut()) {
                 name_limit(body, completion_tokens_parameter(provider, &self.model));
@@ -137,27 +136,47 @@ impl Candidate {
         if self.api == Api::AnthropicMessages && chat.params.max_tokens.is_none() {
             chat.params.max_tokens = Some(ANTHROPIC_DEFAULT_MAX_TOKENS);
         }
+        chat.messages = joined(with_thinking_of(&chat, None).into_owned().messages);
         self.encode(&chat, request.headers.clone())
+    }
+
+    /// Whether thinking that `other`, who speaks the same protocol, has written means something here. Anthropic's signatures hold wherever its models are
+    /// served, and so do Gemini's; what is encrypted, or a key of one provider's own, is for who wrote it.
+    fn understands_thinking_of(&self, other: &Self) -> bool {
+        let same = self.prefix == other.prefix && self.base_url == other.base_url;
+        same || matches!(self.api, Api::AnthropicMessages | Api::Gemini)
     }
 }
 
-/// A conversation without the thinking that Anthropic signed: nobody else can read it, and a fallback must not fail for it.
-fn without_thinking(chat: &ChatRequest) -> Cow<'_, ChatRequest> {
-    let thinks =
-        |message: &Message| matches!(&message.content, Some(Content::Parts(parts)) if parts.iter().any(Part::is_thinking));
-    if !chat.messages.iter().any(thinks) {
-        return Cow::Borrowed(chat);
-    }
-    let mut chat = chat.clone();
-    for message in &mut chat.messages {
-        if let Some(Content::Parts(parts)) = &mut message.content {
-            parts.retain(|part| !part.is_thinking());
-            if parts.is_empty() {
-                message.content = None;
+/// A conversation without the thinking that others than `api` have written: they alone can read it, and a fallback must not fail for it.
+fn with_thinking_of(chat: &ChatRequest, api: Option<Api>) -> Cow<'_, ChatRequest> {
+    let kept = match api {
+        Some(Api::AnthropicMessages) => Some(Thinker::Anthropic),
+        Some(Api::OpenAiResponses) => Some(Thinker::Responses),
+        Some(Api::Gemini) => Some(Thinker::Gemini),
+        Some(Api::OpenAiChat) | None => None,
+    };
+    let keep = |message: &Message| {
+        let mut message = message.clone();
+        keep_thinking(&mut message, kept, api == Some(Api::OpenAiChat)).then_some(message)
+    };
+    let messages: Vec<Message> = chat.messages.iter().filter_map(keep).collect();
+    if messages == chat.messages { Cow::Borrowed(chat) } else { Cow::Owned(ChatRequest { messages, ..chat.clone() }) }
+}
+
+/// Messages with what one answer said in one: OpenAI Responses has an item for each call, and others want all calls of an answer before the first
+/// result.
+fn joined(messages: Vec<Message>) -> Vec<Message> {
+    let mut joined: Vec<Message> = Vec::new();
+    for message in messages {
+        match joined.last_mut() {
+            Some(last) if last.role == Role::Assistant && message.role == Role::Assistant && message.content.is_none() => {
+                last.tool_calls.extend(message.tool_calls);
             }
+            _ => joined.push(message),
         }
     }
-    Cow::Owned(chat)
+    joined
 }
 
 /// Calls the limit of the answer's tokens by the name that the provider knows.

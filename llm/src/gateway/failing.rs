@@ -109,7 +109,8 @@ pub(super) fn of_execution(failure: &Failure, model: &str) -> CallFailure {
     if let Some(error) = failure.downcast_ref::<BudgetError>() {
         let in_store = matches!(error, BudgetError::Ledger(_));
         let origin = if in_store { FailureOrigin::Backend } else { FailureOrigin::User };
-        return CallFailure::new(CallFailure::BUDGET, origin, error.to_string()).retryable(in_store).with_hint(error.hint());
+        let failure = CallFailure::new(CallFailure::BUDGET, origin, error.to_string()).retryable(in_store);
+        return failure.with_hint(error.hint()).with_details(json!({ "budget": error.whose() }));
     }
     if let Some(error) = failure.downcast_ref::<RateLimited>() {
         let failure = CallFailure::new(CallFailure::RATE_LIMITED, FailureOrigin::Runtime, error.to_string());

@@ -67,6 +67,7 @@ mod send;
 mod services;
 mod session;
 mod setup;
+mod shown;
 mod state;
 mod stream;
 mod structured;
@@ -83,6 +84,7 @@ pub use record::CallRecord;
 pub use replayed::{replayed_events, replayed_usage};
 pub use request::{CallRequest, MOST_REPAIRS};
 pub use services::{Chance, NoSecrets, Services};
+pub use shown::ShownText;
 pub use stream::CallStream;
 
 use std::fmt;

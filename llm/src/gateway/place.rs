@@ -6,6 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::models::SelectedModel;
+use crate::price::NanoUsd;
 
 /// The checkpoint around a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct CallPlace {
     pub parent: Option<Uuid>,
     /// The call's identifier in events, given where a repeated attempt is to keep it; none for a fresh one.
     pub uuid: Option<Uuid>,
+    /// The most that the execution may spend, where it has a budget of its own; a budget of the settings that is lower counts too.
+    pub budget: Option<NanoUsd>,
     /// Whether a model may be called here: the grant. Asked for the model and for each fallback.
     pub allowed: Arc<dyn Fn(&SelectedModel) -> bool + Send + Sync>,
 }
@@ -38,7 +41,16 @@ pub struct CallPlace {
 impl CallPlace {
     /// Nowhere in particular: no execution, and every model may be called.
     pub fn anywhere() -> Self {
-        Self { execution: None, flow: None, checkpoint: None, attempt: 1, parent: None, uuid: None, allowed: Arc::new(|_| true) }
+        Self {
+            execution: None,
+            flow: None,
+            checkpoint: None,
+            attempt: 1,
+            parent: None,
+            uuid: None,
+            budget: None,
+            allowed: Arc::new(|_| true),
+        }
     }
 }
 
@@ -57,6 +69,7 @@ impl fmt::Debug for CallPlace {
             .field("attempt", &self.attempt)
             .field("parent", &self.parent)
             .field("uuid", &self.uuid)
+            .field("budget", &self.budget)
             .finish_non_exhaustive()
     }
 }

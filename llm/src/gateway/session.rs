@@ -13,6 +13,7 @@ use super::place::CallPlace;
 use super::plan::PlannedCall;
 use super::policies;
 use super::record::CallRecord;
+use super::setup::BUILT_IN_SANITIZERS;
 use super::state::{CallState, Sum};
 use super::structured::{Schema, unfenced};
 use crate::chat::{ChatResponse, RawRequest};
@@ -22,6 +23,7 @@ use crate::event::{Category, Event, Profile};
 use crate::models::SelectedModel;
 use crate::mutex::lock;
 use crate::pipeline::{CallError, CallOptions, LlmCall, ScopeStack};
+use crate::policy::Redactor;
 use crate::price::Pricing;
 use crate::provider::Secret;
 use crate::usage::CallEntry;
@@ -171,6 +173,17 @@ impl Session {
 
     pub(super) fn pricing(&self) -> &Pricing {
         &self.inner.core.pricing
+    }
+
+    /// What records are without, whatever the call.
+    pub(super) fn redactor(&self) -> &Redactor {
+        &self.inner.core.redactor
+    }
+
+    /// Whether nobody but this crate changes what records have of answers.
+    pub(super) fn has_only_built_in_sanitizers(&self) -> bool {
+        let names = self.inner.pipeline.registrations().llm.response_sanitizers.names();
+        names.iter().all(|name| BUILT_IN_SANITIZERS.contains(&name.as_str()))
     }
 
     fn model(&self) -> &str {

@@ -20,8 +20,8 @@ use crate::policy::middleware::{
     AllowedModels, Budgeted, Cached, CallContext, Mocked, RateLimitedCalls, RedactedRecords, RewrittenParameters, WithinSize,
 };
 use crate::policy::{
-    Budget, BudgetLimits, MemoryCache, MockScript, MockTable, ModelAllowList, ParameterRules, Pattern, RateLimiter, Redactor,
-    ResponseCache, SizeLimits, TokenEstimate,
+    Budget, MemoryCache, MockScript, MockTable, ModelAllowList, ParameterRules, Pattern, RateLimiter, Redactor, ResponseCache,
+    SizeLimits, TokenEstimate,
 };
 use crate::price::{EstimatedCosts, PriceCatalog, Pricing};
 use crate::provider::{self, AddressPolicy, Transport, TransportConfig};
@@ -108,6 +108,9 @@ fn pricing(config: &PriceConfig, environment: &dyn Environment) -> Result<Pricin
     Ok(Pricing::new(catalogs, estimated))
 }
 
+/// What sanitises answers without anybody's doing.
+pub(super) const BUILT_IN_SANITIZERS: [&str; 2] = ["kitaru.credentials", "kitaru.redact"];
+
 /// Registers the policies, in the order in which the crate's documentation names them.
 ///
 /// # Errors
@@ -167,17 +170,15 @@ pub(super) fn register(config: &GatewayConfig, core: &Arc<Core>, pipeline: &Pipe
         both(named("kitaru.rates", 300, &config.rates), Arc::new(limited))?;
     }
     both(named("kitaru.retry", 400, &config.retry), Arc::new(Retried(Arc::clone(core))))?;
-    if is_limited(&config.budgets) {
-        // Told before the request is recorded, so that what is recorded is what is sent.
-        let limit = DefaultLimit(config.budgets.default_max_tokens);
-        let registration = named("kitaru.limit", 1_000, &config.budgets.default_max_tokens);
-        hooks.request_intercepts.register(registration, Arc::new(limit)).map_err(taken)?;
-        let ledger = Arc::clone(&core.services.ledger);
-        let budget = Budget::new(config.budgets, TokenEstimate::SURE, Arc::clone(pricing), ledger);
-        let budgeted = Budgeted::new(budget, Arc::clone(pricing), context, Arc::clone(clock));
-        both(named("kitaru.budget", 500, &config.budgets), Arc::new(budgeted))?;
-    }
-    Ok(())
+    // Where the settings limit nothing, an execution may still have a budget of its own.
+    let ledger = Arc::clone(&core.services.ledger);
+    let budget = Budget::new(config.budgets, TokenEstimate::SURE, Arc::clone(pricing), ledger);
+    // Told before the request is recorded, so that what is recorded is what is sent.
+    let limit = DefaultLimit { max_tokens: config.budgets.default_max_tokens, for_all: budget.is_limited(None) };
+    let registration = named("kitaru.limit", 1_000, &config.budgets.default_max_tokens);
+    hooks.request_intercepts.register(registration, Arc::new(limit)).map_err(taken)?;
+    let budgeted = Budgeted::new(budget, Arc::clone(pricing), context, Arc::clone(clock));
+    both(named("kitaru.budget", 500, &config.budgets), Arc::new(budgeted))
 }
 
 fn plain(name: &str, priority: i32) -> Registration {
@@ -188,10 +189,6 @@ fn plain(name: &str, priority: i32) -> Registration {
 fn named(name: &str, priority: i32, settings: &impl Serialize) -> Registration {
     let settings = serde_json::to_value(settings).unwrap_or_default();
     Registration::new(name, priority).version(format!("sha256:{}", digest(&settings)))
-}
-
-fn is_limited(limits: &BudgetLimits) -> bool {
-    [limits.per_call, limits.per_execution, limits.per_flow, limits.per_day].iter().any(Option::is_some)
 }
 
 /// Wraps answers whether they come in one piece or in many.
@@ -209,13 +206,18 @@ fn wrap(pipeline: &Pipeline, registration: Registration, item: Arc<dyn Both>) ->
 }
 
 /// Limits the answer of a call that sets no limit: without one a budget knows no most that it can cost.
-struct DefaultLimit(u64);
+struct DefaultLimit {
+    max_tokens: u64,
+    /// Every call has a budget to keep, and not only those whose execution has one.
+    for_all: bool,
+}
 
 #[async_trait]
 impl RequestIntercept<RawRequest> for DefaultLimit {
-    async fn rewrite(&self, _: &Arc<CallInfo>, mut draft: Draft<RawRequest>) -> Result<Draft<RawRequest>, Cause> {
-        if let Some(annotated) = &mut draft.annotated {
-            annotated.params.max_tokens.get_or_insert(self.0);
+    async fn rewrite(&self, call: &Arc<CallInfo>, mut draft: Draft<RawRequest>) -> Result<Draft<RawRequest>, Cause> {
+        let is_limited = || self.for_all || CallState::of(call).is_some_and(|state| state.place.budget.is_some());
+        if let Some(annotated) = draft.annotated.as_mut().filter(|_| is_limited()) {
+            annotated.params.max_tokens.get_or_insert(self.max_tokens);
         }
         Ok(draft)
     }

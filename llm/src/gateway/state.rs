@@ -207,6 +207,7 @@ impl CallState {
             execution: self.place.execution.clone(),
             flow: self.place.flow.clone(),
             api: Some(current.api),
+            budget: self.place.budget,
         }
     }
 

@@ -6,6 +6,7 @@ use super::answer::Answer;
 use super::failure::{CallFailure, FailureOrigin};
 use super::record::CallRecord;
 use super::session::Session;
+use super::shown::ShownText;
 use crate::codec::StreamCodec as _;
 use crate::pipeline::LlmStream;
 
@@ -52,6 +53,11 @@ impl CallStream {
             }
         }
         None
+    }
+
+    /// What makes of its pieces what others than its caller may see while they come. None where that cannot be told before the answer is whole.
+    pub fn shown(&self) -> Option<ShownText> {
+        ShownText::of(&self.session)
     }
 
     /// Takes what is left, and gives the record of the call.

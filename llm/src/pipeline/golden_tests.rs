@@ -34,7 +34,7 @@ fn response() -> Value {
 }
 
 #[tokio::test]
-async fn events_are_those_of_the_origin_with_its_defects_mended() {
+async fn a1_events_are_those_of_the_origin_with_its_defects_mended() {
     let pipeline = probe::pipeline();
     let log = Log::of(&pipeline);
     let stack = pipeline.stack();

@@ -69,6 +69,8 @@ pub struct BudgetedCall<'a> {
     pub execution: Option<&'a str>,
     /// The flow of that execution.
     pub flow: Option<&'a str>,
+    /// The most that this execution may spend, where it has a budget of its own: of that and the limit of all executions the lower counts.
+    pub execution_limit: Option<NanoUsd>,
     /// What the earlier attempts of the same call have cost already.
     pub spent_before: NanoUsd,
     /// When it is made.
@@ -124,6 +126,22 @@ pub enum BudgetError {
 }
 
 impl BudgetError {
+    /// Whose budget it is, in a word: `call`, `execution`, `flow` or `day`; `unknown` where nobody knows what the call can cost, and `ledger` where
+    /// nobody could be asked.
+    pub fn whose(&self) -> &'static str {
+        match self {
+            Self::Call { .. } => "call",
+            Self::Account { account, .. } => match account.scope {
+                UsageScope::Checkpoint(_) => "checkpoint",
+                UsageScope::Execution(_) => "execution",
+                UsageScope::Flow(_) => "flow",
+                UsageScope::Day(_) => "day",
+            },
+            Self::UnknownPrice { .. } | Self::UnknownInput { .. } => "unknown",
+            Self::Ledger(_) => "ledger",
+        }
+    }
+
     /// A hint that tells a person what to do, where there is one.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -166,15 +184,22 @@ impl Budget {
         Self { limits, estimate, pricing, ledger }
     }
 
+    /// Whether there is anything to keep: a limit for all, or the budget of the execution that calls.
+    pub fn is_limited(&self, execution_limit: Option<NanoUsd>) -> bool {
+        let BudgetLimits { per_call, per_execution, per_flow, per_day, .. } = self.limits;
+        [per_call, per_execution, per_flow, per_day, execution_limit].iter().any(Option::is_some)
+    }
+
     /// The accounts that a call draws on: all of them as soon as one has a limit, so that a limit that is set later finds what was spent.
     fn accounts(&self, call: &BudgetedCall<'_>) -> Vec<Account> {
         let limits = &self.limits;
-        if [limits.per_execution, limits.per_flow, limits.per_day].iter().all(Option::is_none) {
+        let per_execution = [limits.per_execution, call.execution_limit].into_iter().flatten().min();
+        if [per_execution, limits.per_flow, limits.per_day].iter().all(Option::is_none) {
             return Vec::new();
         }
         let execution = call.execution.map(|id| UsageScope::Execution(id.into()));
         let flow = call.flow.map(|name| UsageScope::Flow(name.into()));
-        [(execution, limits.per_execution), (flow, limits.per_flow), (Some(UsageScope::day_of(call.now)), limits.per_day)]
+        [(execution, per_execution), (flow, limits.per_flow), (Some(UsageScope::day_of(call.now)), limits.per_day)]
             .into_iter()
             .filter_map(|(scope, limit)| Some(Account { scope: scope?, limit: limit.unwrap_or(NanoUsd::MAX) }))
             .collect()
@@ -261,123 +286,5 @@ impl Budget {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
-
-    use super::*;
-    use crate::chat::Message;
-    use crate::policy::MemoryLedger;
-
-    const MODEL: &str = "openai/gpt-4o-mini";
-
-    fn budget(limits: BudgetLimits) -> (Budget, Arc<MemoryLedger>) {
-        let ledger = Arc::new(MemoryLedger::default());
-        (Budget::new(limits, TokenEstimate::SURE, Arc::new(Pricing::default()), ledger.clone()), ledger)
-    }
-
-    fn request(max_tokens: Option<u64>) -> ChatRequest {
-        let mut request = ChatRequest::new("gpt-4o-mini", vec![Message::user("x".repeat(984))]);
-        request.params.max_tokens = max_tokens;
-        request
-    }
-
-    fn call<'a>(resolved_model: &'a str, request: &'a ChatRequest) -> BudgetedCall<'a> {
-        let now = UNIX_EPOCH + Duration::from_secs(1_790_000_000);
-        let (execution, flow) = (Some("e"), Some("f"));
-        BudgetedCall { resolved_model, request, event: None, execution, flow, spent_before: NanoUsd::ZERO, now }
-    }
-
-    /// 1000 tokens at $0.15 and 1000 at $0.60 a million.
-    const CEILING: NanoUsd = NanoUsd::from_nanos(750_000);
-
-    #[tokio::test]
-    async fn a8_what_does_not_fit_is_refused_before_the_call() {
-        let limits =
-            BudgetLimits { per_execution: Some(CEILING.plus(CEILING.minus(NanoUsd::from_nanos(1)))), ..BudgetLimits::default() };
-        let (budget, ledger) = budget(limits);
-        let request = request(Some(1000));
-        let first = budget.reserve(call(MODEL, &request)).await.unwrap();
-        assert_eq!((first.amount, first.max_tokens), (CEILING, None));
-        let refused = budget.reserve(call(MODEL, &request)).await.unwrap_err();
-        assert_eq!(
-            refused.to_string(),
-            "this call can cost $0.00075, and the budget of execution `e` has $0.000749999 left of $0.001499999"
-        );
-        budget.settle(&first, &Cost::reported(NanoUsd::from_nanos(10))).await.unwrap();
-        let second = budget.reserve(call(MODEL, &request)).await.unwrap();
-        budget.release(&second).await.unwrap();
-        assert_eq!(ledger.used(&UsageScope::Execution("e".into())).await.unwrap(), NanoUsd::from_nanos(10));
-    }
-
-    #[tokio::test]
-    async fn a_cost_that_nobody_reported_counts_as_what_was_set_aside() {
-        let (budget, ledger) = budget(BudgetLimits { per_day: Some(NanoUsd::from_dollars(1)), ..BudgetLimits::default() });
-        let request = request(Some(1000));
-        let reservation = budget.reserve(call(MODEL, &request)).await.unwrap();
-        budget.settle(&reservation, &Cost::unknown("cut off")).await.unwrap();
-        assert_eq!(ledger.used(&UsageScope::day_of(call(MODEL, &request).now)).await.unwrap(), CEILING);
-    }
-
-    #[tokio::test]
-    async fn a_limit_that_is_set_later_finds_what_was_spent() {
-        let (budget, ledger) = budget(BudgetLimits { per_flow: Some(NanoUsd::from_dollars(1)), ..BudgetLimits::default() });
-        let request = request(Some(1000));
-        let reservation = budget.reserve(call(MODEL, &request)).await.unwrap();
-        budget.settle(&reservation, &Cost::reported(NanoUsd::from_nanos(10))).await.unwrap();
-        let day = UsageScope::day_of(call(MODEL, &request).now);
-        for scope in [UsageScope::Execution("e".into()), UsageScope::Flow("f".into()), day] {
-            assert_eq!(ledger.used(&scope).await.unwrap(), NanoUsd::from_nanos(10), "{scope:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_call_without_a_limit_gets_one() {
-        let limits = BudgetLimits { per_call: Some(CEILING), default_max_tokens: 1000, ..BudgetLimits::default() };
-        let (budget, _) = budget(limits);
-        let unlimited = request(None);
-        assert_eq!(budget.reserve(call(MODEL, &unlimited)).await.unwrap().max_tokens, Some(1000));
-        let mut twice = request(Some(1000));
-        twice.n = Some(2);
-        assert!(matches!(budget.reserve(call(MODEL, &twice)).await, Err(BudgetError::Call { .. })));
-        let retried = BudgetedCall { spent_before: NanoUsd::from_nanos(1), ..call(MODEL, &unlimited) };
-        assert!(matches!(budget.reserve(retried).await, Err(BudgetError::Call { .. })));
-    }
-
-    #[tokio::test]
-    async fn an_unknown_price_is_refused_unless_allowed() {
-        let limits = BudgetLimits { per_flow: Some(NanoUsd::from_dollars(1)), ..BudgetLimits::default() };
-        let request = request(Some(10));
-        let refused = budget(limits).0.reserve(call("openai/nobody-knows", &request)).await.unwrap_err();
-        assert!(matches!(refused, BudgetError::UnknownPrice { .. }));
-        assert!(refused.hint().is_some());
-        let allowed = budget(BudgetLimits { unknown_price: UnknownPrice::Allow, ..limits }).0;
-        assert_eq!(allowed.reserve(call("openai/nobody-knows", &request)).await.unwrap().amount, NanoUsd::ZERO);
-        let (none, ledger) = budget(BudgetLimits::default());
-        none.reserve(call("openai/nobody-knows", &request)).await.unwrap();
-        assert_eq!(ledger.used(&UsageScope::Flow("f".into())).await.unwrap(), NanoUsd::ZERO);
-    }
-
-    #[tokio::test]
-    async fn a_dearer_class_of_service_is_set_aside_and_what_cannot_be_counted_is_refused() {
-        let limits = BudgetLimits { per_day: Some(NanoUsd::from_dollars(1)), ..BudgetLimits::default() };
-        let mut asked = request(Some(1000));
-        asked.service_tier = Some("priority".into());
-        // The table has prices of classes from October 2026 on.
-        let now = UNIX_EPOCH + Duration::from_secs(1_795_000_000);
-        let dear = budget(limits).0.reserve(BudgetedCall { now, ..call(MODEL, &asked) }).await.unwrap();
-        assert_eq!(dear.amount, NanoUsd::from_nanos(1_250_000));
-        asked.service_tier = Some("flex".into());
-        assert_eq!(budget(limits).0.reserve(call(MODEL, &asked)).await.unwrap().amount, CEILING);
-        let kept = ChatRequest { previous_response_id: Some("r".into()), ..request(Some(1)) };
-        let refused = budget(limits).0.reserve(call(MODEL, &kept)).await.unwrap_err();
-        assert!(matches!(refused, BudgetError::UnknownInput { key: "previous_response_id" }) && refused.hint().is_some());
-        let allowed = BudgetLimits { unknown_price: UnknownPrice::Allow, ..limits };
-        assert!(budget(allowed).0.reserve(call(MODEL, &kept)).await.is_ok());
-    }
-
-    #[test]
-    fn limits_are_written_in_dollars() {
-        let limits: BudgetLimits = serde_json::from_str(r#"{"per_call":0.05,"per_day":20}"#).unwrap();
-        assert_eq!((limits.per_call, limits.per_day), (Some(NanoUsd::from_nanos(50_000_000)), Some(NanoUsd::from_dollars(20))));
-    }
-}
+#[path = "budget_tests.rs"]
+mod tests;

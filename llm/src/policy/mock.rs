@@ -214,7 +214,8 @@ impl MockReply {
             ..Usage::default()
         };
         response.usage = (!usage.is_empty()).then_some(usage);
-        response.api_specific = Some(ApiSpecific::OpenAiChat { logprobs: None, system_fingerprint: None, service_tier: None });
+        response.api_specific =
+            Some(ApiSpecific::OpenAiChat { logprobs: None, system_fingerprint: None, service_tier: None, thinking: None });
         Ok(response)
     }
 }

@@ -91,6 +91,11 @@ impl Redactor {
         self
     }
 
+    /// Whether it has patterns of somebody's own, which may find anything.
+    pub(crate) fn has_rules(&self) -> bool {
+        !self.rules.is_empty()
+    }
+
     /// The text without it.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut clean = Cow::Borrowed(text);

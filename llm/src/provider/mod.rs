@@ -52,5 +52,5 @@ pub use secret::Secret;
 pub use stream::EventStream;
 pub use timeouts::{SizeLimits, Timeouts};
 pub use tls::tls_config;
-pub use transport::{Reply, Transport, TransportConfig, TransportSetupError, plain_client};
+pub use transport::{Reply, Transport, TransportConfig, TransportSetupError, patient_client, plain_client};
 pub use wire::Delivery;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
@@ -15,6 +16,13 @@ use super::transport::TransportSetupError;
 /// [`TransportSetupError`] if TLS cannot be used.
 pub fn tls_config() -> Result<ClientConfig, TransportSetupError> {
     config(&[]).map_err(|reason| TransportSetupError { reason })
+}
+
+/// Certificates, as DER, of a text in PEM.
+pub(super) fn in_pem(text: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).map(|one| one.map(|one| one.to_vec())).collect();
+    let read = read.map_err(|error| error.to_string())?;
+    if read.is_empty() && !text.is_empty() { Err("there is no certificate in it".into()) } else { Ok(read) }
 }
 
 /// The client's side of TLS. `extra` are certificates as DER.

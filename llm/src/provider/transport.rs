@@ -254,6 +254,27 @@ pub fn plain_client(timeout: Duration) -> Result<Client, TransportSetupError> {
     builder.build().map_err(|error| TransportSetupError { reason: innermost(&error) })
 }
 
+/// The same for a server of whoever runs this process, whose answers may be long: only connecting has a limit, which is `connect`. Certificates in
+/// `authorities` (PEM) are trusted beside the system's. With `direct` no proxy is used.
+///
+/// # Errors
+///
+/// [`TransportSetupError`] if TLS or one of the certificates cannot be used.
+pub fn patient_client(connect: Duration, authorities: &[u8], direct: bool) -> Result<Client, TransportSetupError> {
+    let tls = tls::in_pem(authorities).and_then(|extra| tls::config(&extra)).map_err(|reason| TransportSetupError { reason })?;
+    let builder = Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .connect_timeout(connect)
+        // Less than servers keep a connection on which nothing is asked, so that none is used that is just being closed.
+        .pool_idle_timeout(Duration::from_secs(5))
+        .http1_only();
+    let builder = if direct { builder.no_proxy() } else { builder };
+    builder.build().map_err(|error| TransportSetupError { reason: innermost(&error) })
+}
+
 /// The header with the key. It is marked as sensitive, so that the HTTP client does not show it either.
 fn key_header(request: &PreparedRequest) -> Option<(&'static str, HeaderValue)> {
     let (name, before) = request.scheme.header()?;

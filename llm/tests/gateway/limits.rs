@@ -1,6 +1,6 @@
 //! Budgets and rates of calls in one piece.
 
-use kitaru_llm::gateway::CallFailure;
+use kitaru_llm::gateway::{CallFailure, CallPlace};
 use kitaru_llm::policy::SpendLedger as _;
 use kitaru_llm::price::NanoUsd;
 use kitaru_llm::usage::UsageScope;
@@ -34,6 +34,28 @@ async fn a_budget_counts_what_was_spent_and_sets_the_limit_that_it_needs() {
     let body: Value = serde_json::from_slice(&peer.seen()[0].body).unwrap();
     assert_eq!(body["max_tokens"], 100);
     assert_eq!(record.events[0].data["content"], body, "a10: what is recorded has the limit too");
+}
+
+#[tokio::test]
+async fn a_budget_of_one_execution_counts_where_the_settings_have_none() {
+    let peer = peer("a").await;
+    let (gateway, ledger) = with_ledger(&config());
+    let with = |budget: u64| CallPlace { budget: Some(NanoUsd::from_nanos(budget)), ..place() };
+    let failure = ask_at(&gateway, &models(&peer), request("chat"), with(1_000)).await.outcome.unwrap_err();
+    assert_eq!((failure.kind, failure.details), (CallFailure::BUDGET, Some(json!({ "budget": "execution" }))));
+    assert!(peer.seen().is_empty(), "before a byte is sent");
+    ask_at(&gateway, &models(&peer), request("chat"), with(10_000_000)).await.outcome.unwrap();
+    let body: Value = serde_json::from_slice(&peer.seen()[0].body).unwrap();
+    assert_eq!(body["max_tokens"], 4096, "there has to be a most that it can cost");
+    assert_eq!(ledger.used(&UsageScope::Execution("e1".into())).await.unwrap(), NanoUsd::from_nanos(PRICE));
+
+    // Of two limits the lower counts, and a call without any is as it is.
+    let strict = with_ledger(&config_of(json!({ "budgets": { "per_execution": 1e-6 } }))).0;
+    let failure = ask_at(&strict, &models(&peer), request("chat"), with(10_000_000)).await.outcome.unwrap_err();
+    assert_eq!(failure.kind, CallFailure::BUDGET);
+    ask(&gateway, &models(&peer), request("chat")).await.outcome.unwrap();
+    let body: Value = serde_json::from_slice(&peer.seen()[1].body).unwrap();
+    assert!(body.get("max_tokens").is_none(), "{body}");
 }
 
 #[tokio::test]

@@ -61,6 +61,8 @@ pub(super) enum What {
 pub(super) struct Answer {
     pub(super) pieces: Vec<String>,
     pub(super) calls: Vec<ToolCall>,
+    /// What it thought before, as its protocol brings that: signed, encrypted, or plain.
+    pub(super) thinking: Option<String>,
     pub(super) usage: Option<Usage>,
     pub(super) model: Option<String>,
     pub(super) finish: Finish,
@@ -168,6 +170,12 @@ impl Reaction {
     #[must_use]
     pub fn and_text(self, text: &str) -> Self {
         self.with_answer(|answer| answer.pieces.extend(text.split_inclusive(' ').map(str::to_owned)))
+    }
+
+    /// The model thought this before. Streams bring it before the text.
+    #[must_use]
+    pub fn thinking(self, thought: &str) -> Self {
+        self.with_answer(|answer| answer.thinking = Some(thought.to_owned()))
     }
 
     /// The tokens that the answer says it took: 11 and 7 if nothing else is said.

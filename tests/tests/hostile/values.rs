@@ -243,4 +243,5 @@ pub(crate) const FLOODS: &[Row] = &[
     flow("progress", End::Fails(LIMIT, "log_mib")).flags(&["--max-log=1"]),
     flow("metadata", End::Fails(LIMIT, "log_mib")).flags(&["--max-log=1"]),
     flow("empty_metadata", End::Fails(LIMIT, "")).flags(BRIEF),
+    flow("lets_go_of_children", End::Completes),
 ];

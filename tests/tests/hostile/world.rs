@@ -3,6 +3,7 @@
 use super::row::{BRIEF, End, LIMIT, Row, TRAP, flow};
 
 const BOX: &[&str] = &["--allow-write=box"];
+const GH: &[&str] = &["--allow-secret=gh"];
 
 /// Files beyond a granted folder.
 pub(crate) const FILES: &[Row] = &[
@@ -24,6 +25,15 @@ const fn address(name: &'static str, attempts: &'static str, input: &'static str
 
 const fn odd_address(name: &'static str, attempts: &'static str, input: &'static str) -> Row {
     Row { end: NOT_REACHED, ..address(name, attempts, input) }
+}
+
+const fn url(name: &'static str, attempts: &'static str, input: &'static str) -> Row {
+    flow("asks_for", End::Fails(&["capability"], "--allow-net=")).called(name, attempts, input).flags(PUBLIC)
+}
+
+/// A form that no resolver knows either, or that is no URL.
+const fn odd_url(name: &'static str, attempts: &'static str, input: &'static str) -> Row {
+    Row { end: End::Fails(&["capability", "error", "http"], ""), ..url(name, attempts, input) }
 }
 
 /// Addresses that lead back to the machine or its network, with a grant for the public Internet.
@@ -52,6 +62,62 @@ pub(crate) const SOCKETS: &[Row] = &[
     odd_address("loopback in hexadecimal", "The machine itself, in hexadecimal.", r#"{"address":"0x7f000001:80"}"#),
     odd_address("loopback in octal", "The machine itself, in octal.", r#"{"address":"0177.0.0.1:80"}"#),
     odd_address("loopback cut short", "The machine itself, with numbers left out.", r#"{"address":"127.1:80"}"#),
+    address("documentation", "A network of examples.", r#"{"address":"192.0.2.1:80"}"#),
+    address("cloud services", "The services of a cloud, at their public address.", r#"{"address":"168.63.129.16:80"}"#),
+    odd_address("multicast", "A group.", r#"{"address":"224.0.0.1:80"}"#),
+    odd_address("multicast in IPv6", "A group, in IPv6.", r#"{"address":"[ff02::1]:80"}"#),
+    odd_address("metadata service in IPv6", "The metadata service of a cloud, in IPv6.", r#"{"address":"[fd00:ec2::254]:80"}"#),
+    odd_address(
+        "loopback compatible",
+        "The machine itself, as the form before mapped ones.",
+        r#"{"address":"[::127.0.0.1]:80"}"#,
+    ),
+    odd_address(
+        "loopback translated",
+        "The machine itself, behind a stateless translator.",
+        r#"{"address":"[::ffff:0:7f00:1]:80"}"#,
+    ),
+    odd_address(
+        "metadata service by local NAT64",
+        "The metadata service, behind a translator of one's own.",
+        r#"{"address":"[64:ff9b:1::a9fe:a9fe]:80"}"#,
+    ),
+    odd_address(
+        "loopback by Teredo",
+        "The machine itself, through a relay.",
+        r#"{"address":"[2001:0:4136:e378:8000:63bf:80ff:fffe]:80"}"#,
+    ),
+    odd_address(
+        "loopback by ISATAP",
+        "The machine itself, in a tunnel within a site.",
+        r#"{"address":"[2606:4700::5efe:7f00:1]:80"}"#,
+    ),
+    url("request to loopback", "The machine itself, by a request.", r#"{"url":"http://127.0.0.1/"}"#),
+    url(
+        "request to the metadata service",
+        "The metadata service, by a request.",
+        r#"{"url":"http://169.254.169.254/latest/meta-data/"}"#,
+    ),
+    url("request to loopback mapped", "The same, as IPv4 in IPv6.", r#"{"url":"http://[::ffff:127.0.0.1]/"}"#),
+    url("request to loopback in IPv6", "The machine itself, in IPv6.", r#"{"url":"https://[::1]/"}"#),
+    url("request by NAT64", "The metadata service, behind a translator.", r#"{"url":"http://[64:ff9b::a9fe:a9fe]/"}"#),
+    url("request to localhost", "The machine itself, by name.", r#"{"url":"http://localhost:80/"}"#),
+    odd_url("request in decimal", "The machine itself, as one number.", r#"{"url":"http://2130706433/"}"#),
+    odd_url("request in hexadecimal", "The machine itself, in hexadecimal.", r#"{"url":"http://0x7f000001/"}"#),
+    odd_url("request in octal", "The machine itself, in octal.", r#"{"url":"http://0177.0.0.1/"}"#),
+    odd_url("request cut short", "The machine itself, with numbers left out.", r#"{"url":"http://127.1/"}"#),
+    odd_url(
+        "request with a name before it",
+        "The machine itself, behind what looks like another host.",
+        r#"{"url":"http://example.com@127.0.0.1/"}"#,
+    ),
+    odd_url(
+        "request in fullwidth digits",
+        "The machine itself, in digits that are none of ASCII.",
+        r#"{"url":"http://１２７.0.0.1/"}"#,
+    ),
+    odd_url("request by another scheme", "A file of the machine.", r#"{"url":"file:///etc/passwd"}"#),
+    flow("requests_in_the_flow", End::Completes).flags(PUBLIC),
     flow("sends", End::Fails(&["capability"], "--allow-net=")).flags(PUBLIC),
     flow("listens", End::Fails(&["capability"], "--allow-net=")).flags(PUBLIC),
     flow("sockets_in_the_flow", End::Completes).flags(PUBLIC),
@@ -79,6 +145,14 @@ pub(crate) const MODELS: &[Row] = &[
     flow("requests_that_are_none", End::Completes),
     flow("request_at_length", End::Completes).flags(&["--max-value=1"]),
     flow("spans_without_end", End::Completes),
+];
+
+/// Secrets that were granted, carried wherever the guest can. What it holds are placeholders: see `served.rs`.
+pub(crate) const SECRETS: &[Row] = &[
+    flow("keeps_a_secret", End::CompletesAnyhow).flags(GH),
+    flow("fails_with_a_secret", End::Fails(&["error"], "it was")).flags(GH),
+    flow("panics_with_a_secret", End::Fails(TRAP, "panicked")).flags(GH),
+    flow("asks_beyond_its_secrets", End::Completes).flags(GH),
 ];
 
 /// Artifacts of odd names, and of others.

@@ -1,6 +1,6 @@
 //! What the commands about access answer.
 
-use kitaru_tests::Host;
+use kitaru_tests::{Host, Served};
 
 use super::golden::{answer, check};
 
@@ -55,4 +55,16 @@ fn api_keys_keep_their_shapes() {
     let rotate = |minutes: &str| keys("rotate", &["first", "--retain-minutes", minutes]);
     check("auth.api-keys.rotate", &[("rotated", rotate("60")), ("too long", rotate("100000"))]);
     check("auth.api-keys.delete", &[("deleted", keys("delete", &["first"])), ("unknown", keys("delete", &["first"]))]);
+}
+
+#[test]
+fn logging_in_and_out_keeps_its_shapes() {
+    let host = Host::new();
+    let served = Served::start(&host);
+    let (key, url) = (Served::key(&host, "ci", "viewer", &[]), format!("http://{}", served.address));
+    let laptop = Host::new();
+    let login = |key: &str| answer(&laptop.with_input(["login", &url, "--key-stdin"], key));
+    check("login", &[("logged in", login(&key)), ("no key", login(""))]);
+    let logout = || answer(&laptop.json(["logout"]));
+    check("logout", &[("logged out", logout()), ("nobody", logout())]);
 }

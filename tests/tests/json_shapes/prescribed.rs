@@ -178,8 +178,8 @@ pub(super) const DIFFERENCES: &[(&str, &str, &str, &str)] = &[
     (
         "info",
         "/stdout/item",
-        "active_project active_user local_server_status project_override python_version server_database server_deployment_type \
-         server_version zenml_global_config_path zenml_version",
+        "active_project local_server_status project_override python_version server_database server_deployment_type \
+         zenml_global_config_path zenml_version",
         "a host has no projects to choose among, and no Python; what a server is, it says itself",
     ),
     (

@@ -69,8 +69,7 @@ export function accountsPanel({ ctx }) {
               icon: account.active ? "pause" : "resume",
               onclick: () =>
                 change(
-                  pathOf(account),
-                  { active: !account.active },
+                  () => send("PATCH", pathOf(account), { active: !account.active }, { signal: ctx.signal }),
                   account.active ? `${account.name} is switched off` : `${account.name} is switched on`,
                 ),
             },
@@ -100,7 +99,7 @@ export function accountsPanel({ ctx }) {
           label: "Make a key",
           icon: "plus",
           small: true,
-          onclick: () => keyDialog({ ctx, account, path: `${pathOf(account)}/api-keys`, done: load }),
+          onclick: () => keyDialog({ ctx, account, done: load }),
         }),
         linkButton({
           label: "What it did",
@@ -114,7 +113,6 @@ export function accountsPanel({ ctx }) {
   }
 
   function keyRow(account, key) {
-    const path = `${pathOf(account)}/api-keys/${encodeURIComponent(key.api_key_id)}`;
     return h(
       "li",
       { class: "account-key" },
@@ -142,21 +140,21 @@ export function accountsPanel({ ctx }) {
       menu({
         label: `More about the key ${key.name} of ${account.name}`,
         items: [
-          { label: "Rotate", hint: "A new secret in place of this one", icon: "retry", onclick: () => rotateDialog({ ctx, key, path, done: load }) },
-          { label: key.active ? "Revoke" : "Let it work again", icon: key.active ? "cancel" : "check", onclick: () => revoke(account, key, path) },
-          { label: "Delete", icon: "trash", danger: true, onclick: () => removeKey(account, key, path) },
+          { label: "Rotate", hint: "A new secret in place of this one", icon: "retry", onclick: () => rotateDialog({ ctx, account, key, done: load }) },
+          { label: key.active ? "Revoke" : "Let it work again", icon: key.active ? "cancel" : "check", onclick: () => revoke(account, key) },
+          { label: "Delete", icon: "trash", danger: true, onclick: () => removeKey(account, key) },
         ],
       }),
     );
   }
 
-  async function change(path, body, text) {
-    await send("PATCH", path, body, { signal: ctx.signal });
+  async function change(ask, text) {
+    await ask();
     toast(text, { tone: "good" });
     load();
   }
 
-  async function revoke(account, key, path) {
+  async function revoke(account, key) {
     if (
       key.active &&
       !(await confirm({
@@ -167,10 +165,11 @@ export function accountsPanel({ ctx }) {
       }))
     )
       return;
-    await change(path, { active: !key.active }, key.active ? `The key ${key.name} is revoked` : `The key ${key.name} works again`);
+    const turn = () => send("PATCH", keyPath(account, key), { active: !key.active }, { signal: ctx.signal });
+    await change(turn, key.active ? `The key ${key.name} is revoked` : `The key ${key.name} works again`);
   }
 
-  async function removeKey(account, key, path) {
+  async function removeKey(account, key) {
     if (
       !(await confirm({
         title: `Delete the key ${key.name}?`,
@@ -180,7 +179,7 @@ export function accountsPanel({ ctx }) {
       }))
     )
       return;
-    await send("DELETE", path, {}, { signal: ctx.signal });
+    await send("DELETE", keyPath(account, key), {}, { signal: ctx.signal });
     toast(`The key ${key.name} is deleted`);
     load();
   }
@@ -221,6 +220,10 @@ function retained(key) {
   if (!key.last_rotated || !key.retain_period_minutes) return null;
   const until = new Date(Date.parse(key.last_rotated) + key.retain_period_minutes * 60_000);
   return until > new Date() ? [" · the one before ends ", ago(until.toISOString())] : null;
+}
+
+function keyPath(account, key) {
+  return `${pathOf(account)}/api-keys/${encodeURIComponent(key.api_key_id)}`;
 }
 
 function pathOf(account) {

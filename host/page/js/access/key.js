@@ -16,7 +16,8 @@ const RETAINED = [
 ];
 
 /** Makes a key. */
-export function keyDialog({ ctx, account, path, done }) {
+export function keyDialog({ ctx, account, done }) {
+  const path = `/service-accounts/${encodeURIComponent(account.name)}/api-keys`;
   const name = field({ label: "Name", hint: "Where it will be used, such as laptop.", control: input({ spellcheck: "false" }) });
   const about = field({ label: "What it is for", optional: true, control: input({}) });
   ask({
@@ -30,7 +31,8 @@ export function keyDialog({ ctx, account, path, done }) {
 }
 
 /** Gives a key another secret. */
-export function rotateDialog({ ctx, key, path, done }) {
+export function rotateDialog({ ctx, account, key, done }) {
+  const path = `/service-accounts/${encodeURIComponent(account.name)}/api-keys/${encodeURIComponent(key.api_key_id)}`;
   const retain = field({
     label: "The secret that it has now works for",
     hint: "So that whoever uses it has time to change it.",
@@ -104,6 +106,8 @@ function showOnce(made, done) {
         { class: "field-hint" },
         "Scripts and assistants send it with each request: ",
         h("code", {}, "Authorization: Bearer …"),
+        ". Terminals log in with it: ",
+        h("code", {}, `kitaru-host login ${location.origin}`),
         ".",
       ),
     ),

@@ -25,7 +25,7 @@ export function schemaPanel({ flow, ctx }) {
       "section",
       { class: "panel" },
       h("div", { class: "panel-head" }, h("h2", {}, "Arguments"), h("span", { class: "muted small" }, `of v${version.version}`)),
-      h("div", { class: "panel-body" }, argumentsTable(schema)),
+      h("div", { class: "panel-body as-cards" }, argumentsTable(schema)),
     ),
     component,
   );
@@ -33,7 +33,7 @@ export function schemaPanel({ flow, ctx }) {
   async function look() {
     try {
       const found = await get(`/components/${encodeURIComponent(of)}`, {}, { signal: ctx.signal });
-      fill(component, componentPanel(found, flow.flow));
+      fill(component, componentPanel(found));
     } catch (error) {
       if (error.name !== "AbortError") fill(component, failed(error, { retry: look }));
     }
@@ -75,11 +75,10 @@ function kindOf(found) {
     constant: JSON.stringify(found.value),
     json: "any JSON",
   };
-  return [words[found.kind] ?? found.kind, found.nullable ? h("span", { class: "muted" }, " or nothing") : null];
+  return h("span", {}, words[found.kind] ?? found.kind, found.nullable ? h("span", { class: "muted" }, " or nothing") : null);
 }
 
-function componentPanel(found, flow) {
-  const own = found.manifest?.flows?.find((one) => one.name === flow);
+function componentPanel(found) {
   const signature = found.signature;
   return h(
     "section",
@@ -87,8 +86,7 @@ function componentPanel(found, flow) {
     h("div", { class: "panel-head" }, h("h2", {}, "Component"), digest(found.digest)),
     h(
       "div",
-      { class: "panel-body stack" },
-      own?.doc ? h("p", {}, own.doc) : null,
+      { class: "panel-body stack as-cards" },
       facts([
         ["Size", bytes(found.size_bytes)],
         [

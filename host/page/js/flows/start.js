@@ -101,7 +101,7 @@ export function startPanel({ flow, ctx }) {
   function follow() {
     command.set(way.write(request()));
     const notes = {
-      cli: "On the host's own machine.",
+      cli: `On the host's own machine, or on any after kitaru-host login ${location.origin}`,
       curl: "The variable holds an API key, or what kitaru-host auth token prints.",
       mcp: `The arguments of the tool; an assistant also sees ${flow.flow} as a tool of its own.`,
     };

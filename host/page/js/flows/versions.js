@@ -144,7 +144,7 @@ export function versionsPanel({ flow, ctx, changed }) {
       danger: true,
     });
     if (!sure) return;
-    await send("DELETE", `${path}/versions/${one.version}`, {}, { signal: ctx.signal });
+    await send("DELETE", `${path}/deployment`, { version: one.version }, { signal: ctx.signal });
     toast(`v${one.version} deleted`);
     changed();
   }

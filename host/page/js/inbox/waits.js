@@ -1,24 +1,17 @@
 // The open questions: what the host has, less what was just answered here.
 
-import { all } from "../api.js";
 import { whole } from "../lists.js";
 import * as live from "../live.js";
 
-/** All open questions with their flows, oldest first. `{ refresh(), items(), settle(id), restore(id), close() }`; `changed` hears when there are others. */
+/** All open questions, oldest first. `{ refresh(), items(), settle(id), restore(id), close() }`; `changed` hears when there are others. */
 export function openWaits({ signal, changed, failed }) {
   let waits = [];
-  let flows = new Map();
   let running = null;
   let again = false;
   const settled = new Set();
 
   async function load() {
-    const found = await whole("/waits", {}, { signal });
-    if (found.some((wait) => !wait.flow_name && !flows.has(wait.exec_id))) {
-      const executions = await all("/executions", { status: "waiting" }, { signal });
-      flows = new Map(executions.map((execution) => [execution.exec_id, execution.flow_name]));
-    }
-    waits = found.map((wait) => ({ ...wait, flow_name: wait.flow_name ?? flows.get(wait.exec_id) ?? "unknown flow" }));
+    waits = await whole("/waits", {}, { signal });
     for (const id of settled) if (!waits.some((wait) => wait.wait_id === id)) settled.delete(id);
     waits.sort((a, b) => (a.entered_waiting_at < b.entered_waiting_at ? -1 : 1));
   }

@@ -26,7 +26,7 @@ export function overview({ onwindow, onpick, onhover }) {
     const style = getComputedStyle(node);
     const of = (name) => style.getPropertyValue(name).trim();
     // Canvas does not know the two colours of a theme: the browser works out which one holds.
-    const probe = h("span");
+    const probe = h("span", { style: { transition: "none" } });
     node.append(probe);
     const resolve = (name) => {
       probe.style.color = of(name);

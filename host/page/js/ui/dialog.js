@@ -4,6 +4,9 @@ import { h, uid } from "../dom.js";
 import { button, iconButton } from "./button.js";
 import { icon as drawn } from "./icons.js";
 
+/** How near to the edge of the window anything comes. */
+const EDGE = 8;
+
 /** A dialog, shown at once. `actions` are nodes, or a function of `close` that gives them. `side` makes it a sheet at the edge. */
 export function dialog({ title, body, actions, wide = false, side = false, lede }) {
   const heading = uid("dialog");
@@ -61,6 +64,15 @@ export async function confirm({ title, text, confirm: label, danger = false, typ
   return (await shown.closed) === true;
 }
 
+/** Moves a list that would stand out of the window back into it: its button may be at either edge. */
+function keepInSight(list) {
+  list.style.translate = "none";
+  const { left, right } = list.getBoundingClientRect();
+  const room = document.documentElement.clientWidth - EDGE;
+  const by = left < EDGE ? EDGE - left : Math.min(0, room - right);
+  if (by !== 0) list.style.translate = `${by}px 0`;
+}
+
 /** A button with a menu. */
 export function menu({ label, icon = "more", items, align = "end", text }) {
   const id = uid("menu");
@@ -75,7 +87,9 @@ export function menu({ label, icon = "more", items, align = "end", text }) {
   function show(open) {
     list.hidden = !open;
     opener.setAttribute("aria-expanded", String(open));
-    if (open) entries()[0]?.focus();
+    if (!open) return;
+    keepInSight(list);
+    entries()[0]?.focus();
   }
 
   for (const item of items.filter(Boolean)) {

@@ -1,11 +1,17 @@
 // Tables of what is there at once. For thousands of rows there is `virtual.js`.
 
 import { fill, h } from "../dom.js";
+import { number } from "../format.js";
 import { icon } from "./icons.js";
 
-/** A table. A column is `{id, label, cell(row), align, class, sort(row)}`; `rowHref` makes the first cell lead somewhere. */
+const PART = 100;
+
+/** A table. A column is `{id, label, cell(row), align, class, sort(row)}`; `rowHref` makes the first cell lead somewhere. Long ones show a part, and more when asked. */
 export function table({ label, columns, rows, empty = "Nothing here", rowHref, rowClass }) {
   let order = null;
+  let most = PART;
+  let sorted = rows;
+  const rest = h("div", { class: "table-more" });
   const body = h("tbody");
   const heads = columns.map((column) => {
     const head = h("th", { scope: "col", class: [column.align === "end" && "num", column.class] });
@@ -21,10 +27,14 @@ export function table({ label, columns, rows, empty = "Nothing here", rowHref, r
     });
     const keyed = rows.map((row) => [column.sort(row), row]);
     keyed.sort(([a], [b]) => order.sign * (a === b ? 0 : a === null || a === undefined ? 1 : b === null || b === undefined ? -1 : a < b ? -1 : 1));
-    show(keyed.map(([, row]) => row));
+    sorted = keyed.map(([, row]) => row);
+    show();
   }
 
-  function show(shown) {
+  function show() {
+    const shown = sorted.slice(0, most);
+    rest.hidden = sorted.length <= most;
+    fill(rest, h("button", { type: "button", class: "button button-plain button-small", on: { click: more } }, `Show ${number(Math.min(PART, sorted.length - most))} more`), h("span", { class: "muted small" }, `${number(shown.length)} of ${number(sorted.length)}`));
     fill(
       body,
       shown.length === 0 && h("tr", {}, h("td", { class: "muted", colspan: columns.length }, empty)),
@@ -41,8 +51,16 @@ export function table({ label, columns, rows, empty = "Nothing here", rowHref, r
       ),
     );
   }
-  show(rows);
-  return h("div", { class: "table-scroll", tabIndex: 0, role: "region", "aria-label": label }, h("table", { class: "table" }, h("caption", { class: "visually-hidden" }, label), h("thead", {}, h("tr", {}, heads)), body));
+  /** The next part; the focus goes to its first row, where there is something to go to. */
+  function more() {
+    const from = most;
+    most += PART;
+    show();
+    (body.rows[from]?.querySelector("a[href], button") ?? rest.querySelector("button"))?.focus();
+  }
+  show();
+  const scrolled = h("div", { class: "table-scroll", tabIndex: 0, role: "region", "aria-label": label }, h("table", { class: "table" }, h("caption", { class: "visually-hidden" }, label), h("thead", {}, h("tr", {}, heads)), body));
+  return rows.length > PART ? h("div", {}, scrolled, rest) : scrolled;
 }
 
 /** Terms and what they are. Entries without anything to say are left out. */

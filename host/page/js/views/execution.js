@@ -6,7 +6,6 @@ import { answerForm } from "../ui/answer_form.js";
 import { ago } from "../format.js";
 import { failureView } from "../ui/failure.js";
 import { icon } from "../ui/icons.js";
-import { markdown } from "../ui/markdown.js";
 import { empty } from "../ui/state.js";
 import { tabs } from "../ui/tabs.js";
 import { announce, toast } from "../ui/toast.js";
@@ -18,6 +17,7 @@ import { detailsPanel, valuesPanel } from "./execution/details.js";
 import { executionHeader } from "./execution/header.js";
 import { lineagePanel } from "./execution/lineage.js";
 import { logsPanel } from "./execution/logs.js";
+import { makingView } from "./execution/making.js";
 import { modelCallsPanel } from "./execution/model_calls.js";
 import { openReplay } from "./execution/replay.js";
 import { timelinePanel } from "./execution/timeline.js";
@@ -189,36 +189,4 @@ export async function view(ctx) {
 function metadataView(metadata) {
   if (metadata === null || typeof metadata !== "object" || Array.isArray(metadata)) return valueView(metadata, { name: "Metadata" });
   return h("div", { class: "asking-context" }, Object.entries(metadata).map(([name, value]) => h("div", {}, h("div", { class: "fact-term" }, name), valueView(value, { name }))));
-}
-
-/** Answers of models while they are made. */
-function makingView() {
-  const texts = new Map();
-  const node = h("div", { class: "making-list" });
-  return {
-    node,
-    take(chunk) {
-      const id = chunk.call_id ?? `${chunk.call_index}`;
-      let one = texts.get(id);
-      if (!one) {
-        one = { text: "", index: chunk.call_index ?? Number(String(id).split(":").at(-1)), body: h("div", { class: "making-text" }) };
-        one.node = h("section", { class: "making", "aria-label": `Answer in the making: ${chunk.name ?? id}` }, h("div", { class: "making-head" }, h("span", { class: "making-dot", "aria-hidden": "true" }), h("span", {}, "A model is answering"), h("code", {}, chunk.name ?? chunk.invocation_id ?? `call ${one.index}`)), one.body);
-        texts.set(id, one);
-        node.append(one.node);
-      }
-      one.text = chunk.delta !== undefined ? one.text + chunk.delta : (chunk.text ?? one.text);
-      fill(one.body, markdown(one.text.slice(-4000)));
-      one.body.scrollTop = one.body.scrollHeight;
-    },
-    /** What has been recorded is shown by its record. */
-    keep(execution) {
-      for (const [id, one] of texts) {
-        const checkpoint = execution.checkpoints.find((found) => found.call_index === one.index);
-        const over = checkpoint ? checkpoint.status !== "running" : execution.ended_at !== null;
-        if (!over) continue;
-        one.node.remove();
-        texts.delete(id);
-      }
-    },
-  };
 }

@@ -11,6 +11,7 @@ import * as live from "../live.js";
 import { badge, identifier, status, tag } from "../ui/badge.js";
 import { button, linkButton } from "../ui/button.js";
 import { confirm, menu } from "../ui/dialog.js";
+import { markdown } from "../ui/markdown.js";
 import { failed, notice, skeleton } from "../ui/state.js";
 import { table } from "../ui/table.js";
 import { tabs } from "../ui/tabs.js";
@@ -27,7 +28,7 @@ export async function view(ctx) {
   let pending = null;
   const body = h("div", {});
   const head = h("header", { class: "page-head" });
-  const about = h("p", { class: "lede" });
+  const about = h("div", { class: "lede" });
   const node = h("div", { class: "page" }, head, body);
   let tabbed = null;
 
@@ -100,7 +101,8 @@ export async function view(ctx) {
   async function describe(version) {
     const component =
       version && (await get(`/components/${encodeURIComponent(version.component_digest)}`, {}, { signal: ctx.signal }).catch(() => null));
-    about.textContent = component?.manifest?.flows?.find((one) => one.name === name)?.doc ?? "";
+    const doc = component?.manifest?.flows?.find((one) => one.name === name)?.doc;
+    fill(about, doc && markdown(doc));
   }
 
   function overview() {

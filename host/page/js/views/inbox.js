@@ -151,7 +151,10 @@ export async function view(ctx) {
 
   function open(wait) {
     const may = context.can("operator");
-    const settle = async (path, fields, text) => {
+    const of = `/executions/${encodeURIComponent(wait.exec_id)}`;
+    const answer = (value) => send("POST", `${of}/input`, { wait: wait.wait_id, value }, { signal: ctx.signal });
+    const abort = () => send("POST", `${of}/abort-wait`, { wait: wait.wait_id }, { signal: ctx.signal });
+    const settle = async (ask, text) => {
       const items = inOrder();
       const next = items[items.findIndex((one) => one.wait_id === wait.wait_id) + 1] ?? items.find((one) => one.wait_id !== wait.wait_id);
       waits.settle(wait.wait_id);
@@ -159,7 +162,7 @@ export async function view(ctx) {
       try {
         // The list shows it as answered before the host has said so; what was typed stays until it has.
         renderListOf(next);
-        await send("POST", `/executions/${encodeURIComponent(wait.exec_id)}/${path}`, { wait: wait.wait_id, ...fields }, { signal: ctx.signal });
+        await ask();
       } catch (error) {
         waits.restore(wait.wait_id);
         sending = null;
@@ -182,8 +185,8 @@ export async function view(ctx) {
     const panel = question({
       wait,
       ctx: context,
-      submit: may ? (value) => settle("input", { value }, answerText(value, wait.schema)) : null,
-      abort: may ? () => settle("abort-wait", {}, "Aborted") : null,
+      submit: may ? (value) => settle(() => answer(value), answerText(value, wait.schema)) : null,
+      abort: may ? () => settle(abort, "Aborted") : null,
     });
     shown = { wait_id: wait.wait_id, panel };
     fill(

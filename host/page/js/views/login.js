@@ -103,8 +103,7 @@ export async function view(ctx) {
       " prints it. It works once, for ten minutes.",
     ),
   );
-  queueMicrotask(() => key.control.focus({ preventScroll: true }));
-  return { title: "Log in", node };
+  return { title: "Log in", node, focus: () => key.control.focus({ preventScroll: true }) };
 }
 
 /** Where to go after the login: only ever to a place of this page. */

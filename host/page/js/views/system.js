@@ -6,6 +6,7 @@ import { ago, bytes, number, plural } from "../format.js";
 import { digest } from "../flows/digest.js";
 import { whole } from "../lists.js";
 import * as live from "../live.js";
+import { importDialog } from "../system/import.js";
 import { badge } from "../ui/badge.js";
 import { button, copyButton } from "../ui/button.js";
 import { figure, figures, meter, share } from "../ui/chart.js";
@@ -39,7 +40,12 @@ export async function view(ctx) {
         h("h1", {}, "System"),
         h("p", { class: "lede" }, "This host: whether it is well, what it holds, and where it ends."),
       ),
-      h("div", { class: "page-actions" }, h("a", { class: "button button-plain", href: "/metrics", target: "_blank", rel: "noopener" }, "Metrics")),
+      h(
+        "div",
+        { class: "page-actions" },
+        ctx.can("admin") ? button({ label: "Import", icon: "upload", onclick: () => importDialog({ ctx, done: () => load({ quiet: true }) }) }) : null,
+        h("a", { class: "button button-plain", href: "/metrics", target: "_blank", rel: "noopener" }, "Metrics"),
+      ),
     ),
     place,
     grants,

@@ -41,6 +41,27 @@ async fn guesses_do_not_push_the_rest_out() {
 }
 
 #[tokio::test]
+async fn what_one_is_refused_again_and_again_does_not_push_the_rest_out() {
+    let scene = Scene::new();
+    let made = scene.key("ci", Role::Viewer, Scope::ALL).await;
+    let caller = scene.bearer(text(&made)).await.unwrap();
+    let refused = |caller: Caller| {
+        let access = scene.access.clone();
+        async move { access.note(&caller, somewhere(), Note::of("secrets.list", Outcome::Refused)).await.unwrap() }
+    };
+    for _ in 0..130 {
+        refused(caller.clone()).await;
+    }
+    assert_eq!(entries(&scene).await.len(), 100);
+    refused(Caller::owner()).await;
+    scene.access.note(&caller, somewhere(), Note::of("auth.token", Outcome::Done)).await.unwrap();
+    assert_eq!(entries(&scene).await.len(), 102, "what others are refused, and what is done, is noted");
+    scene.pass(60);
+    refused(caller).await;
+    assert_eq!(entries(&scene).await.remove(0).detail.as_deref(), Some("30 more before it"));
+}
+
+#[tokio::test]
 async fn pages_follow_each_other() {
     let scene = Scene::new();
     for number in 0..5 {

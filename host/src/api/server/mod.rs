@@ -1,6 +1,7 @@
 //! Connections: taken on up to a number, each with limits on how slow its other end may be, and let go of one by one when the host ends.
 
 mod connection;
+mod files;
 mod moving;
 mod tls;
 
@@ -16,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::{Api, Settings, closed};
+use crate::access::{Shares, Source};
 use connection::Limits;
 
 /// After an error of accepting: it is of the machine, such as too many open files, and passes.
@@ -100,7 +102,8 @@ impl Server {
             closing: self.api.shared.closing.subscribe(),
         };
         let limits = Arc::new(limits);
-        let room = Arc::new(Semaphore::new(settings.connections));
+        let room = Arc::new(Semaphore::new(files::connections(settings.connections)));
+        let peers: Shares<Source> = settings.shares(settings.connections);
         let mut closing: watch::Receiver<bool> = self.api.shared.closing.subscribe();
         let mut connections = JoinSet::new();
         loop {
@@ -122,9 +125,14 @@ impl Server {
                     }
                 },
             };
+            let from = Source::at(peer.ip()).network();
+            let Ok(place) = peers.take_within(from, 1, settings.connections_from(peer.ip())) else {
+                tracing::debug!(%peer, "a connection was not taken on: there are as many from there as one gets");
+                continue;
+            };
             let (limits, acceptor) = (limits.clone(), self.acceptor.clone());
             connections.spawn(async move {
-                let _permit = permit;
+                let (_permit, _place) = (permit, place);
                 if let Err(error) = serve_one(stream, peer, acceptor, &limits).await {
                     tracing::debug!(%peer, error = error.as_ref() as &dyn std::error::Error, "a connection ended early");
                 }

@@ -10,7 +10,7 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::ServeError;
-use crate::api::TlsFiles;
+use crate::config::TlsFiles;
 
 /// What a browser asks for that speaks HTTP/2.
 pub(super) const HTTP_2: &[u8] = b"h2";

@@ -4,46 +4,36 @@
 //! costs no more than its connection. Each ends when its caller may no longer listen, and when the host ends.
 
 mod event;
+mod execution;
 mod news;
 mod sources;
+mod standing;
 mod watched;
-
-use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 pub(super) use news::News;
+pub(super) use standing::Standing;
 pub(super) use watched::Watched;
 
 use super::identity::{Asker, peer};
 use super::parameters::{self, OfPath, Shape};
 use super::problem::Problem;
 use super::requests::Named;
-use super::{Api, Peer, closed};
-use crate::access::Caller;
+use super::{Api, closed};
+use crate::access::{AccessError, Share};
 use crate::service::Service as _;
 use crate::service::verbs::{Logs, LogsParams, Verb as _};
 use event::{EventBody, Told};
-use sources::{ChangeSource, LogSource, NewsSource, Source};
+use execution::{ExecutionSource, Known};
+use sources::{EventSource, LogSource, NewsSource, Source};
 
-/// How often it is looked whether a caller may still listen.
-const LOOKS_EVERY: Duration = Duration::from_secs(60);
 /// Events that a listener has not read yet.
 const AHEAD: usize = 16;
-
-/// Somebody who listens.
-struct Listener {
-    api: Api,
-    caller: Caller,
-    peer: Peer,
-    parts: Parts,
-    _permit: OwnedSemaphorePermit,
-}
 
 /// `GET /executions/{execution}/logs/stream`.
 pub(super) async fn of_logs(
@@ -64,13 +54,42 @@ pub(super) async fn of_logs(
         query.limit = None;
     }
     let id = asker.service.resolve(&params.execution).await?;
-    let source = LogSource::new(asker.service.follow(id, &query).await?);
+    let mut position = None;
+    if query.limit.is_some() && query.after.is_none() {
+        // Where the last ones begin is settled now: they would be others for whoever has to come again.
+        let first = asker.service.logs(id, &query).await?.first().map_or(0, |entry| entry.line.saturating_sub(1));
+        (query.after, query.limit, position) = (Some(first), None, Some(first));
+    }
+    let source = LogSource::new(asker.service.follow(id, &query).await?, position);
     open(api, asker, request, "executions.logs.stream", Box::new(source))
 }
 
 fn parameters_of_logs() -> serde_json::Value {
     let found = crate::service::verbs::all().iter().find(|entry| entry.about.name == Logs::ABOUT.name);
     found.map(|entry| (entry.params)().to_value()).unwrap_or_default()
+}
+
+/// `GET /executions/{execution}/events/stream`.
+pub(super) async fn of_events(
+    State(api): State<Api>,
+    asker: Asker,
+    OfPath(execution): OfPath,
+    request: Request,
+) -> Result<Response, Problem> {
+    let query = parameters::only(request.uri(), &["content"])?;
+    let content = match query.get("content").map(String::as_str) {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Problem::usage("`content` must be `true` or `false`")),
+    };
+    let wrong = |_| Problem::usage("`Last-Event-ID` is no number of records of this execution");
+    let after = last_event_id(&request)?.map(|last| last.parse().map_err(wrong)).transpose()?;
+    let id = asker.service.resolve(&execution).await?;
+    // What was recorded is given as it was read, and waits here as long as nobody takes it: few may have that, and one a part of them.
+    let place = api.shared.recorded.take(asker.caller().counted_as(), 1);
+    let place = place.map_err(|full| AccessError::Full { what: "streams of all that was recorded", full })?;
+    let source = EventSource::new(api.shared.service.event_batches(id, content, after).await?, place);
+    open(api, asker, request, "executions.events.stream", Box::new(source))
 }
 
 /// `GET /executions/{execution}/stream`.
@@ -83,7 +102,9 @@ pub(super) async fn of_execution(
     parameters::only(request.uri(), &[])?;
     let id = asker.service.resolve(&execution).await?;
     let marks = api.shared.watched.watch(&api.shared.service, id).await?;
-    let source = ChangeSource::new(id, marks, last_event_id(&request)?);
+    let known = Known::of(last_event_id(&request)?.as_deref());
+    let text = api.shared.service.live_text(id, known.text());
+    let source = ExecutionSource::new(id, marks, text, known);
     open(api, asker, request, "executions.stream", Box::new(source))
 }
 
@@ -103,12 +124,12 @@ fn last_event_id(request: &Request) -> Result<Option<String>, Problem> {
 }
 
 fn open(api: Api, asker: Asker, request: Request, name: &'static str, source: Box<dyn Source>) -> Result<Response, Problem> {
-    let permit = api.shared.streams.clone().try_acquire_owned().map_err(|_| Problem::busy("streams"))?;
-    let (sender, receiver) = mpsc::channel(AHEAD);
     let (parts, _) = request.into_parts();
-    let listener = Listener { caller: asker.caller().clone(), peer: peer(&parts)?, parts, _permit: permit, api };
+    let listener = Standing { caller: asker.caller().clone(), peer: peer(&parts)?, headers: parts.headers, api };
+    let place = listener.place()?;
+    let (sender, receiver) = mpsc::channel(AHEAD);
     let beat = listener.api.shared.settings.heartbeat;
-    tokio::spawn(tell(listener, source, sender));
+    tokio::spawn(tell(listener, place, source, sender));
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -121,16 +142,14 @@ fn open(api: Api, asker: Asker, request: Request, name: &'static str, source: Bo
 }
 
 /// Hands events on until one side has enough.
-async fn tell(listener: Listener, mut source: Box<dyn Source>, sender: mpsc::Sender<Bytes>) {
+async fn tell(listener: Standing, _place: Share<String>, mut source: Box<dyn Source>, sender: mpsc::Sender<Bytes>) {
     let mut closing = listener.api.shared.closing.subscribe();
-    let mut look = tokio::time::interval_at(tokio::time::Instant::now() + LOOKS_EVERY, LOOKS_EVERY);
+    let mut ended = std::pin::pin!(listener.ended());
     loop {
         let told = tokio::select! {
             () = closed(&mut closing) => return,
             () = sender.closed() => return,
-            _ = look.tick() => {
-                if listener.may_still().await { continue } else { return }
-            }
+            () = &mut ended => return,
             told = source.next() => told,
         };
         let (bytes, is_last) = match told {
@@ -143,23 +162,8 @@ async fn tell(listener: Listener, mut source: Box<dyn Source>, sender: mpsc::Sen
         };
         tokio::select! {
             () = closed(&mut closing) => return,
+            () = &mut ended => return,
             sent = sender.send(bytes) => if sent.is_err() || is_last { return },
         }
-    }
-}
-
-impl Listener {
-    /// Whether whoever listens is still the same, and may as much.
-    async fn may_still(&self) -> bool {
-        let now = self.api.reidentify(self.peer, &self.parts.headers).await;
-        now.is_ok_and(|now| now.role == self.caller.role && now.scope == self.caller.scope && now.who == self.caller.who)
-    }
-}
-
-impl Api {
-    async fn reidentify(&self, peer: Peer, headers: &axum::http::HeaderMap) -> Result<Caller, crate::access::AccessError> {
-        use super::Identify as _;
-        let source = peer.source(headers, &self.shared.settings);
-        self.shared.access.identify(headers, source).await
     }
 }

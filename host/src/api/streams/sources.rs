@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::json;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc};
 
 use super::event::Told;
 use super::news::New;
-use super::watched::Seen;
-use crate::access::Scope;
-use crate::ids::ExecutionId;
-use crate::service::{Follow, FollowEvent, ServiceError};
+use crate::access::{Scope, Share};
+use crate::service::{EventBatch, EventBatches, Follow, FollowEvent, ServiceError};
 
 /// Gives events one after the other. A call that is not waited for to its end loses none.
 #[async_trait]
@@ -22,18 +20,25 @@ pub(super) trait Source: Send {
 }
 
 /// What an execution writes: `log` with the number of the line, `waiting`, `terminal`.
-pub(super) struct LogSource(Follow);
+pub(super) struct LogSource {
+    follow: Follow,
+    position: Option<u64>,
+}
 
 impl LogSource {
-    pub(super) fn new(follow: Follow) -> Self {
-        Self(follow)
+    /// With a `position`, that is told first: whoever comes again before the first line goes on after it.
+    pub(super) fn new(follow: Follow, position: Option<u64>) -> Self {
+        Self { follow, position }
     }
 }
 
 #[async_trait]
 impl Source for LogSource {
     async fn next(&mut self) -> Result<Option<Told>, ServiceError> {
-        let Some(event) = self.0.next().await? else { return Ok(None) };
+        if let Some(position) = self.position.take() {
+            return Ok(Some(Told::new("position", Some(&position.to_string()), &json!({}))));
+        }
+        let Some(event) = self.follow.next().await? else { return Ok(None) };
         Ok(Some(match event {
             FollowEvent::Log { line, entry } => {
                 let entry = serde_json::to_value(entry).map_err(|error| ServiceError::state(error.to_string()))?;
@@ -49,46 +54,39 @@ impl Source for LogSource {
     }
 }
 
-/// Changes of one execution: `execution` whenever anything of it changed, `end`.
-pub(super) struct ChangeSource {
-    id: ExecutionId,
-    marks: watch::Receiver<Option<Seen>>,
-    /// What the listener knows already.
-    known: Option<String>,
-    over: Option<Told>,
+/// An execution as events: `events` with the number of records that all so far come from.
+pub(super) struct EventSource {
+    batches: mpsc::Receiver<Result<EventBatch, ServiceError>>,
+    _place: Share<String>,
 }
 
-impl ChangeSource {
-    pub(super) fn new(id: ExecutionId, mut marks: watch::Receiver<Option<Seen>>, known: Option<String>) -> Self {
-        // What is there already is news for whoever has just come.
-        marks.mark_changed();
-        Self { id, marks, known, over: None }
+impl EventSource {
+    /// Reads in a task of its own: what reads is not to be left in the middle.
+    pub(super) fn new(mut batches: EventBatches, place: Share<String>) -> Self {
+        let (sender, receiver) = mpsc::channel(1);
+        tokio::spawn(async move {
+            loop {
+                let read = tokio::select! {
+                    () = sender.closed() => return,
+                    read = batches.next() => read,
+                };
+                let Some(read) = read.transpose() else { return };
+                if sender.send(read).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Self { batches: receiver, _place: place }
     }
 }
 
 #[async_trait]
-impl Source for ChangeSource {
+impl Source for EventSource {
     async fn next(&mut self) -> Result<Option<Told>, ServiceError> {
-        if let Some(end) = self.over.take() {
-            return Ok(Some(end));
-        }
-        loop {
-            if self.marks.changed().await.is_err() {
-                return Ok(None);
-            }
-            let Some(seen) = self.marks.borrow_and_update().clone() else { continue };
-            let data = json!({ "exec_id": self.id.to_string(), "status": seen.status.as_str() });
-            let end = seen.status.is_terminal().then(|| Told::new("end", Some(&seen.text), &data).last());
-            if self.known.as_deref() == Some(&seen.text) {
-                match end {
-                    Some(end) => return Ok(Some(end)),
-                    None => continue,
-                }
-            }
-            let told = Told::new("execution", Some(&seen.text), &data);
-            (self.known, self.over) = (Some(seen.text), end);
-            return Ok(Some(told));
-        }
+        let Some(batch) = self.batches.recv().await.transpose()? else { return Ok(None) };
+        let (items, is_last) = (batch.to_json(), batch.is_last);
+        let told = Told::new("events", Some(&batch.records.to_string()), &json!({ "items": items, "is_last": is_last }));
+        Ok(Some(if is_last { told.last() } else { told }))
     }
 }
 

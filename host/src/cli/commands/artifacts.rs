@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::table::table;
 use crate::cli::terminal;
-use crate::service::{ArtifactQuery, Service as _};
+use crate::service::ArtifactQuery;
 
 /// Look at artifacts.
 #[derive(Debug, Subcommand)]

@@ -26,8 +26,7 @@ impl BuildCommand {
         let built = build_project(&self.folder, context.output.is_quiet() || context.output.is_json())?;
         // What was built is checked at once: a component that cannot run should be known here.
         let bytes = Target::read(&built.component)?;
-        let view =
-            context.service()?.inspect(&bytes).await.map_err(|error| super::run::in_file(error.into(), &built.component))?;
+        let view = context.local()?.inspect(&bytes).await.map_err(|error| super::run::in_file(error.into(), &built.component))?;
         let component = match self.to {
             Some(to) => {
                 std::fs::write(&to, &bytes)

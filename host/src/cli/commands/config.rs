@@ -6,10 +6,13 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::cli::connection::{Connection, SaidBy, credentials};
 use crate::cli::context::{Context, current_folder, environment, variable};
 use crate::cli::error::CliError;
 use crate::cli::table::{fields, table};
-use crate::config::{HomeSource, Setting, SettingOrigin, Settings, SettingsError, USER_FILE, find_project_file, user_file};
+use crate::config::{
+    HomeSource, ServerConnection, Setting, SettingOrigin, Settings, SettingsError, USER_FILE, find_project_file, user_file,
+};
 use crate::engine::EngineSettings;
 use crate::sandbox::Stack;
 
@@ -119,8 +122,34 @@ fn settings(context: &Context) -> Result<Vec<Setting>, CliError> {
         SettingsError::Config(error) => CliError::from(error),
         SettingsError::Shown(error) => CliError::new(format!("the defaults cannot be shown: {error}")),
     })?;
+    server(context, &mut all)?;
     all.insert(0, home(context)?);
     Ok(all)
+}
+
+/// The server that commands work with, where a flag or a login says it: the environment is among the settings already.
+fn server(context: &Context, all: &mut [Setting]) -> Result<(), CliError> {
+    let origin = |said_by: &SaidBy| match said_by {
+        SaidBy::Flag => SettingOrigin::Flag("--server"),
+        SaidBy::Environment => SettingOrigin::Variable(ServerConnection::TOKEN.into()),
+        SaidBy::Login(path) => SettingOrigin::User(path.clone()),
+    };
+    let (url, key) = match context.connection()? {
+        Connection::Server { said_by: SaidBy::Environment, .. } => return Ok(()),
+        Connection::Server { server, said_by, key_by } => ((json!(server.url), origin(said_by)), (json!("***"), origin(key_by))),
+        Connection::Local => {
+            let flag = if context.global.local { "--local" } else { "--home" };
+            let is_flag = context.global.local || context.global.home_by_flag;
+            let origin = if is_flag { SettingOrigin::Flag(flag) } else { SettingOrigin::Default };
+            ((Value::Null, origin.clone()), (Value::Null, origin))
+        }
+    };
+    for (name, (value, origin)) in [("client.server_url", url), ("client.auth_token", key)] {
+        if let Some(setting) = all.iter_mut().find(|setting| setting.key == name) {
+            (setting.value, setting.origin) = (value, origin);
+        }
+    }
+    Ok(())
 }
 
 /// The data folder, which no file can name.
@@ -150,6 +179,7 @@ fn path(context: &Context) -> Result<ExitCode, CliError> {
         "user_named_by": environment(USER_FILE).map(|_| USER_FILE),
         "data_folder": home,
         "log_store": log_store.path(),
+        "credentials": credentials().path().ok(),
     });
     context.output.item(&item, || {
         let at = |key: &str| item.get(key).and_then(Value::as_str).unwrap_or("-").to_owned();

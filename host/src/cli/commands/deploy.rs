@@ -4,17 +4,17 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::run::{in_file, locate};
-use crate::cli::args::{GrantArgs, LimitArgs};
-use crate::cli::component::admitted;
-use crate::cli::context::Context;
+use super::run::{in_file, locate, say_what_stays};
+use crate::cli::args::{GrantArgs, HostLimitArgs, LimitArgs};
+use crate::cli::component::{admitted_here, sent};
+use crate::cli::context::{Chosen, Context};
 use crate::cli::error::CliError;
 use crate::cli::isolate::Guests;
-use crate::cli::needs::settle;
+use crate::cli::needs::{needs_on_server, settle};
 use crate::cli::starting::{HowArgs, InputArgs};
 use crate::registry::Target;
 use crate::sandbox::FlowInfo;
-use crate::service::{DeployParams, DeploymentView, LOCAL_CALLER, Service as _};
+use crate::service::{DeployParams, DeploymentView, FlowVerbs as _, Service as _};
 
 /// Publish a flow, so that it can be started by its name.
 ///
@@ -61,21 +61,38 @@ impl DeployCommand {
         }
         let (file, folder) = locate(context, &target.path)?;
         let config = context.project(&folder)?;
-        let mut grants = config.grants;
-        grants.make_absolute()?;
-        grants.extend(self.grants.grants()?);
         let object = self.input.object()?;
-        let service = context.service()?;
-        let bytes = admitted(context, &service, &file).await?;
-        let view = service.put_component(bytes, None).await.map_err(|error| in_file(error.into(), &file))?;
+        let chosen = context.chosen(HostLimitArgs::default())?;
+        let service = chosen.service();
+        let own = self.grants.grants_for(&chosen)?;
+        let view = match &chosen {
+            Chosen::Local(service) => {
+                let bytes = admitted_here(context, service, &file).await?;
+                service.put_component(bytes, None).await.map_err(|error| in_file(error.into(), &file))?
+            }
+            Chosen::Server(service) => sent(service, Target::read(&file)?, &file).await?,
+        };
         let all = &view.manifest.flows;
         let named = |flow: &&FlowInfo| target.flow.as_ref().is_none_or(|name| flow.name == *name);
         let flows: Vec<&FlowInfo> = all.iter().filter(named).collect();
         if flows.is_empty() || (flows.len() > 1 && !self.all) {
             return Err(which_flow(target.flow.as_deref(), all));
         }
-        let settled = settle(context, &service, &view, &folder, self.grants.all_needs(), grants).await?;
-        let limits = self.limits.changes().over(config.limits);
+        let all_needs = self.grants.all_needs();
+        let (settled, grants, limits) = match &chosen {
+            Chosen::Local(_) => {
+                let mut grants = config.grants;
+                grants.make_absolute()?;
+                grants.extend(own);
+                let settled = settle(context, service, &view, &folder, all_needs, grants).await?;
+                let (grants, limits) = (settled.grants.clone(), self.limits.changes().over(config.limits).into());
+                (Some(settled), grants, limits)
+            }
+            Chosen::Server(_) => {
+                say_what_stays(context, &folder)?;
+                (None, needs_on_server(&view, all_needs, own), self.limits.changes())
+            }
+        };
         let params = |flow: &FlowInfo| {
             let input = self.input.complete(object.clone(), &flow.input)?;
             Ok(DeployParams {
@@ -84,15 +101,20 @@ impl DeployCommand {
                 tags: self.tags.clone(),
                 exclusive: self.exclusive.then_some(true),
                 input,
-                grants: settled.grants.clone(),
-                limits: limits.into(),
+                grants: grants.clone(),
+                limits,
                 cache: self.how.cache(),
                 retries: self.how.retries,
             })
         };
         let params = flows.into_iter().map(params).collect::<Result<Vec<_>, CliError>>()?;
-        let deployed = service.deploy_all(params, LOCAL_CALLER).await?;
-        settled.remember(context, &service).await?;
+        let deployed = match &chosen {
+            Chosen::Local(service) => service.deploy_all(params).await?,
+            Chosen::Server(service) => service.deploy_all(params).await?,
+        };
+        if let Some(settled) = settled {
+            settled.remember(context, service).await?;
+        }
         for view in &deployed {
             let tags = view.tags.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
             context.output.say(&format!("Deployed {} version {}: {tags}", view.flow, view.version));

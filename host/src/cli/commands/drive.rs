@@ -26,7 +26,7 @@ impl DriveCommand {
     }
 
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
-        let service = context.service_within(self.limits)?;
+        let service = context.local_within(self.limits)?;
         let mut ids = Vec::with_capacity(self.executions.len());
         for execution in &self.executions {
             ids.push(service.resolve(execution).await?);

@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::granted::granted;
 use crate::cli::table::table;
-use crate::service::{ForgottenGrants, RememberedGrantsView, Service as _};
+use crate::service::{ForgottenGrants, RememberedGrantsView};
 
 /// See and take back what components were granted for good.
 #[derive(Debug, Subcommand)]

@@ -30,7 +30,7 @@ impl InspectCommand {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
         let (component, _) = super::run::locate(context, &self.target)?;
         let bytes = Target::read(&component)?;
-        let service = context.service()?;
+        let service = context.local()?;
         service.note_signature(&bytes, signature_beside(&component));
         let view = service.inspect(&bytes).await.map_err(|error| super::run::in_file(error.into(), &component))?;
         context.output.item(&view, || text(&view))

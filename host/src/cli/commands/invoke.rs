@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::flows::VersionArgs;
 use crate::cli::args::HostLimitArgs;
-use crate::cli::context::Context;
+use crate::cli::context::{Chosen, Context};
 use crate::cli::error::CliError;
 use crate::cli::isolate::Guests;
 use crate::cli::starting::{HowArgs, InputArgs, StartArgs};
-use crate::service::{DeploymentParams, InvokeParams, LOCAL_CALLER, Service as _};
+use crate::service::{DeploymentParams, FlowVerbs as _, InvokeParams, Service as _};
 
 /// Run a published flow.
 ///
@@ -55,7 +55,8 @@ impl InvokeCommand {
 
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
         let object = self.input.object()?;
-        let service = context.service_for_models(self.host)?;
+        let chosen = context.chosen_for_models(self.host)?;
+        let service = chosen.service();
         let DeploymentParams { flow, version, tag } = self.deployment();
         // Where nothing is to be read by the schema, the version need not be there any more: what was started with a key is.
         let schema = if self.input.has_single() { service.deployment(&self.deployment()).await?.schema } else { Value::Null };
@@ -71,12 +72,12 @@ impl InvokeCommand {
             idempotency_key: self.start.idempotency_key.clone(),
             ..InvokeParams::default()
         };
-        let id = if self.start.detach || params.idempotency_key.is_some() {
-            service.invoke(&params, LOCAL_CALLER).await?
-        } else {
-            service.begin(service.invocation(&params).await?).await?
+        let id = match &chosen {
+            Chosen::Local(service) if self.start.detach || params.idempotency_key.is_some() => service.invoke(&params).await?,
+            Chosen::Local(service) => service.begin(service.invocation(&params).await?).await?,
+            Chosen::Server(service) => service.invoke(&params).await?,
         };
         context.output.say(&format!("Execution {id}"));
-        self.start.go(context, &service, id, self.host).await
+        self.start.go(context, &chosen, id, self.host).await
     }
 }

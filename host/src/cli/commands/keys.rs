@@ -46,7 +46,9 @@ impl PasswordArgs {
     /// The password: piped, or asked for at the terminal.
     pub(super) async fn password(&self, what: &str) -> Result<SecretString, CliError> {
         if !self.password_stdin {
-            return hidden::ask(what).await;
+            let nobody =
+                || CliError::usage("a password is typed at a terminal, and there is none").hint("pipe it to `--password-stdin`");
+            return hidden::ask(what, nobody).await;
         }
         let mut text = zeroize::Zeroizing::new(String::new());
         std::io::stdin().read_line(&mut text).map_err(|error| CliError::usage(format!("cannot read standard input: {error}")))?;

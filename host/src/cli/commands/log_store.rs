@@ -56,7 +56,7 @@ impl LogStoreCommand {
                     let error = CliError::usage(format!("the log store cannot be set: {problem}"));
                     problem.hint().into_iter().fold(error, CliError::hint)
                 })?;
-                context.service()?.check_log_store(&store).await?;
+                context.local()?.check_log_store(&store).await?;
                 file.set(&store).map_err(cannot)?;
                 context.output.say(&format!("Log lines go to: {}", destination(&store)));
             }
@@ -70,7 +70,7 @@ impl LogStoreCommand {
         if matches!(chosen.source, LogStoreSource::Environment | LogStoreSource::Project) {
             context.output.say(&format!("note: the {} goes before what `log-store set` says", chosen.source.as_str()));
         }
-        let view = context.service()?.log_store(&chosen).await;
+        let view = context.local()?.log_store(&chosen).await;
         context.output.item(&view, || text(&view))
     }
 }

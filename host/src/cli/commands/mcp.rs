@@ -1,4 +1,4 @@
-//! `mcp`: the data folder for an assistant, over standard input and output.
+//! `mcp`: the data folder, or a server, for an assistant, over standard input and output.
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -8,11 +8,12 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::args::HostLimitArgs;
-use crate::cli::context::Context;
+use crate::cli::context::{Chosen, Context};
 use crate::cli::error::CliError;
 use crate::cli::signals::Asked;
 use crate::engine::Observer;
 use crate::mcp::{self, Visitor};
+use crate::service::{AccessVerbs as _, LocalService};
 
 #[derive(Debug, Args)]
 pub(crate) struct McpCommand {
@@ -25,15 +26,31 @@ pub(crate) struct McpCommand {
 
 impl McpCommand {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
-        let service = Arc::new(context.service_within(self.limits)?);
         if std::io::stdin().is_terminal() {
             context
                 .output
                 .say("Standard input is a terminal: it is an assistant's program that starts this command; Ctrl-C ends it");
         }
+        match context.chosen(self.limits)? {
+            Chosen::Local(service) => self.over_folder(*service).await,
+            Chosen::Server(service) => {
+                let who = service.who_am_i().await?;
+                let visitor = Visitor { service: Arc::new(service), guarded: None, who: who.who, role: who.role, stays: None };
+                let mut asked = Asked::listen();
+                tokio::select! {
+                    talked = mcp::stdio(visitor) => talked?,
+                    () = asked.ends() => {}
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+
+    /// Looks after the executions while it talks.
+    async fn over_folder(self, service: LocalService) -> Result<ExitCode, CliError> {
         let mut asked = Asked::listen();
         let looking = service.look_after(Observer::silent());
-        let talking = mcp::stdio(Visitor::owner(service.clone()));
+        let talking = mcp::stdio(Visitor::owner(Arc::new(service.clone())));
         tokio::pin!(looking, talking);
         let talked = tokio::select! {
             ended = &mut looking => { ended?; return Ok(ExitCode::SUCCESS); }

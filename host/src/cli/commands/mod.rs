@@ -18,6 +18,8 @@ mod inspect;
 mod invoke;
 mod keys;
 mod log_store;
+mod login;
+mod logout;
 mod mcp;
 mod models;
 mod new;
@@ -31,6 +33,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use super::connection::{Connection, only_local, spaced};
 use super::context::Context;
 use super::error::CliError;
 use super::isolate::Guests;
@@ -56,6 +59,17 @@ const WITH_GUESTS: [&str; 15] = [
     // It may load middleware.
     "model.test",
 ];
+
+/// What a command is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// A data folder, wherever that is: of this machine, or of a server.
+    Either,
+    /// A data folder of this machine, and never that of a server: while commands go to one, it has to be said.
+    Folder,
+    /// This machine, whatever server somebody is logged in to.
+    Machine,
+}
 
 /// All commands.
 #[derive(Debug, Subcommand)]
@@ -88,9 +102,10 @@ pub(super) enum Command {
     /// the section `host` in kitaru.toml say.
     #[command(alias = "up")]
     Serve(serve::ServeCommand),
-    /// Offer the data folder to an assistant, as a server of the Model Context Protocol on standard input and output
+    /// Offer the data folder, or the server that you are logged in to, to an assistant: as a server of the Model Context Protocol on standard input and
+    /// output
     ///
-    /// Tools, resources and prompts are those of docs/mcp.md. While it talks, it looks after all executions, as `serve` does.
+    /// Tools, resources and prompts are those of docs/mcp.md. While it talks, it looks after all executions of the data folder, as `serve` does.
     Mcp(mcp::McpCommand),
     /// Look at executions and act on them
     #[command(subcommand, alias = "runs")]
@@ -113,13 +128,15 @@ pub(super) enum Command {
     /// Say where log lines go beside the data folder
     #[command(subcommand)]
     LogStore(log_store::LogStoreCommand),
+    Login(login::LoginCommand),
+    Logout(logout::LogoutCommand),
     /// Show what is set, and who says so
     #[command(subcommand)]
     Config(config::ConfigCommand),
     /// Delete data folders, after a backup
     #[command(subcommand)]
     Clean(clean::CleanCommand),
-    /// Say where the data is and what it holds
+    /// Say where the data is and what it holds, here or on the server
     Status(status::StatusCommand),
     /// Say everything that a bug report needs
     Info(info::InfoCommand),
@@ -155,6 +172,8 @@ impl Command {
             Self::Auth(command) => command.name(),
             Self::Model(command) => command.name(),
             Self::LogStore(command) => command.name(),
+            Self::Login(_) => "login",
+            Self::Logout(_) => "logout",
             Self::Config(command) => command.name(),
             Self::Clean(command) => command.name(),
             Self::Status(_) => "status",
@@ -163,6 +182,47 @@ impl Command {
             Self::Completions(_) => "completions",
             Self::Drive(_) => "drive",
         }
+    }
+
+    /// What the command is about.
+    fn place(&self) -> Place {
+        match self {
+            Self::Run(_) | Self::Deploy(_) | Self::Invoke(_) | Self::Flow(_) | Self::Mcp(_) | Self::Executions(_) => {
+                Place::Either
+            }
+            Self::Artifacts(_) | Self::Grants(_) | Self::Secrets(_) | Self::Auth(_) | Self::Model(_) => Place::Either,
+            Self::Config(_) | Self::Status(_) | Self::Info(_) => Place::Either,
+            Self::LogStore(_) | Self::Clean(_) => Place::Folder,
+            Self::Init(_) | Self::New(_) | Self::Build(_) | Self::Inspect(_) | Self::Sign(_) | Self::Keys(_) => Place::Machine,
+            Self::Serve(_) | Self::Drive(_) | Self::Doctor(_) | Self::Completions(_) => Place::Machine,
+            Self::Login(_) | Self::Logout(_) => Place::Machine,
+        }
+    }
+
+    /// Whether the command works with a server, and nothing of it on this machine.
+    ///
+    /// # Errors
+    /// When it is said to, and cannot.
+    pub(super) fn is_elsewhere(&self, context: &Context) -> Result<bool, CliError> {
+        match self.place() {
+            Place::Either => Ok(matches!(context.connection()?, Connection::Server { .. })),
+            Place::Folder => match context.connection()? {
+                Connection::Local => Ok(false),
+                Connection::Server { server, said_by, .. } => Err(only_local(self.name(), &server.url, said_by.phrase())),
+            },
+            Place::Machine => match &context.global.server {
+                None => Ok(false),
+                Some(_) => Err(CliError::usage(format!(
+                    "`{}` is about this machine: `--server` has no meaning for it",
+                    spaced(self.name())
+                ))),
+            },
+        }
+    }
+
+    /// Whether the command tells what is wrong with a connection, and does not fail of it.
+    pub(super) fn degrades(&self) -> bool {
+        matches!(self, Self::Status(_) | Self::Info(_) | Self::Config(_))
     }
 
     /// Whether guests may run in the command. Not in `build`: it starts compilers.
@@ -207,6 +267,8 @@ impl Command {
             Self::Auth(command) => command.run(context).await,
             Self::Model(command) => command.run(context).await,
             Self::LogStore(command) => command.run(context).await,
+            Self::Login(command) => command.run(context).await,
+            Self::Logout(command) => command.run(context),
             Self::Config(command) => command.run(context),
             Self::Clean(command) => command.run(context).await,
             Self::Status(command) => command.run(context).await,

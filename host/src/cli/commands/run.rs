@@ -7,8 +7,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::args::{GrantArgs, HostLimitArgs, LimitArgs};
-use crate::cli::component::admitted;
-use crate::cli::context::Context;
+use crate::cli::component::{admitted_here, sent};
+use crate::cli::context::{Chosen, Context};
 use crate::cli::error::CliError;
 use crate::cli::isolate::Guests;
 use crate::cli::needs::settle;
@@ -16,7 +16,8 @@ use crate::cli::starting::{HowArgs, InputArgs, StartArgs};
 use crate::engine::{FrozenSpec, Submission, Submitted};
 use crate::ids::ExecutionId;
 use crate::registry::{Target, build_project};
-use crate::service::{LOCAL_CALLER, Service as _, start_key};
+use crate::sandbox::{FlowInfo, Grants, Limits};
+use crate::service::{ComponentView, LOCAL_CALLER, RunParams, Service, start_key};
 
 /// Run a flow.
 ///
@@ -58,23 +59,27 @@ impl RunCommand {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
         let target = Target::parse(&self.target)?;
         let (component, folder) = locate(context, &target.path)?;
+        let chosen = context.chosen_for_models(self.host)?;
+        let service = match &chosen {
+            Chosen::Local(service) => service.as_ref(),
+            Chosen::Server(service) => {
+                let id = self.ordered(context, service, target, &component, &folder).await?;
+                context.output.say(&format!("Execution {id}"));
+                return self.start.go(context, &chosen, id, self.host).await;
+            }
+        };
         let config = context.project(&folder)?;
         let (models, defaults) = (context.models(&config)?.known()?.frozen, context.run_defaults(&config)?);
         let mut grants = config.grants;
         grants.make_absolute()?;
         grants.extend(self.grants.grants()?);
         let arguments = self.input.object()?;
-        let service = context.service_for_models(self.host)?;
-        let bytes = admitted(context, &service, &component).await?;
+        let bytes = admitted_here(context, service, &component).await?;
         let view = service.inspect(&bytes).await.map_err(|error| in_file(error.into(), &component))?;
-        let flows = &view.manifest.flows;
-        let flow = match &target.flow {
-            Some(name) => flows.iter().find(|flow| flow.name == *name),
-            None => flows.first(),
-        };
+        let flow = flow_of(&view, target.flow.as_deref());
         let schema = flow.map_or(Value::Null, |flow| flow.input.clone());
         let input = self.input.complete(arguments, &schema)?;
-        let settled = settle(context, &service, &view, &folder, self.grants.all_needs(), grants).await?;
+        let settled = settle(context, service, &view, &folder, self.grants.all_needs(), grants).await?;
         let mut spec = FrozenSpec::new(settled.grants.clone(), self.limits.changes().over(config.limits));
         spec.cache = self.how.cache();
         spec.cache_default = defaults.cache;
@@ -93,9 +98,59 @@ impl RunCommand {
             None => service.begin(submission).await?,
         };
         context.output.say(&format!("Execution {id}"));
-        settled.remember(context, &service).await?;
-        self.start.go(context, &service, id, self.host).await
+        settled.remember(context, service).await?;
+        self.start.go(context, &chosen, id, self.host).await
     }
+
+    /// Creates an execution on a server, which has a configuration of its own: what it grants, what limits it has, which models it knows.
+    async fn ordered(
+        &self,
+        context: &Context,
+        service: &dyn Service,
+        target: Target,
+        component: &Path,
+        folder: &Path,
+    ) -> Result<ExecutionId, CliError> {
+        let grants = self.grants.grants_on_server()?;
+        let arguments = self.input.object()?;
+        say_what_stays(context, folder)?;
+        let view = sent(service, Target::read(component)?, component).await?;
+        let schema = flow_of(&view, target.flow.as_deref()).map_or(Value::Null, |flow| flow.input.clone());
+        let params = RunParams {
+            component: Some(view.digest),
+            flow: target.flow,
+            input: self.input.complete(arguments, &schema)?,
+            tags: self.tags.clone(),
+            cache: self.how.cache(),
+            retries: self.how.retries,
+            grants,
+            limits: self.limits.changes(),
+            allow_needs: self.grants.all_needs(),
+            idempotency_key: self.start.idempotency_key.clone(),
+            ..RunParams::default()
+        };
+        Ok(service.run(&params).await?)
+    }
+}
+
+/// The flow that is meant; the first where none is named.
+fn flow_of<'v>(view: &'v ComponentView, name: Option<&str>) -> Option<&'v FlowInfo> {
+    let mut flows = view.manifest.flows.iter();
+    match name {
+        Some(name) => flows.find(|flow| flow.name == name),
+        None => flows.next(),
+    }
+}
+
+/// Says what a project's configuration does not do to what runs on a server: nobody there has agreed to it.
+pub(in crate::cli) fn say_what_stays(context: &Context, folder: &Path) -> Result<(), CliError> {
+    let config = context.project(folder)?;
+    if config.grants != Grants::default() || config.limits != Limits::default() {
+        context.output.say(
+            "note: grants and limits of kitaru.toml are this machine's; on the server its own hold, and those that flags give",
+        );
+    }
+    Ok(())
 }
 
 /// All that a command asks for that starts an execution: what models mean by now is no part of it.
@@ -146,6 +201,9 @@ pub(in crate::cli) fn detach(context: &Context, ids: &[ExecutionId], limits: Hos
     }
     if let Some(mib) = limits.instances_mib {
         command.arg("--max-instances-memory").arg(mib.to_string());
+    }
+    if let Some(kib) = limits.stack_kib {
+        command.arg("--max-stack").arg(kib.to_string());
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // Ctrl-C in this terminal is not meant for it.

@@ -10,13 +10,13 @@ use clap::Args;
 use serde_json::json;
 
 use crate::access::Access;
-use crate::api::{Api, Server, Settings, TlsFiles};
+use crate::api::{Api, Server, Settings};
 use crate::cli::args::HostLimitArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::isolate::Guests;
 use crate::cli::signals::Asked;
-use crate::config::ServerConfig;
+use crate::config::{ServerConfig, TlsFiles};
 use crate::engine::{Event, Observer};
 use crate::secrets::{ExposeSecret as _, SecretString};
 use crate::service::{LocalService, ServiceError};
@@ -58,7 +58,7 @@ impl ServeCommand {
     }
 
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
-        let service = context.service_within(self.limits)?;
+        let service = context.local_within(self.limits)?;
         let home = context.home()?.folder;
         let served = match self.no_http {
             true => None,
@@ -125,14 +125,20 @@ impl ServeCommand {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// What flags say goes before what is configured.
-    fn settings(&self, config: ServerConfig, home: PathBuf) -> Settings {
+    /// How it is to serve: what flags say goes before what is configured.
+    fn config(&self, context: &Context) -> Result<ServerConfig, CliError> {
+        let mut config = context.server()?;
+        config.listen = self.listen.unwrap_or(config.listen);
+        if let (Some(certificate), Some(key)) = (&self.tls_certificate, &self.tls_key) {
+            config.tls = Some(TlsFiles { certificate: certificate.clone(), key: key.clone() });
+        }
+        Ok(config)
+    }
+
+    fn settings(config: ServerConfig, home: PathBuf) -> Settings {
         let mut settings = Settings::new(home);
-        settings.listen = self.listen.unwrap_or(config.listen);
-        settings.tls = match (&self.tls_certificate, &self.tls_key) {
-            (Some(certificate), Some(key)) => Some(TlsFiles { certificate: certificate.clone(), key: key.clone() }),
-            _ => config.tls.clone().map(|files| TlsFiles { certificate: files.certificate, key: files.key }),
-        };
+        settings.listen = config.listen;
+        settings.tls = config.tls.clone();
         settings.public_url = config.public_url.clone();
         settings.largest_upload = config.upload_mib.saturating_mul(1024 * 1024);
         settings.connections = usize::try_from(config.connections).unwrap_or(usize::MAX);
@@ -142,16 +148,15 @@ impl ServeCommand {
     }
 
     async fn served(&self, context: &Context, service: LocalService, home: PathBuf) -> Result<Served, CliError> {
-        let config = context.server()?;
-        let has_proxy = !config.trusted_proxies.is_empty();
-        let mut settings = self.settings(config, home);
-        let is_open = settings.tls.is_none() && !has_proxy && !settings.listen.ip().is_loopback();
-        if is_open {
+        let config = self.config(context)?;
+        if config.is_open_to_listeners() {
             context.output.say(
                 "warning: others can read along, because neither this host nor a proxy that it trusts encrypts what is said; give --tls-certificate and \
                  --tls-key, or listen on 127.0.0.1",
             );
         }
+        let requests_per_second = config.requests_per_second;
+        let mut settings = Self::settings(config, home);
         let listening = Server::bind(&settings).await.map_err(|error| {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
             CliError::new(format!("{error}{cause}")).hint(error.hint())
@@ -160,6 +165,7 @@ impl ServeCommand {
         let url = settings.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", reachable(listening.2)));
         settings.names = names(&url, listening.2);
         let access: Access = service.access().cloned().ok_or_else(|| CliError::new("this data folder serves nobody"))?;
+        access.limit_requests(requests_per_second);
         let code = access.make_login_code().await.map_err(ServiceError::from)?;
         let login = SecretString::from(format!("{url}/login#code={}", code.code.expose_secret()));
         let api = Api::new(service.reached_at(url.clone()), access, settings);

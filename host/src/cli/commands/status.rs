@@ -1,4 +1,4 @@
-//! `status`: where the data is, and what it holds.
+//! `status`: where the data is, here or on a server, and what it holds.
 
 use std::process::ExitCode;
 
@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::cli::connection::{Connection, SaidBy};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::table;
@@ -22,47 +23,108 @@ impl StatusCommand {
     }
 }
 
-/// What `status` and `info` tell. A store that cannot be opened is a warning: these commands are how people find out.
+/// What `status` and `info` tell. A store that cannot be opened and a server that cannot be reached are warnings: these commands are how people find
+/// out.
 pub(super) async fn snapshot(context: &Context) -> Result<Value, CliError> {
+    let told = match context.connection() {
+        Ok(Connection::Local) => of_folder(context).await?,
+        Ok(Connection::Server { server, said_by, .. }) => of_server(context, &server.url, said_by).await,
+        Err(error) => Told { connection: "unknown", warning: Some(error.chain()), ..Told::default() },
+    };
     let home = context.home()?;
     let marker = (home.source == HomeSource::Project).then_some(&home.folder);
+    Ok(json!({
+        "sdk_version": env!("CARGO_PKG_VERSION"),
+        "connection": told.connection,
+        "connection_target": told.target,
+        "connection_sources": {
+            "data_folder": told.folder_by,
+            "durability": told.durability.map(|(_, source)| source),
+            "server": told.server_by,
+        },
+        "durability": told.durability.map(|(mode, _)| mode),
+        "config_directory": home.folder,
+        "server_url": told.server_by.and(told.target.as_ref()),
+        "server_version": told.server_version,
+        "active_user": told.user,
+        "active_stack": if told.server_by.is_some() { "server" } else { "local" },
+        "repository_root": marker.as_ref().and_then(|marker| marker.parent()),
+        "uses_repo_local_config": marker.is_some(),
+        "store": told.store,
+        "models": told.models,
+        "limits": told.limits,
+        "warning": told.warning,
+    }))
+}
+
+/// What is found out about whom commands work with.
+#[derive(Default)]
+struct Told {
+    connection: &'static str,
+    target: Option<String>,
+    folder_by: Option<&'static str>,
+    server_by: Option<&'static str>,
+    server_version: Option<String>,
+    user: Option<String>,
+    durability: Option<(&'static str, &'static str)>,
+    store: Value,
+    models: Value,
+    limits: Value,
+    warning: Option<String>,
+}
+
+async fn of_folder(context: &Context) -> Result<Told, CliError> {
+    let home = context.home()?;
     // Where it cannot be told, the warning says why.
-    let durability = context.durability().ok();
-    let (mut held, mut models, mut limits, mut warning) = (Value::Null, Value::Null, Value::Null, None);
-    match context.model_service() {
+    let durability = context.durability().ok().map(|found| (found.mode.as_str(), found.source.as_str()));
+    let mut told = Told {
+        connection: "local",
+        target: Some(home.folder.display().to_string()),
+        folder_by: Some(home.source.as_str()),
+        durability,
+        ..Told::default()
+    };
+    match context.local_for_models() {
         Ok(service) => {
-            held = told(service.store_summary().await, &mut warning);
-            models = told(service.models_summary().await, &mut warning);
-            limits = json!({
+            told.store = shown(service.store_summary().await, &mut told.warning);
+            told.models = shown(service.models_summary().await, &mut told.warning);
+            told.limits = json!({
                 "instances_mib": service.measures().memory.ceiling.map(|bytes| bytes >> 20),
                 "stack_kib": context.stack()?.kib(),
             });
         }
-        Err(error) => warning = Some(error.chain()),
+        Err(error) => told.warning = Some(error.chain()),
     }
-    Ok(json!({
-        "sdk_version": env!("CARGO_PKG_VERSION"),
-        "connection": "local",
-        "connection_target": home.folder,
-        "connection_sources": {
-            "data_folder": home.source.as_str(),
-            "durability": durability.map(|durability| durability.source.as_str()),
-        },
-        "durability": durability.map(|durability| durability.mode.as_str()),
-        "config_directory": home.folder,
-        "server_url": null,
-        "active_stack": "local",
-        "repository_root": marker.as_ref().and_then(|marker| marker.parent()),
-        "uses_repo_local_config": marker.is_some(),
-        "store": held,
-        "models": models,
-        "limits": limits,
-        "warning": warning,
-    }))
+    Ok(told)
+}
+
+async fn of_server(context: &Context, url: &str, said_by: &SaidBy) -> Told {
+    let mut told =
+        Told { connection: "server", target: Some(url.to_owned()), server_by: Some(said_by.as_str()), ..Told::default() };
+    let service = match context.model_service() {
+        Ok(service) => service,
+        Err(error) => return Told { warning: Some(error.chain()), ..told },
+    };
+    // Whom it does not know it tells nothing.
+    match service.who_am_i().await {
+        Ok(who) => told.user = Some(format!("{} ({})", who.who, who.role)),
+        Err(error) => return Told { warning: Some(context.explained(error.into()).with_hint()), ..told },
+    }
+    match service.system().await {
+        Ok(system) => {
+            told.limits =
+                json!({ "instances_mib": system.process.instances_ceiling_bytes.map(|bytes| bytes >> 20), "stack_kib": null });
+            told.store = shown(Ok(system.store), &mut told.warning);
+            told.models = shown(Ok(system.models), &mut told.warning);
+            told.server_version = Some(system.version);
+        }
+        Err(error) => told.warning = Some(CliError::from(error).chain()),
+    }
+    told
 }
 
 /// What was found out, or null: then the first reason is the warning.
-fn told(found: Result<impl Serialize, ServiceError>, warning: &mut Option<String>) -> Value {
+fn shown(found: Result<impl Serialize, ServiceError>, warning: &mut Option<String>) -> Value {
     match found {
         Ok(view) => serde_json::to_value(view).unwrap_or(Value::Null),
         Err(error) => {
@@ -94,12 +156,17 @@ pub(super) fn models_line(count: u64, default_alias: Option<&str>, default_model
 
 fn text(snapshot: &Value) -> String {
     let at = |path: &str| snapshot.pointer(path).and_then(Value::as_str).unwrap_or("-").to_owned();
-    let mut rows = vec![
-        ("Version", at("/sdk_version")),
-        ("Data folder", at("/connection_target")),
-        ("Found by", at("/connection_sources/data_folder")),
-        ("Project", at("/repository_root")),
-    ];
+    let mut rows = vec![("Version", at("/sdk_version"))];
+    if snapshot.get("connection").and_then(Value::as_str) == Some("server") {
+        rows.push(("Server", at("/connection_target")));
+        rows.push(("Named by", at("/connection_sources/server")));
+        rows.push(("Its version", at("/server_version")));
+        rows.push(("You are", at("/active_user")));
+    } else {
+        rows.push(("Data folder", at("/connection_target")));
+        rows.push(("Found by", at("/connection_sources/data_folder")));
+    }
+    rows.push(("Project", at("/repository_root")));
     if let Some(mode) = snapshot.get("durability").and_then(Value::as_str) {
         rows.push(("Durability", format!("{mode} ({})", at("/connection_sources/durability"))));
     }

@@ -9,10 +9,11 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use super::kept::{self, UnderWay, Which};
+use super::live::{self, LiveCall};
 use super::missing::is_missing;
 use super::places::AttemptPlaces;
 use super::stream::{LiveSpan, LiveStream};
-use super::{failure, place, read, unusable};
+use super::{failure, place, read, unusable, uses};
 use crate::engine::EngineError;
 use crate::engine::artifacts;
 use crate::engine::log_lines::LogLines;
@@ -22,7 +23,7 @@ use crate::engine::run::Run;
 use crate::ids::CallId;
 use crate::journal::Failure;
 use crate::mutex::lock;
-use crate::sandbox::{Grants, ModelSpan, ModelStream, Stop};
+use crate::sandbox::{Audit, Grants, ModelSpan, ModelStream, Stop};
 use crate::store::Durability;
 
 /// The model calls of one attempt.
@@ -36,12 +37,23 @@ pub(in crate::engine) struct BodyCalls {
     pub(super) saved: Arc<AtomicU32>,
     pub(super) metadata: Arc<Mutex<Metadata>>,
     pub(super) lines: Arc<LogLines>,
+    /// Where it is noted which models it called, and was denied.
+    audit: Audit,
     names: Mutex<CallNames>,
     made: AtomicU32,
     places: AttemptPlaces,
     missing: Mutex<Option<PlannedCall>>,
     /// Calls that the body let go of, and that are being recorded.
     ending: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// Who makes a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MadeBy {
+    /// The host, which needs a grant for it.
+    Host,
+    /// The body by its own means: what it reached for that has a record of its own.
+    Body,
 }
 
 /// A call that can be made, and where.
@@ -58,12 +70,17 @@ impl BodyCalls {
         call: CallId,
         attempt: u32,
         checkpoint: String,
-        saved: Arc<AtomicU32>,
         metadata: Arc<Mutex<Metadata>>,
         lines: Arc<LogLines>,
+        audit: Audit,
     ) -> Self {
-        let (names, made, places, missing, ending) = Default::default();
-        Self { run, call, attempt, checkpoint, saved, metadata, lines, names, made, places, missing, ending }
+        let (saved, names, made, places, missing, ending) = Default::default();
+        Self { run, call, attempt, checkpoint, saved, metadata, lines, audit, names, made, places, missing, ending }
+    }
+
+    /// How many artifacts the attempt has saved, whoever saves them.
+    pub(in crate::engine) fn saved(&self) -> Arc<AtomicU32> {
+        self.saved.clone()
     }
 
     /// What it may call.
@@ -71,16 +88,23 @@ impl BodyCalls {
         self.run.grants_of(&self.checkpoint)
     }
 
-    /// Records a call whose body let go of it.
-    pub(super) fn record_later(self: &Arc<Self>, which: Which, ending: impl Future<Output = CallRecord> + Send + 'static) {
+    /// Records a call whose body let go of it. Whoever watches it is told that it has ended when that is done.
+    pub(super) fn record_later(
+        self: &Arc<Self>,
+        which: Which,
+        made_by: MadeBy,
+        live: Option<LiveCall>,
+        ending: impl Future<Output = CallRecord> + Send + 'static,
+    ) {
         // A host that goes down records nothing any more.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let calls = self.clone();
         let task = runtime.spawn(async move {
             let record = ending.await;
-            if let Err(error) = calls.keep(which, record).await {
+            if let Err(error) = calls.keep(which, made_by, record).await {
                 tracing::warn!(call = %which.call, error = &error as &dyn std::error::Error, "a model call was not recorded");
             }
+            drop(live);
         });
         lock(&self.ending).push(task);
     }
@@ -118,9 +142,9 @@ impl BodyCalls {
         self.made.load(Ordering::Relaxed) > 0
     }
 
-    /// What a call comes to that the code does not declare.
-    fn undeclared(&self, prepared: &Prepared) -> Option<Failure> {
-        prepared.planned.selected().and_then(|model| place::undeclared(&self.grants(), model))
+    /// What a call comes to that no grant lets be made, whatever else is missing.
+    fn refused(&self, prepared: &Prepared) -> Option<Failure> {
+        place::refused(&self.grants(), &prepared.planned)
     }
 
     /// Names and plans a call that is made. It leaves two artifacts at most.
@@ -128,7 +152,7 @@ impl BodyCalls {
         artifacts::check_count(self.saved.load(Ordering::Relaxed))?;
         let mut prepared = self.planned(request, true).await?;
         prepared.which.ordinal = self.made.fetch_add(1, Ordering::Relaxed);
-        prepared.place = place::of(&self.run, prepared.which, &self.checkpoint, &self.grants());
+        prepared.place = place::of(&self.run, prepared.which, &self.checkpoint, &self.grants(), None);
         Ok(prepared)
     }
 
@@ -146,7 +170,7 @@ impl BodyCalls {
         let planned = self.run.plan_model(&gateway, request, name)?;
         let ordinal = self.made.load(Ordering::Relaxed);
         let which = Which { call: self.call, attempt: self.attempt, ordinal };
-        let place = place::of(&self.run, which, &self.checkpoint, &self.grants());
+        let place = place::of(&self.run, which, &self.checkpoint, &self.grants(), None);
         Ok(Prepared { gateway, planned, place, which })
     }
 
@@ -158,13 +182,15 @@ impl BodyCalls {
     /// Prepares a call, and returns when it may be made: everything that it may depend on is durable then, and the attempt's beginning with it (E3):
     /// the number of an attempt that was paid for is not used again.
     async fn begin(&self, request: &Value) -> Result<Result<Prepared, Failure>, Stop> {
-        let prepared = match self.prepare(request).await {
+        let mut prepared = match self.prepare(request).await {
             Ok(prepared) => prepared,
             Err(failure) => return Ok(Err(failure)),
         };
-        if let Some(failure) = self.undeclared(&prepared) {
+        if let Some(failure) = self.refused(&prepared) {
+            uses::refused(&self.audit, &prepared.planned);
             return Ok(Err(failure));
         }
+        prepared.place = place::of(&self.run, prepared.which, &self.checkpoint, &self.grants(), Some(&self.audit));
         if let Err(failure) = self.is_answerable(&prepared.gateway, &prepared.planned).await {
             return Ok(Err(failure));
         }
@@ -174,7 +200,15 @@ impl BodyCalls {
     }
 
     /// Keeps what a call left behind, and gives what its author gets.
-    pub(super) async fn keep(&self, which: Which, record: CallRecord) -> Result<Result<String, Failure>, EngineError> {
+    pub(super) async fn keep(
+        &self,
+        which: Which,
+        made_by: MadeBy,
+        record: CallRecord,
+    ) -> Result<Result<String, Failure>, EngineError> {
+        if made_by == MadeBy::Host {
+            uses::ended(&self.audit, &record);
+        }
         let first = self.saved.fetch_add(2, Ordering::Relaxed);
         kept::artifacts(&self.run, which, first, &record).await?;
         let entries = kept::metadata(&record).into_iter().collect();
@@ -193,10 +227,11 @@ impl BodyCalls {
             Err(failure) => return Ok(Err(failure)),
         };
         let _host = self.places.for_call(self.run.engine.model_calls()).await?;
-        let under_way = UnderWay::new(&self.run, which, planned.name());
-        let record = gateway.complete(planned, place).await;
+        let under_way = UnderWay::new(&self.run, which, &planned, &self.audit);
+        let mut live = LiveCall::begin(&self.run, which, planned.name().as_str());
+        let record = live::complete(&gateway, planned, place, &mut live).await;
         under_way.ended();
-        Ok(self.keep(which, record).await?)
+        Ok(self.keep(which, MadeBy::Host, record).await?)
     }
 
     pub(in crate::engine) async fn open(
@@ -208,10 +243,14 @@ impl BodyCalls {
             Err(failure) => return Ok(Err(failure)),
         };
         let host = self.places.for_stream(self.run.engine.model_calls()).await?;
+        let mut live = LiveCall::begin(&self.run, which, planned.name().as_str());
         match gateway.stream(planned, place).await {
-            Ok(stream) => Ok(Ok(Box::new(LiveStream::new(self.clone(), which, stream, host)))),
+            Ok(stream) => {
+                live.streams(&stream);
+                Ok(Ok(Box::new(LiveStream::new(self.clone(), which, stream, live, host))))
+            }
             Err(record) => {
-                let kept = self.keep(which, *record).await?;
+                let kept = self.keep(which, MadeBy::Host, *record).await?;
                 let unknown = || {
                     failure(CallFailure::new(
                         CallFailure::PROVIDER,
@@ -226,14 +265,14 @@ impl BodyCalls {
 
     pub(in crate::engine) async fn check(&self, request: &Value) -> Result<(), Failure> {
         let prepared = self.look(request).await?;
-        self.undeclared(&prepared).map_or(Ok(()), Err)?;
+        self.refused(&prepared).map_or(Ok(()), Err)?;
         let Prepared { gateway, planned, place, .. } = prepared;
         gateway.check(&planned, &place).await.map_err(failure)
     }
 
     pub(in crate::engine) async fn preview(&self, request: &Value) -> Result<String, Failure> {
         let prepared = self.look(request).await?;
-        self.undeclared(&prepared).map_or(Ok(()), Err)?;
+        self.refused(&prepared).map_or(Ok(()), Err)?;
         let Prepared { gateway, planned, place, .. } = prepared;
         gateway.preview(&planned, &place).await.map(|preview| preview.to_string()).map_err(failure)
     }

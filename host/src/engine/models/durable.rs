@@ -7,9 +7,11 @@ use kitaru_llm::models::{CallName, FrozenModels};
 use serde_json::Value;
 
 use super::kept::{self, UnderWay, Which};
+use super::live::{self, LiveCall};
 use super::missing::{Stands, Waited};
-use super::{Models, failure, missing, place, places, read, unusable};
+use super::{Models, failure, missing, place, places, read, unusable, uses};
 use crate::engine::EngineError;
+use crate::engine::accounts::Accounts;
 use crate::engine::call::Call;
 use crate::engine::calls::Ended;
 use crate::engine::effects::{Unknown, settle_unknown};
@@ -20,7 +22,7 @@ use crate::engine::run::Run;
 use crate::ids::CallId;
 use crate::journal::{CallRecord as JournalRecord, EntryBody, Failure, Outcome, Provenance};
 use crate::sandbox::{OnUnknown, Stop};
-use crate::store::{Durability, put_bytes};
+use crate::store::{AccessRow, Durability, put_bytes};
 
 impl Run {
     /// Asks a model, and ends the call with what that came to.
@@ -52,8 +54,10 @@ impl Run {
             Ok(planned) => planned,
             Err(failure) => return self.refuse_model(index, attempt, failure).await,
         };
-        if let Some(failure) = planned.selected().and_then(|model| place::undeclared(self.scopes.flow(), model)) {
-            return self.refuse_model(index, attempt, failure).await;
+        if let Some(failure) = place::refused(self.scopes.flow(), &planned) {
+            let accounts = Accounts::new(self.clone(), index, attempt, &call.descriptor.name);
+            uses::refused(&accounts.audit(), &planned);
+            return self.end_model(index, attempt, failure, accounts.let_out()).await;
         }
         let planned = if self.waits_for(&planned, self.scopes.flow()) {
             match missing::wait_for_model(self, gateway, &call, planned, Stands::ForCall, attempt).await? {
@@ -105,10 +109,16 @@ impl Run {
         self.recorder.settle().await?;
         self.tell(|| Event::Running { execution: id.execution, index: id.index, invocation: invocation.clone(), attempt });
         let which = Which { call: id, attempt, ordinal: 0 };
-        let place = place::of(self, which, invocation, self.scopes.flow());
-        let under_way = UnderWay::new(self, which, planned.name());
-        let record = gateway.complete(planned, place).await;
+        let accounts = Accounts::new(self.clone(), id.index, attempt, &call.descriptor.name);
+        // The attempt is on record: whatever becomes of it, so is what it used.
+        accounts.has_record();
+        let audit = accounts.audit();
+        let place = place::of(self, which, invocation, self.scopes.flow(), Some(&audit));
+        let under_way = UnderWay::new(self, which, &planned, &audit);
+        let mut live = LiveCall::begin(self, which, planned.name().as_str());
+        let record = live::complete(gateway, planned, place, &mut live).await;
         under_way.ended();
+        uses::ended(&audit, &record);
         kept::artifacts(self, which, 0, &record).await?;
         let (metadata, row) = (kept::metadata(&record), kept::row(self, which, &record, self.scopes.flow()));
         let outcome = match record.outcome {
@@ -129,8 +139,9 @@ impl Run {
             metadata,
             started_at: None,
         };
-        let step = Step { model_calls: vec![row], ..Step::entry(entry) };
+        let step = Step { model_calls: vec![row], accesses: accounts.let_out(), ..Step::entry(entry) };
         let ended = self.finish(id.index, step, outcome).await?;
+        drop(live);
         self.tell(|| Event::Ran {
             execution: id.execution,
             index: id.index,
@@ -143,6 +154,20 @@ impl Run {
 
     /// Ends a call that cannot be made.
     async fn refuse_model(&self, index: u32, attempt: u32, failure: Failure) -> Result<Ended, Stop> {
-        Ok(self.finish_ran(index, attempt, Outcome::Failure(failure.at_call(index))).await?)
+        self.end_model(index, attempt, failure, Vec::new()).await
+    }
+
+    async fn end_model(&self, index: u32, attempt: u32, failure: Failure, accesses: Vec<AccessRow>) -> Result<Ended, Stop> {
+        let outcome = Outcome::Failure(failure.at_call(index));
+        let entry = EntryBody::CallEnded {
+            call: index,
+            attempt,
+            descriptor: None,
+            outcome: outcome.clone(),
+            provenance: Provenance::Ran,
+            metadata: None,
+            started_at: None,
+        };
+        Ok(self.finish(index, Step { accesses, ..Step::entry(entry) }, outcome).await?)
     }
 }

@@ -1,18 +1,20 @@
 //! What is kept of a model call: its prompt and response as artifacts, metadata of the checkpoint, and its record.
 
 use kitaru_llm::event::atof;
-use kitaru_llm::gateway::CallRecord;
-use kitaru_llm::models::CallName;
+use kitaru_llm::gateway::{CallRecord, PlannedCall};
+use kitaru_llm::models::{CallName, SelectedModel};
+use kitaru_llm::price::NanoUsd;
 use kitaru_llm::usage::UsageRecord;
 use serde_json::{Map, Value};
 
-use super::place;
+use super::{place, uses};
 use crate::clock::Timestamp;
 use crate::engine::EngineError;
 use crate::engine::recorder::Step;
 use crate::engine::run::Run;
+use crate::engine::spending;
 use crate::ids::CallId;
-use crate::sandbox::Grants;
+use crate::sandbox::{Audit, Grants};
 use crate::store::{ArtifactRow, Durability, ModelCallRow, put_bytes};
 
 /// Which call of which attempt.
@@ -64,12 +66,15 @@ pub(super) fn metadata(record: &CallRecord) -> Map<String, Value> {
 /// what was set aside for it counts as spent, for good.
 pub(super) struct UnderWay<'a> {
     run: &'a Run,
+    audit: &'a Audit,
+    model: Option<SelectedModel>,
     row: Option<ModelCallRow>,
 }
 
 impl<'a> UnderWay<'a> {
-    pub(super) fn new(run: &'a Run, which: Which, name: &CallName) -> Self {
-        Self { run, row: Some(bare(run, which, name, run.clock.now())) }
+    pub(super) fn new(run: &'a Run, which: Which, planned: &PlannedCall, audit: &'a Audit) -> Self {
+        let row = Some(bare(run, which, planned.name(), run.clock.now()));
+        Self { run, audit, model: planned.selected().cloned(), row }
     }
 
     /// It has ended, and has another record.
@@ -81,6 +86,9 @@ impl<'a> UnderWay<'a> {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         let Some(row) = self.row.take() else { return };
+        if let Some(model) = &self.model {
+            uses::cut_short(self.audit, model);
+        }
         let step = Step { model_calls: vec![row], ..Step::default() };
         if let Err(error) = self.run.recorder.cork(step, Durability::Relaxed) {
             tracing::debug!(error = &error as &dyn std::error::Error, "a model call that was cut short was not recorded");
@@ -99,11 +107,13 @@ pub(super) fn row(run: &Run, which: Which, record: &CallRecord, grants: &Grants)
     }
     // What a body says that it spent by itself is its own word: without a grant it must not use up the budgets of others.
     let granted = record.selected.as_ref().is_some_and(|model| place::is_granted(grants, model));
+    let spent = if granted { record.spent() } else { NanoUsd::ZERO };
+    spending::count(record, spent, run.spec.limits.llm_usd.is_some());
     ModelCallRow {
         usage: Value::Array(record.usage.iter().map(UsageRecord::to_json).collect()).to_string(),
         events,
         policies: record.policies.to_string(),
-        spent: if granted { record.spent().as_nanos() } else { 0 },
+        spent: spent.as_nanos(),
         ..bare(run, which, &record.name, at)
     }
 }

@@ -45,6 +45,14 @@ pub(in crate::engine) enum Stands {
 }
 
 impl Stands {
+    /// What the scope that makes the call may touch.
+    fn grants(self, run: &Run, call: &Call) -> Arc<Grants> {
+        match self {
+            Self::ForCall => run.scopes.flow().clone(),
+            Self::ForCheckpoint => run.grants_of(&call.descriptor.name),
+        }
+    }
+
     /// What people are told that they can do.
     fn advice(self) -> &'static str {
         match self {
@@ -70,7 +78,7 @@ impl Run {
 
     /// The same for this call of a scope with `grants`: what is not granted fails at once, whatever else is missing.
     pub(super) fn waits_for(&self, planned: &PlannedCall, grants: &Grants) -> bool {
-        let granted = planned.selected().is_none_or(|model| place::is_granted(grants, model));
+        let granted = planned.selected().map_or_else(|| grants.may_name_models(), |model| place::is_granted(grants, model));
         granted && self.waits_for_models()
     }
 
@@ -180,9 +188,13 @@ pub(super) async fn wait_for_model(
         let resolution = question::put(run, question, STAY, is_same).await?;
         if resolution == Resolution::Expired {
             run.calls.unpark(&run.recorder, id.index, Step::default(), Durability::Full)?;
-            // Another model may be meant by now.
+            // Another model may be meant by now, and be one that may not be called: that is for the call itself to say, and not for a key.
             if let Ok(again) = run.plan_model(gateway, planned.request().clone(), planned.name().clone()) {
                 planned = again;
+            }
+            let grants = stands.grants(run, call);
+            if !run.waits_for(&planned, &grants) {
+                return Ok(Waited::Ready(Box::new(planned)));
             }
             continue;
         }

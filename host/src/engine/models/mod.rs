@@ -8,6 +8,7 @@ mod body;
 mod durable;
 mod given;
 mod kept;
+mod live;
 mod looking;
 mod missing;
 mod names;
@@ -16,6 +17,7 @@ mod places;
 mod reused;
 mod secrets;
 mod stream;
+mod uses;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -23,6 +25,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use body::BodyCalls;
+pub(super) use live::Live;
+pub use live::{LiveChunk, LiveText, Said};
 pub(super) use looking::{LEFT_TO_OTHERS, Looked};
 pub(super) use missing::{is_marked, waited};
 pub(super) use names::{CHECKPOINT_TYPE, ModelNames};

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use kitaru_llm::gateway::{CallStream, ManualSpan, SpanEnd};
 use serde_json::Value;
 
-use super::body::BodyCalls;
+use super::body::{BodyCalls, MadeBy};
 use super::failure;
 use super::kept::Which;
+use super::live::LiveCall;
 use super::places::CallPlace;
 use crate::journal::Failure;
 use crate::sandbox::{ModelSpan, ModelStream, Stop};
@@ -21,13 +22,15 @@ pub(super) struct LiveStream {
     calls: Arc<BodyCalls>,
     which: Which,
     stream: Option<CallStream>,
+    /// What is told of it to whoever watches, until it is recorded.
+    live: Option<LiveCall>,
     /// Its place in the host.
     _host: CallPlace,
 }
 
 impl LiveStream {
-    pub(super) fn new(calls: Arc<BodyCalls>, which: Which, stream: CallStream, host: CallPlace) -> Self {
-        Self { calls, which, stream: Some(stream), _host: host }
+    pub(super) fn new(calls: Arc<BodyCalls>, which: Which, stream: CallStream, live: LiveCall, host: CallPlace) -> Self {
+        Self { calls, which, stream: Some(stream), live: Some(live), _host: host }
     }
 }
 
@@ -35,24 +38,33 @@ impl LiveStream {
 impl ModelStream for LiveStream {
     async fn next(&mut self) -> Result<Result<Option<String>, Failure>, Stop> {
         let Some(stream) = &mut self.stream else { return Ok(Ok(None)) };
-        Ok(stream.next().await.transpose().map_err(failure))
+        let next = stream.next().await;
+        match (&next, &mut self.live) {
+            (Some(Ok(piece)), Some(live)) => live.piece(piece),
+            (Some(Err(_)) | None, Some(live)) => live.whole(),
+            (_, None) => {}
+        }
+        Ok(next.transpose().map_err(failure))
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Result<String, Failure>, Stop> {
         // It is held on to until all of it is there: a body that is cut short meanwhile leaves a record.
-        if let Some(stream) = &mut self.stream {
-            while stream.next().await.is_some() {}
+        if let (Some(stream), Some(live)) = (&mut self.stream, &mut self.live) {
+            while let Some(Ok(piece)) = stream.next().await {
+                live.piece(&piece);
+            }
+            live.whole();
         }
         let Some(stream) = self.stream.take() else { return Ok(Err(Failure::usage("the call has ended"))) };
         let record = stream.finish().await;
-        Ok(self.calls.keep(self.which, record).await?)
+        Ok(self.calls.keep(self.which, MadeBy::Host, record).await?)
     }
 
     async fn abort(mut self: Box<Self>, reason: String) -> Result<(), Stop> {
         let Some(stream) = self.stream.take() else { return Ok(()) };
         let record = stream.abort(&reason).await;
         // That it broke off is what the body wants.
-        let _ = self.calls.keep(self.which, record).await?;
+        let _ = self.calls.keep(self.which, MadeBy::Host, record).await?;
         Ok(())
     }
 }
@@ -61,7 +73,8 @@ impl Drop for LiveStream {
     /// It ends here, and was paid for so far: that is recorded by somebody else.
     fn drop(&mut self) {
         if let Some(stream) = self.stream.take() {
-            self.calls.record_later(self.which, async move { stream.abort(DROPPED).await });
+            let live = self.live.take();
+            self.calls.record_later(self.which, MadeBy::Host, live, async move { stream.abort(DROPPED).await });
         }
     }
 }
@@ -84,14 +97,14 @@ impl ModelSpan for LiveSpan {
     async fn end(mut self: Box<Self>, response: Value) -> Result<Result<(), Failure>, Stop> {
         let Some(span) = self.span.take() else { return Ok(Err(Failure::usage("the call has ended"))) };
         let record = span.end(response, SpanEnd::default()).await;
-        Ok(self.calls.keep(self.which, record).await?.map(drop))
+        Ok(self.calls.keep(self.which, MadeBy::Body, record).await?.map(drop))
     }
 
     async fn fail(mut self: Box<Self>, error_type: String) -> Result<Result<(), Failure>, Stop> {
         let Some(span) = self.span.take() else { return Ok(Err(Failure::usage("the call has ended"))) };
         let record = span.fail(&error_type).await;
         // That it failed is what the body says, and no failure of saying so.
-        let _ = self.calls.keep(self.which, record).await?;
+        let _ = self.calls.keep(self.which, MadeBy::Body, record).await?;
         Ok(Ok(()))
     }
 }
@@ -99,7 +112,7 @@ impl ModelSpan for LiveSpan {
 impl Drop for LiveSpan {
     fn drop(&mut self) {
         if let Some(span) = self.span.take() {
-            self.calls.record_later(self.which, async move { span.fail("not_ended").await });
+            self.calls.record_later(self.which, MadeBy::Body, None, async move { span.fail("not_ended").await });
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What an operator allows a component's checkpoints to touch, and which models it may call. Nothing, unless said so.
 
 mod folder;
+mod meet;
 mod model;
 mod narrow;
 mod needs;
@@ -101,6 +102,11 @@ impl Grants {
     /// Whether any model is granted, to all or to a single checkpoint.
     pub fn names_models(&self) -> bool {
         !self.llm.is_empty() || self.checkpoints.values().any(|grants| !grants.llm.is_empty())
+    }
+
+    /// Whether there is a model that this scope may call.
+    pub fn may_name_models(&self) -> bool {
+        !self.llm.is_empty() && self.narrowed.may_name_models()
     }
 
     /// Gives folders the form that does not depend on where the next command is started.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::meet::meets;
 use super::needs::{Need, Needs};
 use super::place::{Place, joined};
 use super::{FolderGrant, Grants, ModelGrant, NetGrant};
@@ -40,6 +41,11 @@ impl Narrowed {
         self.needs.is_none() || self.llm.iter().any(|need| need.covers(alias, resolved))
     }
 
+    /// Whether any model is declared, or nothing is.
+    pub(super) fn may_name_models(&self) -> bool {
+        self.needs.is_none() || !self.llm.is_empty()
+    }
+
     /// The granted folder that a narrowed one lies below, where it is not that folder itself.
     pub(in crate::sandbox) fn granted_above(&self, folder: &Path) -> Option<&Path> {
         self.below.iter().find(|(narrow, _)| narrow == folder).map(|(_, granted)| granted.as_path())
@@ -58,6 +64,16 @@ impl Grants {
     #[must_use]
     pub fn for_flow(&self, needs: Option<&Needs>) -> Self {
         Self { llm: self.llm.clone(), ..Self::default() }.narrowed_to(needs)
+    }
+
+    /// The same as people are shown it: hosts and models too are those that are both granted and declared. What decides asks both lists.
+    #[must_use]
+    pub fn shown(mut self) -> Self {
+        if self.narrowed.needs.is_some() {
+            self.net = meets(&self.net, &self.narrowed.net, NetGrant::meet);
+            self.llm = meets(&self.llm, &self.narrowed.llm, ModelGrant::meet);
+        }
+        self
     }
 
     /// What is granted to every checkpoint.
@@ -202,6 +218,17 @@ mod tests {
         assert!(nothing.is_empty(), "a body that nobody can observe (E3)");
         let models = grants(operator).for_flow(Some(&needs(json!({ "llm": ["openai/*"] }))));
         assert!(models.covers_model(None, "openai/a") && !models.covers_model(None, "groq/a"));
+    }
+
+    #[test]
+    fn what_is_shown_is_what_passes_both() {
+        let operator = json!({ "net": ["*.example.com", "other.org:1"], "llm": ["openai/*", "fast"] });
+        let declared = needs(json!({ "net": ["api.example.com:443", "none.org"], "llm": ["openai/a"] }));
+        let shown = grants(operator.clone()).for_checkpoint("c", Some(&declared)).shown();
+        assert_eq!(shown.net.iter().map(ToString::to_string).collect::<Vec<_>>(), ["api.example.com:443"]);
+        assert_eq!(shown.llm.iter().map(ToString::to_string).collect::<Vec<_>>(), ["openai/a", "fast"]);
+        let undeclared = grants(operator.clone()).for_checkpoint("c", None).shown();
+        assert_eq!(undeclared.net, grants(operator).net, "nothing is declared, and nothing narrows");
     }
 
     #[test]

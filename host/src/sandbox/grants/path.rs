@@ -22,6 +22,11 @@ impl PathPattern {
         Some(Self { start: normal(start)?, is_open })
     }
 
+    /// Whether all paths that `other` is for are this pattern's.
+    pub(super) fn contains(&self, other: &Self) -> bool {
+        self == other || (self.is_open && other.start.starts_with(&self.start))
+    }
+
     /// Whether the pattern is for `path`. A path that servers read in several ways is covered by no pattern.
     pub(super) fn covers(&self, path: &str) -> bool {
         let Some(path) = normal(path) else { return false };

@@ -59,7 +59,7 @@ impl MiddlewareComponent {
     /// # Errors
     /// When the bytes are no middleware that this host can run, or it cannot be installed with these settings.
     pub async fn load(sandbox: &Arc<Sandbox>, bytes: &[u8], settings: MiddlewareSettings) -> Result<Self, ComponentError> {
-        let compiled = Compiled::new(sandbox, bytes)?;
+        let compiled = Compiled::new(sandbox, bytes).await?;
         let digest = compiled.digest;
         imports::check(&compiled.allocator.engine, &compiled.component, &imports::MIDDLEWARE)?;
         let prepared = Prepared::new(&compiled).map_err(ComponentError::Shape)?;

@@ -53,6 +53,11 @@ impl Client {
         Arc::new(Self { network, secrets, audit, names, limits, open: AtomicUsize::new(0), reached: Mutex::default() })
     }
 
+    /// Where the names of requests and sockets are looked up.
+    pub(in crate::sandbox) fn names(&self) -> Arc<dyn Names> {
+        self.names.clone()
+    }
+
     /// Requests that are open: their bodies are being sent or read, or could be.
     fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)

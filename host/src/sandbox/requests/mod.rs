@@ -24,6 +24,7 @@ use super::state::HostState;
 
 pub(super) use client::Client;
 pub(super) use hooks::Hooks;
+pub(super) use names::Names;
 
 /// What the headers of one request or response may take in the host's memory, in bytes.
 const HEADERS: usize = 64 * 1024;

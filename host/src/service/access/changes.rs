@@ -9,6 +9,7 @@ use super::{
     UpdateServiceAccountParams, WaitLinkParams, WaitLinkView, WhoAmIView,
 };
 use crate::access::{AccessError, AccountUpdate, Invalid, NewAccount, Role, Scope, TokenRequest};
+use crate::ids::CallId;
 use crate::secrets::{ExposeSecret as _, SecretString};
 use crate::service::{LocalService, ServiceError, resolve, waits};
 use crate::store::ApiKeyChange;
@@ -119,14 +120,12 @@ impl AccessVerbs for LocalService {
         let WaitLinkParams { wait, seconds } = params;
         let caller = &self.behalf.caller;
         caller.require(Role::Operator)?;
-        let execution = wait.trim().rsplit_once(':').map(|(execution, _)| execution);
-        let execution = execution.ok_or_else(|| ServiceError::Usage {
-            message: "a wait's ID has the form `<execution>:<call>`.".into(),
-            hint: Some("list them: kitaru-host executions pending-waits".into()),
-        })?;
+        let (execution, question) = wait.trim().split_once(':').map_or((wait.trim(), None), |(id, rest)| (id, Some(rest)));
         let execution = resolve::execution(self.store().as_ref(), execution).await?;
         caller.require_flow(&self.store().execution(execution).await?.new.flow)?;
-        let question = waits::select(self.engine(), execution, Some(&wait)).await?;
+        // The number of its call makes a wait's ID; anything else is its name.
+        let id = question.and_then(|text| text.parse().ok()).map(|index| CallId { execution, index }.to_string());
+        let question = waits::select(self.engine(), execution, id.as_deref().or(question)).await?;
         let access = self.behalf.access()?;
         let made = access.make_answer_link(caller, &question, seconds).await?;
         self.behalf.done("waits.link", question.id.to_string()).await?;

@@ -12,9 +12,11 @@ mod views;
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
+
 use super::{Listing, LocalService, ServiceError};
 use crate::engine::{DeployOrder, DeploymentSpec, EngineError};
-use crate::ids::ComponentDigest;
+use crate::ids::{ComponentDigest, ExecutionId};
 use crate::sandbox::Grants;
 use crate::store::{DEFAULT_TAG, DeploymentRow, FlowTag, Store, StoreError};
 
@@ -29,12 +31,9 @@ const LONGEST_PAGE: u64 = 1000;
 /// So many runs after the first are more than anybody means.
 const MOST_RETRIES: u32 = 1000;
 
-impl LocalService {
-    /// Published flows, by name.
-    ///
-    /// # Errors
-    /// When the page is too long, or the store cannot be read.
-    pub async fn flows(&self, params: &ListFlowsParams) -> Result<Listing<FlowView>, ServiceError> {
+#[async_trait]
+impl FlowVerbs for LocalService {
+    async fn flows(&self, params: &ListFlowsParams) -> Result<Listing<FlowView>, ServiceError> {
         let limit = params.limit.unwrap_or(PAGE);
         if !(1..=LONGEST_PAGE).contains(&limit) {
             return Err(ServiceError::usage(format!("`limit` must be from 1 to {LONGEST_PAGE}.")));
@@ -51,11 +50,7 @@ impl LocalService {
         Ok(Listing { items, total, next_cursor: (next < total).then_some(next) })
     }
 
-    /// One published flow.
-    ///
-    /// # Errors
-    /// When it has no versions.
-    pub async fn flow(&self, params: &FlowParams) -> Result<FlowView, ServiceError> {
+    async fn flow(&self, params: &FlowParams) -> Result<FlowView, ServiceError> {
         let flow = select::flow_name(&params.flow)?;
         let rows = self.store().deployments(Some(flow)).await?;
         if rows.is_empty() {
@@ -64,29 +59,12 @@ impl LocalService {
         Ok(FlowView::of(flow, &rows)?)
     }
 
-    /// One version of a flow.
-    ///
-    /// # Errors
-    /// When there is no such one, or not one alone.
-    pub async fn deployment(&self, params: &DeploymentParams) -> Result<DeploymentView, ServiceError> {
+    async fn deployment(&self, params: &DeploymentParams) -> Result<DeploymentView, ServiceError> {
         Ok(DeploymentView::of(&self.selected(params).await?)?)
     }
 
-    /// Publishes a version of a flow.
-    ///
-    /// # Errors
-    /// As [`LocalService::deploy_all`].
-    pub async fn deploy(&self, params: DeployParams, created_by: &str) -> Result<DeploymentView, ServiceError> {
-        let mut deployed = self.deploy_all(vec![params], created_by).await?;
-        deployed.pop().ok_or_else(|| ServiceError::state("Nothing was published."))
-    }
-
-    /// Publishes versions of several flows: all of them or none.
-    ///
-    /// # Errors
-    /// When the store has not the component, it cannot run here or has no such flow, or tags, defaults or grants cannot be used.
-    pub async fn deploy_all(&self, all: Vec<DeployParams>, created_by: &str) -> Result<Vec<DeploymentView>, ServiceError> {
-        let orders = all.into_iter().map(|params| self.order(params, created_by)).collect::<Result<Vec<_>, _>>()?;
+    async fn deploy_all(&self, all: Vec<DeployParams>) -> Result<Vec<DeploymentView>, ServiceError> {
+        let orders = all.into_iter().map(|params| self.order(params)).collect::<Result<Vec<_>, _>>()?;
         let rows = self.engine().deploy(orders).await.map_err(|error| match error {
             EngineError::Store(error) => component_error(error),
             error => error.into(),
@@ -94,7 +72,76 @@ impl LocalService {
         Ok(rows.iter().map(DeploymentView::of).collect::<Result<_, _>>()?)
     }
 
-    fn order(&self, params: DeployParams, created_by: &str) -> Result<DeployOrder, ServiceError> {
+    async fn tag_flow(&self, params: &TagParams) -> Result<FlowView, ServiceError> {
+        let name = select::tag_name(&params.tag)?;
+        select::check_kind(name, params.exclusive)?;
+        let row = select::deployment(self.store().as_ref(), &params.flow, Some(params.version), None).await?;
+        let tag = FlowTag { name: name.to_owned(), exclusive: params.exclusive };
+        self.store().tag_deployment(&row.flow, row.version, tag).await?;
+        self.flow(&FlowParams { flow: row.flow }).await
+    }
+
+    async fn untag_flow(&self, params: &UntagParams) -> Result<FlowView, ServiceError> {
+        let tag = select::tag_name(&params.tag)?;
+        if tag == DEFAULT_TAG {
+            return Err(ServiceError::Usage {
+                message: format!("The tag '{DEFAULT_TAG}' is reserved and cannot be removed."),
+                hint: Some(format!("move it: kitaru-host flow tag {} {DEFAULT_TAG} --version …", params.flow.trim())),
+            });
+        }
+        let (version, by_tag) = if params.version.is_some() { (params.version, None) } else { (None, Some(tag)) };
+        let row = select::deployment(self.store().as_ref(), &params.flow, version, by_tag).await?;
+        if !row.tags.contains_key(tag) {
+            return Err(ServiceError::Lookup(format!("Version {} of flow '{}' has no tag '{tag}'.", row.version, row.flow)));
+        }
+        self.store().untag_deployment(&row.flow, row.version, tag).await?;
+        self.flow(&FlowParams { flow: row.flow }).await
+    }
+
+    async fn delete_deployment(&self, params: &DeploymentParams) -> Result<DeletedDeploymentView, ServiceError> {
+        if params.version.is_none() && params.tag.is_none() {
+            return Err(ServiceError::Usage {
+                message: "Name the version to delete.".into(),
+                hint: Some(format!("see them: kitaru-host flow deployments list {}", params.flow.trim())),
+            });
+        }
+        let DeploymentRow { flow, version, .. } = self.selected(params).await?;
+        match self.store().delete_deployment(&flow, version).await {
+            Err(StoreError::Conflict { message }) => Err(ServiceError::State {
+                message,
+                hint: Some(format!("move it first: kitaru-host flow tag {flow} <tag> --version …")),
+            }),
+            deleted => Ok(deleted.map(|()| DeletedDeploymentView { flow, version, deleted: true })?),
+        }
+    }
+
+    async fn delete_flow(&self, params: &FlowParams) -> Result<DeletedFlowView, ServiceError> {
+        let flow = select::flow_name(&params.flow)?;
+        let versions = self.store().delete_flow(flow).await?;
+        if versions.is_empty() {
+            return Err(select::none(flow));
+        }
+        Ok(DeletedFlowView { flow: flow.to_owned(), versions, deleted: true })
+    }
+
+    async fn curl(&self, params: &DeploymentParams, server: Option<&str>) -> Result<CurlView, ServiceError> {
+        let version = DeploymentView::of(&self.selected(params).await?)?;
+        Ok(CurlView::of(params, &version, server))
+    }
+
+    async fn invoke(&self, params: &InvokeParams) -> Result<ExecutionId, ServiceError> {
+        let start = self.start_key("flows.invoke", params.idempotency_key.as_deref(), params)?;
+        self.start(start, self.invocation(params)).await
+    }
+
+    async fn run(&self, params: &RunParams) -> Result<ExecutionId, ServiceError> {
+        let start = self.start_key("executions.run", params.idempotency_key.as_deref(), params)?;
+        self.start(start, self.submission(params)).await
+    }
+}
+
+impl LocalService {
+    fn order(&self, params: DeployParams) -> Result<DeployOrder, ServiceError> {
         let DeployParams { flow, component, tags, exclusive, input, mut grants, limits, cache, retries } = params;
         let flow = select::flow_name(&flow)?.to_owned();
         check_retries(retries)?;
@@ -113,85 +160,7 @@ impl LocalService {
         let mut spec = DeploymentSpec::new(grants, limits.over(self.host().limits));
         (spec.input, spec.cache, spec.retries) = (input, cache, retries);
         let component = parse_digest(&component)?;
-        Ok(DeployOrder { component, flow: Some(flow), tags, spec, created_by: created_by.to_owned() })
-    }
-
-    /// Gives a version a tag.
-    ///
-    /// # Errors
-    /// When there is no such version, or the tag cannot be used.
-    pub async fn tag_flow(&self, params: &TagParams) -> Result<FlowView, ServiceError> {
-        let name = select::tag_name(&params.tag)?;
-        select::check_kind(name, params.exclusive)?;
-        let row = select::deployment(self.store().as_ref(), &params.flow, Some(params.version), None).await?;
-        let tag = FlowTag { name: name.to_owned(), exclusive: params.exclusive };
-        self.store().tag_deployment(&row.flow, row.version, tag).await?;
-        self.flow(&FlowParams { flow: row.flow }).await
-    }
-
-    /// Takes a tag from a version.
-    ///
-    /// # Errors
-    /// When the tag is `default`, no version has it, or several have and none is named.
-    pub async fn untag_flow(&self, params: &UntagParams) -> Result<FlowView, ServiceError> {
-        let tag = select::tag_name(&params.tag)?;
-        if tag == DEFAULT_TAG {
-            return Err(ServiceError::Usage {
-                message: format!("The tag '{DEFAULT_TAG}' is reserved and cannot be removed."),
-                hint: Some(format!("move it: kitaru-host flow tag {} {DEFAULT_TAG} --version …", params.flow.trim())),
-            });
-        }
-        let (version, by_tag) = if params.version.is_some() { (params.version, None) } else { (None, Some(tag)) };
-        let row = select::deployment(self.store().as_ref(), &params.flow, version, by_tag).await?;
-        if !row.tags.contains_key(tag) {
-            return Err(ServiceError::Lookup(format!("Version {} of flow '{}' has no tag '{tag}'.", row.version, row.flow)));
-        }
-        self.store().untag_deployment(&row.flow, row.version, tag).await?;
-        self.flow(&FlowParams { flow: row.flow }).await
-    }
-
-    /// Removes a version. Executions of it go on.
-    ///
-    /// # Errors
-    /// When none is named, there is no such one, or it holds an exclusive tag.
-    pub async fn delete_deployment(&self, params: &DeploymentParams) -> Result<DeletedDeploymentView, ServiceError> {
-        if params.version.is_none() && params.tag.is_none() {
-            return Err(ServiceError::Usage {
-                message: "Name the version to delete.".into(),
-                hint: Some(format!("see them: kitaru-host flow deployments list {}", params.flow.trim())),
-            });
-        }
-        let DeploymentRow { flow, version, .. } = self.selected(params).await?;
-        match self.store().delete_deployment(&flow, version).await {
-            Err(StoreError::Conflict { message }) => Err(ServiceError::State {
-                message,
-                hint: Some(format!("move it first: kitaru-host flow tag {flow} <tag> --version …")),
-            }),
-            deleted => Ok(deleted.map(|()| DeletedDeploymentView { flow, version, deleted: true })?),
-        }
-    }
-
-    /// Removes a flow with all of its versions and tags. Executions of them go on.
-    ///
-    /// # Errors
-    /// When it has no versions.
-    pub async fn delete_flow(&self, params: &FlowParams) -> Result<DeletedFlowView, ServiceError> {
-        let flow = select::flow_name(&params.flow)?;
-        let versions = self.store().delete_flow(flow).await?;
-        if versions.is_empty() {
-            return Err(select::none(flow));
-        }
-        Ok(DeletedFlowView { flow: flow.to_owned(), versions, deleted: true })
-    }
-
-    /// How to start a version over HTTP, on this server, or on the usual one.
-    ///
-    /// # Errors
-    /// When there is no such version, or not one alone.
-    pub async fn curl(&self, params: &DeploymentParams, server: Option<&str>) -> Result<CurlView, ServiceError> {
-        let row = self.selected(params).await?;
-        let spec = DeploymentSpec::of(&row)?;
-        Ok(curl::view(params, &row, &spec, server))
+        Ok(DeployOrder { component, flow: Some(flow), tags, spec, created_by: self.caller_name() })
     }
 
     async fn selected(&self, params: &DeploymentParams) -> Result<DeploymentRow, ServiceError> {
@@ -211,7 +180,11 @@ pub async fn granted_to_deployment(
     Ok((row.component, DeploymentSpec::of(&row)?.grants))
 }
 
-pub(in crate::service) fn parse_digest(text: &str) -> Result<ComponentDigest, ServiceError> {
+/// The component that a SHA-256 names, with or without `sha256:` before it.
+///
+/// # Errors
+/// When it is none.
+pub fn parse_digest(text: &str) -> Result<ComponentDigest, ServiceError> {
     text.trim().trim_start_matches("sha256:").parse().map_err(|error| ServiceError::Usage {
         message: format!("'{}' is no component: {error}.", text.trim()),
         hint: Some("a component is named by its SHA-256, as `kitaru-host inspect` shows it".into()),

@@ -13,6 +13,7 @@ pub struct ListFlowsParams {
     /// Go on after the page that had this as its `next_cursor`.
     pub cursor: Option<u64>,
     /// How many to give at most, 1 to 1000; 20 if absent.
+    #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<u64>,
 }
 

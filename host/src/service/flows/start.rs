@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{InvokeParams, RunParams, check_retries, component_error, parse_digest, select};
+use crate::access::Who;
 use crate::config::RunConfig;
 use crate::engine::{DeployedAs, DeploymentSpec, EngineError, FrozenSpec, Submission, Submitted};
 use crate::ids::{ComponentDigest, ExecutionId};
@@ -14,8 +15,8 @@ use crate::sandbox::{FlowInfo, Grants, Limits};
 use crate::service::{LocalService, Service as _, ServiceError, grants, models};
 use crate::store::{StartKey, StoreError};
 
-/// Who starts and publishes where nobody asks who it is: on the data folder itself, by the command line.
-pub const LOCAL_CALLER: &str = "local";
+/// Who starts and publishes where nobody asks who it is, on the data folder itself: its owner, on whatever way.
+pub const LOCAL_CALLER: &str = Who::OWNER;
 
 /// What a host gives to whatever is started on it by name.
 #[derive(Clone, Debug, Default)]
@@ -31,25 +32,17 @@ pub struct HostDefaults {
 }
 
 impl LocalService {
-    /// Creates an execution of a published version, or returns the one that the same request of this caller created. It runs when somebody drives it.
-    ///
-    /// # Errors
-    /// When there is no such version, or not one alone, or what is asked cannot be run; when the idempotency key was used for another request.
-    pub async fn invoke(&self, params: &InvokeParams, caller: &str) -> Result<ExecutionId, ServiceError> {
-        let start = key_of(caller, params.idempotency_key.as_deref(), "flows.invoke", params)?;
-        self.start(start, self.invocation(params)).await
+    /// The key under which this caller's request is known, if it has one.
+    pub(super) fn start_key(
+        &self,
+        verb: &str,
+        key: Option<&str>,
+        request: &impl Serialize,
+    ) -> Result<Option<StartKey>, ServiceError> {
+        key.map(|key| start_key(&self.caller_name(), key, verb, request)).transpose()
     }
 
-    /// Creates an execution of a stored component, or of a published version, like [`LocalService::invoke`].
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn run(&self, params: &RunParams, caller: &str) -> Result<ExecutionId, ServiceError> {
-        let start = key_of(caller, params.idempotency_key.as_deref(), "executions.run", params)?;
-        self.start(start, self.submission(params)).await
-    }
-
-    async fn start(
+    pub(super) async fn start(
         &self,
         start: Option<StartKey>,
         submission: impl Future<Output = Result<Submission, ServiceError>> + Send,
@@ -135,10 +128,11 @@ impl LocalService {
         Ok(Submission { component, flow, input, spec, tags: params.tags.clone() })
     }
 
-    /// What is configured for all holds where neither the request nor the flow says anything.
+    /// Who asks, and what is configured for all, which holds where neither the request nor the flow says anything.
     fn fill_in(&self, spec: &mut FrozenSpec, component: ComponentDigest, flow: Option<&str>) {
         let run = self.host().run;
         spec.cache_default = run.cache;
+        spec.starter = self.behalf.starter();
         let manifest = self.engine().known_manifest(component);
         let named = |info: &&FlowInfo| flow.is_none_or(|flow| info.name == flow);
         let says = manifest.iter().flat_map(|manifest| &manifest.flows).find(named).is_some_and(|info| info.options.retries > 0);
@@ -146,7 +140,7 @@ impl LocalService {
     }
 
     /// What a component is granted on this host, with what somebody grants it for one execution.
-    async fn granted(&self, component: ComponentDigest, own: &Grants) -> Result<Grants, ServiceError> {
+    pub(in crate::service) async fn granted(&self, component: ComponentDigest, own: &Grants) -> Result<Grants, ServiceError> {
         let mut all = self.host().grants.clone();
         all.extend(own.clone());
         all.make_absolute().map_err(EngineError::from)?;
@@ -160,10 +154,6 @@ impl LocalService {
 fn of_flow(params: &RunParams, flow: &str) -> InvokeParams {
     let RunParams { version, tag, input, tags, cache, retries, grants, limits, .. } = params.clone();
     InvokeParams { flow: flow.to_owned(), version, tag, input, tags, cache, retries, grants, limits, idempotency_key: None }
-}
-
-fn key_of(caller: &str, key: Option<&str>, verb: &str, request: &impl Serialize) -> Result<Option<StartKey>, ServiceError> {
-    key.map(|key| start_key(caller, key, verb, request)).transpose()
 }
 
 /// The key under which a caller's request is known: the same for the same request, whatever order its fields came in. The field `idempotency_key` is

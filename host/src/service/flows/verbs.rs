@@ -7,9 +7,12 @@ use super::{
     InvokeParams, ListFlowsParams, RunParams, TagParams, UntagParams,
 };
 use crate::ids::ExecutionId;
-use crate::service::{Listing, LocalService, ServiceError};
+use crate::service::{Listing, ServiceError};
 
 /// Flows that were published, and executions that are started by name.
+///
+/// # Errors
+/// When there is no such flow or version, or not one alone; when what is asked cannot be used; when an idempotency key was used for another request.
 #[async_trait]
 pub trait FlowVerbs: Send + Sync {
     /// `flows.list`: published flows, by name.
@@ -22,63 +25,16 @@ pub trait FlowVerbs: Send + Sync {
     async fn deploy_all(&self, all: Vec<DeployParams>) -> Result<Vec<DeploymentView>, ServiceError>;
     /// `flows.tag`: gives a version a tag.
     async fn tag_flow(&self, params: &TagParams) -> Result<FlowView, ServiceError>;
-    /// `flows.untag`: takes a tag from a version.
+    /// `flows.untag`: takes a tag from a version; not the tag `default`.
     async fn untag_flow(&self, params: &UntagParams) -> Result<FlowView, ServiceError>;
-    /// `flows.deployments.delete`: removes a version.
+    /// `flows.deployments.delete`: removes a version that holds no exclusive tag. Executions of it go on.
     async fn delete_deployment(&self, params: &DeploymentParams) -> Result<DeletedDeploymentView, ServiceError>;
-    /// `flows.delete`: removes a flow with all of its versions.
+    /// `flows.delete`: removes a flow with all of its versions and tags. Executions of them go on.
     async fn delete_flow(&self, params: &FlowParams) -> Result<DeletedFlowView, ServiceError>;
-    /// `flows.curl`: how a version is started over HTTP, at the address `server`.
+    /// `flows.curl`: how a version is started over HTTP, at the address `server`, or at the usual one.
     async fn curl(&self, params: &DeploymentParams, server: Option<&str>) -> Result<CurlView, ServiceError>;
-    /// `flows.invoke`: creates an execution of a published version; with a key, once.
+    /// `flows.invoke`: creates an execution of a published version; with a key, once for each caller. It runs when somebody drives it.
     async fn invoke(&self, params: &InvokeParams) -> Result<ExecutionId, ServiceError>;
-    /// `executions.run`: creates an execution of a component that is kept here, or of a published version; with a key, once.
+    /// `executions.run`: creates an execution of a component that is kept here, or of a published version, in the same way.
     async fn run(&self, params: &RunParams) -> Result<ExecutionId, ServiceError>;
-}
-
-#[async_trait]
-impl FlowVerbs for LocalService {
-    async fn flows(&self, params: &ListFlowsParams) -> Result<Listing<FlowView>, ServiceError> {
-        LocalService::flows(self, params).await
-    }
-
-    async fn flow(&self, params: &FlowParams) -> Result<FlowView, ServiceError> {
-        LocalService::flow(self, params).await
-    }
-
-    async fn deployment(&self, params: &DeploymentParams) -> Result<DeploymentView, ServiceError> {
-        LocalService::deployment(self, params).await
-    }
-
-    async fn deploy_all(&self, all: Vec<DeployParams>) -> Result<Vec<DeploymentView>, ServiceError> {
-        LocalService::deploy_all(self, all, &self.caller_name()).await
-    }
-
-    async fn tag_flow(&self, params: &TagParams) -> Result<FlowView, ServiceError> {
-        LocalService::tag_flow(self, params).await
-    }
-
-    async fn untag_flow(&self, params: &UntagParams) -> Result<FlowView, ServiceError> {
-        LocalService::untag_flow(self, params).await
-    }
-
-    async fn delete_deployment(&self, params: &DeploymentParams) -> Result<DeletedDeploymentView, ServiceError> {
-        LocalService::delete_deployment(self, params).await
-    }
-
-    async fn delete_flow(&self, params: &FlowParams) -> Result<DeletedFlowView, ServiceError> {
-        LocalService::delete_flow(self, params).await
-    }
-
-    async fn curl(&self, params: &DeploymentParams, server: Option<&str>) -> Result<CurlView, ServiceError> {
-        LocalService::curl(self, params, server).await
-    }
-
-    async fn invoke(&self, params: &InvokeParams) -> Result<ExecutionId, ServiceError> {
-        LocalService::invoke(self, params, &self.caller_name()).await
-    }
-
-    async fn run(&self, params: &RunParams) -> Result<ExecutionId, ServiceError> {
-        LocalService::run(self, params, &self.caller_name()).await
-    }
 }

@@ -84,10 +84,11 @@ impl AccessVerbs for GuardedService {
 
     async fn make_wait_link(&self, mut params: WaitLinkParams) -> Result<WaitLinkView, ServiceError> {
         self.need(Role::Operator)?;
-        if let Some((execution, call)) = params.wait.trim().rsplit_once(':') {
-            // Whose flow the caller's scope has not, there is not.
-            params.wait = format!("{}:{call}", self.seen(execution).await?);
-        }
+        // Whose flow the caller's scope has not, there is not.
+        params.wait = match params.wait.trim().split_once(':') {
+            Some((execution, question)) => format!("{}:{question}", self.seen(execution).await?),
+            None => self.seen(params.wait.trim()).await?.to_string(),
+        };
         self.inner.make_wait_link(params).await
     }
 }

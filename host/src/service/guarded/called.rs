@@ -18,6 +18,8 @@ impl GuardedService {
     /// What the verb refuses.
     pub async fn call(&self, entry: &Entry, params: Value) -> Result<Value, ServiceError> {
         let subject = subject(&params);
+        // Until it is done, also when nobody waits for it any more.
+        let _place = self.place()?;
         let called = match self.caller.require(entry.about.role) {
             Ok(()) => (entry.call)(self, params).await,
             Err(error) => Err(error.into()),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::flows::parse_digest;
 use super::{ListQuery, PendingWaitView, ReplayCommand, RunParams, Service, ServiceError};
-use crate::access::{Access, AccessError, Caller, Needs, Role, Source};
+use crate::access::{Access, AccessError, Caller, Needs, Role, Share, Shares, Source};
 use crate::ids::ExecutionId;
 use crate::sandbox::{Grants, LimitChanges};
 
@@ -24,6 +24,7 @@ pub struct GuardedService {
     inner: Arc<dyn Service>,
     caller: Caller,
     record: Option<(Access, Source)>,
+    work: Option<Shares<String>>,
 }
 
 impl std::fmt::Debug for GuardedService {
@@ -35,7 +36,7 @@ impl std::fmt::Debug for GuardedService {
 impl GuardedService {
     /// What a caller may of a service, which works on behalf of the same caller.
     pub fn new(inner: Arc<dyn Service>, caller: Caller) -> Self {
-        Self { inner, caller, record: None }
+        Self { inner, caller, record: None, work: None }
     }
 
     /// The same, where what changes something is noted in the record of who did what.
@@ -43,6 +44,23 @@ impl GuardedService {
     pub fn recorded(mut self, access: Access, source: Source) -> Self {
         self.record = Some((access, source));
         self
+    }
+
+    /// The same, where verbs are called out of so much work at a time.
+    #[must_use]
+    pub fn working(mut self, work: Shares<String>) -> Self {
+        self.work = Some(work);
+        self
+    }
+
+    /// The caller's place for some work, until this goes.
+    ///
+    /// # Errors
+    /// When there is none, or they have as many as one gets.
+    pub fn place(&self) -> Result<Option<Share<String>>, ServiceError> {
+        let Some(work) = &self.work else { return Ok(None) };
+        let place = work.take(self.caller.counted_as(), 1);
+        Ok(place.map(Some).map_err(|full| AccessError::Full { what: "requests under way", full })?)
     }
 
     /// Who calls.
@@ -117,14 +135,9 @@ impl GuardedService {
     }
 
     /// Those of some questions that the caller may know of.
-    async fn seen_waits(&self, waits: Vec<PendingWaitView>) -> Result<Vec<PendingWaitView>, ServiceError> {
-        if self.caller.scope.is_all() {
-            return Ok(waits);
-        }
-        let mut ids: Vec<ExecutionId> = waits.iter().filter_map(|wait| wait.exec_id.parse().ok()).collect();
-        ids.dedup();
-        let seen: Vec<String> = self.seen_of(ids).await?.iter().map(ToString::to_string).collect();
-        Ok(waits.into_iter().filter(|wait| seen.contains(&wait.exec_id)).collect())
+    fn seen_waits(&self, mut waits: Vec<PendingWaitView>) -> Vec<PendingWaitView> {
+        waits.retain(|wait| self.caller.scope.covers(&wait.flow_name));
+        waits
     }
 
     /// A query of what the caller may see.
@@ -147,7 +160,12 @@ impl GuardedService {
         Ok(flow)
     }
 
-    /// What only admins may.
+    /// Whether the caller has to do with the machine: where its folders are is nobody else's business.
+    fn sees_places(&self) -> bool {
+        self.caller.may(Role::Admin) && self.caller.scope.is_all()
+    }
+
+    /// What only admins may: to grant, and to bring other code to an execution, which keeps the grants that somebody gave to its own.
     fn need_admin_if(&self, is_asked_for: bool) -> Result<(), ServiceError> {
         if !is_asked_for || self.caller.may(Role::Admin) {
             return Ok(());
@@ -160,14 +178,31 @@ impl GuardedService {
         self.need_admin_if(*grants != Grants::default() || *limits != LimitChanges::default())
     }
 
-    /// An execution keeps the grants that somebody gave to its code: other code in its place is for admins to bring.
-    fn need_to_exchange_code(&self, is_other: bool) -> Result<(), ServiceError> {
-        self.need_admin_if(is_other)
+    /// What a run is given decides what its grants are used for. Somebody else's grants, that the caller could not start it with, are used for what
+    /// that one gave it.
+    async fn need_to_change(&self, source: ExecutionId, command: &ReplayCommand) -> Result<(), ServiceError> {
+        let ReplayCommand { inputs, overrides, checkpoint_overrides, invocation_overrides, ask_again, .. } = command;
+        let is_changed = *ask_again
+            || !(inputs.is_empty() && overrides.is_empty() && checkpoint_overrides.is_empty() && invocation_overrides.is_empty());
+        if !is_changed || self.caller.may(Role::Admin) {
+            return Ok(());
+        }
+        self.need_admin_if(self.inner.has_grants_of_others(source).await?)
+    }
+
+    /// The same of several, of which those that are none are for whoever replays them to report.
+    async fn need_to_change_each(&self, sources: &[String], command: &ReplayCommand) -> Result<(), ServiceError> {
+        for source in sources {
+            if let Ok(id) = self.seen(source).await {
+                self.need_to_change(id, command).await?;
+            }
+        }
+        Ok(())
     }
 
     fn need_to_order(&self, command: &ReplayCommand) -> Result<(), ServiceError> {
         self.need_to_grant(&command.grants, &command.limits)?;
-        self.need_to_exchange_code(command.component.is_some())?;
+        self.need_admin_if(command.component.is_some())?;
         refuse_folder(command)
     }
 }

@@ -13,11 +13,11 @@ use crate::ids::{ComponentDigest, ExecutionId};
 use crate::sandbox::Grants;
 use crate::service::{
     AccessQuery, AccessView, ArtifactQuery, ArtifactRef, ArtifactValueView, CohortQuery, ComponentView, DeletedView, EventFollow,
-    ExecutionDiff, ExecutionSummary, ExecutionView, Follow, ForgottenGrants, GovernedCallView, GroupBy, JournalCall, ListQuery,
-    Listing, LogEntry, LogQuery, Metric, ModelCallView, ModelChange, ModelChangedView, ModelDetailView, ModelTestView,
-    ModelUsageQuery, ModelUsageReport, ModelView, ModelsView, PendingWaitView, RememberedGrantsView, ReplayCommand,
-    ReplaySubmission, SecretChangedView, SecretDetailView, SecretView, Service, ServiceError, Statistics, StoreView, SystemView,
-    VerificationView,
+    ExecutionDiff, ExecutionSummary, ExecutionView, Follow, ForgottenGrants, GovernedCallView, GroupBy, InfoParams, InfoView,
+    JournalCall, ListQuery, Listing, LogEntry, LogQuery, Metric, ModelCallView, ModelChange, ModelChangedView, ModelDetailView,
+    ModelTestView, ModelUsageQuery, ModelUsageReport, ModelView, ModelsView, PendingWaitView, RememberedGrantsView,
+    ReplayCommand, ReplaySubmission, SecretChangedView, SecretDetailView, SecretView, Service, ServiceError, Statistics,
+    StoreView, SystemView, VerificationView,
 };
 use crate::store::StartKey;
 
@@ -102,7 +102,7 @@ impl Service for GuardedService {
             self.sees(id).await?;
             return self.inner.pending_waits(Some(id)).await;
         }
-        self.seen_waits(self.inner.pending_waits(None).await?).await
+        Ok(self.seen_waits(self.inner.pending_waits(None).await?))
     }
 
     async fn input(&self, id: ExecutionId, wait: Option<&str>, value: &Value) -> Result<(), ServiceError> {
@@ -122,13 +122,14 @@ impl Service for GuardedService {
 
     async fn retry(&self, id: ExecutionId, component: Option<&[u8]>) -> Result<(), ServiceError> {
         self.need_for(Role::Operator, id).await?;
-        self.need_to_exchange_code(component.is_some())?;
+        self.need_admin_if(component.is_some())?;
         self.inner.retry(id, component).await
     }
 
     async fn replay(&self, source: ExecutionId, command: ReplayCommand) -> Result<ExecutionId, ServiceError> {
         self.need_for(Role::Author, source).await?;
         self.need_to_order(&command)?;
+        self.need_to_change(source, &command).await?;
         self.inner.replay(source, command).await
     }
 
@@ -237,7 +238,8 @@ impl Service for GuardedService {
 
     async fn models_summary(&self) -> Result<ModelsView, ServiceError> {
         self.need(Role::Viewer)?;
-        self.inner.models_summary().await
+        let models = self.inner.models_summary().await?;
+        Ok(if self.sees_places() { models } else { models.without_places() })
     }
 
     async fn put_component(&self, bytes: Vec<u8>, signature: Option<String>) -> Result<ComponentView, ServiceError> {
@@ -277,6 +279,7 @@ impl Service for GuardedService {
     ) -> Result<ReplaySubmission, ServiceError> {
         self.need(Role::Author)?;
         self.need_to_order(&command)?;
+        self.need_to_change_each(sources, &command).await?;
         if self.caller.scope.is_all() {
             return self.inner.replay_batch(sources, command, collect).await;
         }
@@ -330,7 +333,7 @@ impl Service for GuardedService {
 
     async fn upgrade(&self, ids: &[ExecutionId], component: &[u8]) -> Result<Vec<VerificationView>, ServiceError> {
         self.need_for_each(Role::Author, ids).await?;
-        self.need_to_exchange_code(true)?;
+        self.need_admin_if(true)?;
         self.inner.upgrade(ids, component).await
     }
 
@@ -382,6 +385,13 @@ impl Service for GuardedService {
 
     async fn system(&self) -> Result<SystemView, ServiceError> {
         self.need_all(Role::Viewer)?;
-        self.inner.system().await
+        let view = self.inner.system().await?;
+        Ok(if self.sees_places() { view } else { view.without_places() })
+    }
+
+    async fn info(&self, params: &InfoParams) -> Result<InfoView, ServiceError> {
+        self.need_all(Role::Viewer)?;
+        let view = self.inner.info(params).await?;
+        Ok(if self.sees_places() { view } else { view.without_places() })
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use super::access::Behalf;
-use super::{HostDefaults, ServiceError};
+use super::{HostDefaults, HostFacts, ServiceError};
 use crate::config::{GrantMemory, ModelSources};
 use crate::engine::{Begun, Engine, Measures};
 use crate::ids::{ComponentDigest, ExecutionId};
@@ -23,14 +23,15 @@ pub struct LocalService {
     pub(super) middleware: Arc<[ComponentDigest]>,
     grants: GrantMemory,
     host: Arc<HostDefaults>,
+    facts: Arc<HostFacts>,
     pub(super) behalf: Behalf,
 }
 
 impl LocalService {
     /// The service over an engine. It knows no model aliases.
     pub fn new(engine: Engine) -> Self {
-        let (models, middleware, grants, host) = Default::default();
-        Self { engine, begun: Arc::default(), models, middleware, grants, host, behalf: Behalf::default() }
+        let (models, middleware, grants, host, facts) = Default::default();
+        Self { engine, begun: Arc::default(), models, middleware, grants, host, facts, behalf: Behalf::default() }
     }
 
     /// The same service, which learns there which models there are.
@@ -49,6 +50,12 @@ impl LocalService {
     #[must_use]
     pub fn with_grants(self, grants: GrantMemory) -> Self {
         Self { grants, ..self }
+    }
+
+    /// The same service, which tells that of its host.
+    #[must_use]
+    pub fn with_facts(self, facts: HostFacts) -> Self {
+        Self { facts: Arc::new(facts), ..self }
     }
 
     /// The same service, which gives that to what is started by name.

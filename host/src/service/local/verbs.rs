@@ -14,12 +14,12 @@ use crate::mutex::lock;
 use crate::sandbox::Grants;
 use crate::service::{
     AccessQuery, AccessView, ArtifactQuery, ArtifactRef, ArtifactValueView, CohortQuery, ComponentView, DeletedView, EventFollow,
-    ExecutionDiff, ExecutionSummary, ExecutionView, Follow, ForgottenGrants, GovernedCallView, GroupBy, JournalCall, ListQuery,
-    Listing, LogEntry, LogQuery, Metric, ModelCallView, ModelChange, ModelChangedView, ModelDetailView, ModelTestView,
-    ModelUsageQuery, ModelUsageReport, ModelView, ModelsView, PendingWaitView, RememberedGrantsView, ReplayCommand,
-    ReplaySubmission, SecretChangedView, SecretDetailView, SecretView, Service, ServiceError, Statistics, StoreView, SystemView,
-    VerificationView, accesses, batch, cohort, components, diff, events, executions, governed, grants, logs, model_calls, models,
-    replays, resolve, resume, secrets, statistics, system, upkeep, waits,
+    ExecutionDiff, ExecutionSummary, ExecutionView, Follow, ForgottenGrants, GovernedCallView, GroupBy, InfoParams, InfoView,
+    JournalCall, ListQuery, Listing, LogEntry, LogQuery, Metric, ModelCallView, ModelChange, ModelChangedView, ModelDetailView,
+    ModelTestView, ModelUsageQuery, ModelUsageReport, ModelView, ModelsView, PendingWaitView, RememberedGrantsView,
+    ReplayCommand, ReplaySubmission, SecretChangedView, SecretDetailView, SecretView, Service, ServiceError, Statistics,
+    StoreView, SystemView, VerificationView, accesses, batch, cohort, components, diff, events, executions, governed, grants,
+    info, logs, model_calls, models, replays, resolve, resume, secrets, statistics, summaries, system, upkeep, waits,
 };
 use crate::store::StartKey;
 
@@ -73,7 +73,7 @@ impl Service for LocalService {
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Listing<ExecutionSummary>, ServiceError> {
-        executions::list(&self.engine, query).await
+        summaries::list(&self.engine, query).await
     }
 
     async fn get(&self, id: ExecutionId) -> Result<ExecutionView, ServiceError> {
@@ -124,7 +124,11 @@ impl Service for LocalService {
 
     async fn replay(&self, source: ExecutionId, command: ReplayCommand) -> Result<ExecutionId, ServiceError> {
         let models = models::known(&self.models).await?.frozen;
-        Ok(self.engine.replay(replays::order(source, command, models)?).await?)
+        Ok(self.engine.replay(replays::order(source, command, models, self.behalf.starter())?).await?)
+    }
+
+    async fn has_grants_of_others(&self, id: ExecutionId) -> Result<bool, ServiceError> {
+        replays::has_grants_of_others(self, id).await
     }
 
     async fn cancel(&self, id: ExecutionId) -> Result<(), ServiceError> {
@@ -316,5 +320,9 @@ impl Service for LocalService {
 
     async fn system(&self) -> Result<SystemView, ServiceError> {
         system::view(self).await
+    }
+
+    async fn info(&self, params: &InfoParams) -> Result<InfoView, ServiceError> {
+        info::view(self, &self.facts, params).await
     }
 }

@@ -133,6 +133,14 @@ pub struct ModelsView {
     pub provider_keys: Vec<Word>,
 }
 
+impl ModelsView {
+    /// For whoever has nothing to do with the machine: without its files.
+    #[must_use]
+    pub(in crate::service) fn without_places(self) -> Self {
+        Self { registry: None, project: None, ..self }
+    }
+}
+
 /// What became of a test of a model.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ModelTestView {

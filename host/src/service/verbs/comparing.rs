@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::listing::{ListParams, Plain, at_most};
+use super::listing::{ListParams, Plain, at_most, within};
 use super::verb;
 use crate::service::{CohortQuery, ExecutionDiff, ExecutionSummary, GroupBy, ListQuery, Metric, ServiceError, Statistics};
 
@@ -70,15 +70,36 @@ pub struct CohortParams {
     pub at: Option<String>,
     /// Failed ones too.
     pub include_failed: bool,
-    /// How many to look at, the newest first: 500 if absent.
+    /// How many to look at, the newest first: 500 if absent, at most 10000.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000))]
     pub max_scan: Option<u64>,
-    /// How many to give at most: 50 if absent.
+    /// How many to give at most: 50 if absent, at most 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<u64>,
     /// The oldest first: `started_at`; the newest: `-started_at`, as if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_by: Option<String>,
+}
+
+impl CohortParams {
+    /// The parameters of a query.
+    pub fn of(query: &CohortQuery) -> Self {
+        let ListParams { status, flow, tags, since, until, .. } = ListParams::of(&query.filter);
+        Self {
+            flow,
+            status,
+            tags,
+            since,
+            until,
+            at: query.at.clone(),
+            include_failed: query.include_failed,
+            max_scan: Some(query.max_scan),
+            limit: Some(query.limit as u64),
+            order_by: query.oldest_first.then(|| "started_at".into()),
+        }
+    }
 }
 
 verb! {
@@ -96,8 +117,8 @@ verb! {
             filter: filter.query(service).await?,
             at: params.at,
             include_failed: params.include_failed,
-            max_scan: params.max_scan.unwrap_or(500).min(10_000),
-            limit: usize::try_from(params.limit.unwrap_or(50)).unwrap_or(usize::MAX),
+            max_scan: within("max_scan", params.max_scan.unwrap_or(500), 10_000)?,
+            limit: usize::try_from(within("limit", params.limit.unwrap_or(50), 1_000)?).unwrap_or(usize::MAX),
             oldest_first,
         };
         Ok(service.cohort(&query).await?.into())
@@ -129,8 +150,9 @@ pub struct StatisticsParams {
     /// What to measure beside the count: `duration`, `failure-rate`, `statuses`, `tokens`, `cost`.
     #[serde(alias = "metric", skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<String>,
-    /// The most groups: 1000 if absent.
+    /// The most groups: 1000 if absent, at most 10000.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000))]
     pub max_groups: Option<u64>,
 }
 
@@ -159,7 +181,7 @@ verb! {
         let groups = params.group_by.iter().map(|word| GroupBy::parse(word).ok_or_else(|| unknown("grouping", word)));
         let metrics = params.metrics.iter().map(|word| Metric::parse(word).ok_or_else(|| unknown("metric", word)));
         let (groups, metrics) = (groups.collect::<Result<Vec<_>, _>>()?, metrics.collect::<Result<Vec<_>, _>>()?);
-        let most = usize::try_from(params.max_groups.unwrap_or(1_000)).unwrap_or(usize::MAX);
+        let most = usize::try_from(within("max_groups", params.max_groups.unwrap_or(1_000), 10_000)?).unwrap_or(usize::MAX);
         let StatisticsParams { flow, status, tags, since, until, .. } = params;
         let filter = ListParams { flow, status, tags, since, until, ..ListParams::default() };
         service.statistics(&filter.query(service).await?, &groups, &metrics, most).await

@@ -8,7 +8,8 @@ use super::listing::{ListParams, Page, Plain};
 use super::verb;
 use crate::sandbox::AccessKind;
 use crate::service::{
-    AccessQuery, AccessView, ExecutionSummary, ExecutionView, JournalCall, LogEntry, LogQuery, ModelCallView, ServiceError,
+    AccessQuery, AccessView, ExecutionSummary, ExecutionView, GovernedCallView, JournalCall, LogEntry, LogQuery, ModelCallView,
+    Service, ServiceError,
 };
 use crate::store::LogSource;
 
@@ -64,7 +65,7 @@ pub struct AccessParams {
     /// Only of the checkpoint with this name, invocation ID or call ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
-    /// Only of this kind: `read`, `write`, `env`, `net` or `secret`.
+    /// Only of this kind: `read`, `write`, `env`, `net`, `secret` or `llm`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
 }
@@ -128,13 +129,30 @@ pub struct LogsParams {
     /// Only what checkpoints (`step`) or the flow body (`runner`) wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// The last so many.
+    /// The last so many; with `after`, the next so many. At most 10000; 1000 from the beginning if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 10000))]
     pub limit: Option<u64>,
-    /// Only lines after the one of this number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Only lines after the one of this number: the `next_cursor` of the page before.
+    #[serde(default, alias = "cursor", skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
+}
+
+/// So many lines are on a page that says no size.
+const LINES: u64 = 1_000;
+/// So many may be.
+const MOST_LINES: u64 = 10_000;
+
+/// Lines of a log.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct LogPage {
+    /// The lines, the oldest first.
+    pub items: Vec<LogEntry>,
+    /// How many that are.
+    pub count: u64,
+    /// What to give as `after` for those that follow, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<u64>,
 }
 
 impl LogsParams {
@@ -152,7 +170,27 @@ impl LogsParams {
         if self.checkpoint.is_some() && source == Some(LogSource::Runner) {
             return Err(ServiceError::usage("`checkpoint` cannot be combined with `source` `runner`."));
         }
+        if self.limit.is_some_and(|limit| !(1..=MOST_LINES).contains(&limit)) {
+            return Err(ServiceError::usage(format!("`limit` must be from 1 to {MOST_LINES}")));
+        }
         Ok(LogQuery { checkpoint: self.checkpoint.clone(), source, limit: self.limit, after: self.after })
+    }
+
+    /// The page of a log that it asks for.
+    async fn page(&self, service: &dyn Service) -> Result<LogPage, ServiceError> {
+        let mut query = self.query()?;
+        // After the last ones nothing follows.
+        let size = if query.after.is_some() || query.limit.is_none() { Some(query.limit.unwrap_or(LINES)) } else { None };
+        if let Some(size) = size {
+            // One more tells whether there is more.
+            (query.after, query.limit) = (Some(query.after.unwrap_or(0)), Some(size.saturating_add(1)));
+        }
+        let mut items = service.logs(service.resolve(&self.execution).await?, &query).await?;
+        let most = size.and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX);
+        let has_more = items.len() > most;
+        items.truncate(most);
+        let next_cursor = items.last().filter(|_| has_more).map(|entry| entry.line);
+        Ok(LogPage { count: items.len() as u64, items, next_cursor })
     }
 
     /// The parameters of a query.
@@ -165,9 +203,7 @@ impl LogsParams {
 verb! {
     /// Shows what an execution wrote.
     Logs = "executions.logs", Get "/executions/{execution}/logs", Viewer, Reads, Ok("get_execution_logs"), 200;
-    |service, params: LogsParams| -> Plain<LogEntry> {
-        Ok(service.logs(service.resolve(&params.execution).await?, &params.query()?).await?.into())
-    }
+    |service, params: LogsParams| -> LogPage { params.page(service).await }
 }
 
 verb! {
@@ -183,5 +219,14 @@ verb! {
     Ok("kitaru_executions_model_calls"), 200;
     |service, params: ExecutionParams| -> Plain<ModelCallView> {
         Ok(service.model_calls(service.resolve(&params.execution).await?).await?.into())
+    }
+}
+
+verb! {
+    /// Shows which policies and middleware governed the model calls of an execution.
+    Governed = "executions.governed", Get "/executions/{execution}/governed", Viewer, Reads,
+    Err("`kitaru_executions_model_calls` tells what they made of the calls"), 200;
+    |service, params: ExecutionParams| -> Plain<GovernedCallView> {
+        Ok(service.governed(service.resolve(&params.execution).await?).await?.into())
     }
 }

@@ -59,10 +59,7 @@ impl ListParams {
     /// # Errors
     /// When a part of it cannot be read, or names no execution.
     pub async fn query(&self, service: &dyn Service) -> Result<ListQuery, ServiceError> {
-        let limit = self.limit.unwrap_or(SIZE);
-        if !(1..=MOST).contains(&limit) {
-            return Err(ServiceError::usage(format!("`limit` must be from 1 to {MOST}")));
-        }
+        let limit = within("limit", self.limit.unwrap_or(SIZE), MOST)?;
         let moment = |text: &Option<String>| text.as_deref().map(parse_moment).transpose();
         let mut query = ListQuery {
             status: self.status.as_deref().map(parse_status).transpose()?,
@@ -147,6 +144,14 @@ impl<T> From<Vec<T>> for Plain<T> {
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
+/// A number that has a most.
+pub(super) fn within(name: &str, given: u64, most: u64) -> Result<u64, ServiceError> {
+    if (1..=most).contains(&given) {
+        return Ok(given);
+    }
+    Err(ServiceError::usage(format!("`{name}` must be from 1 to {most}")))
+}
+
 /// As many as one request may name: each costs work.
 pub(super) fn at_most(texts: &[String], most: usize) -> Result<&[String], ServiceError> {
     if texts.len() > most {
@@ -155,7 +160,11 @@ pub(super) fn at_most(texts: &[String], most: usize) -> Result<&[String], Servic
     Ok(texts)
 }
 
-fn parse_status(text: &str) -> Result<Status, ServiceError> {
+/// The status that a word names, however it is written.
+///
+/// # Errors
+/// When it names none.
+pub fn parse_status(text: &str) -> Result<Status, ServiceError> {
     Status::parse(&text.trim().to_lowercase()).ok_or_else(|| {
         let expected = Status::ALL.map(Status::as_str).join(", ");
         ServiceError::usage(format!("Unsupported status filter '{text}'. Expected one of: {expected}."))

@@ -31,29 +31,36 @@ pub use access::{
     AccountCreate, AccountDelete, AccountList, AccountShow, AccountUpdate, Audit, KeyCreate, KeyDelete, KeyList, KeyRotate,
     KeyShow, KeyUpdate, Token, WaitLink, WhoAmI,
 };
-pub use artifacts::{Artifact, Artifacts, ArtifactsParams};
+pub use artifacts::{Artifact, ArtifactParams, Artifacts, ArtifactsParams};
 pub use comparing::{Cohort, CohortParams, Diff, DiffMatrix, DiffParams, MatrixParams, StatisticsParams, StatisticsVerb};
 pub use components::{Component, ComponentParams};
 pub use executions::{
-    Access, AccessParams, Events, EventsParams, ExecutionParams, Get, Journal, Latest, List, Logs, LogsParams, ModelCalls,
-    Schema_, Trajectory,
+    Access, AccessParams, Events, EventsParams, ExecutionParams, Get, Governed, Journal, Latest, List, LogPage, Logs, LogsParams,
+    ModelCalls, Schema_, Trajectory,
 };
-pub use granted::{ForgetGrants, GrantsList};
-pub use listing::{ListParams, Nothing, Page, Plain};
+pub use granted::{ForgetGrants, GrantParams, GrantsList};
+pub use listing::{ListParams, Nothing, Page, Plain, parse_status};
 pub use models::{
     ModelList, ModelParams, ModelRegister, ModelRegisterParams, ModelRemove, ModelShow, ModelTest, ModelTestParams, ModelUsage,
     ModelUsageParams,
 };
-pub use replays::{Replay, ReplayParams, Retry, RetryParams};
+pub use replays::{OnError, Replay, ReplayParams, Retry, RetryParams};
 pub use secrets::{SecretDelete, SecretList, SecretParams, SecretSet, SecretSetParams, SecretShow};
 pub use specials::specials;
-pub use starting::{Curl, DeleteDeployment, DeleteFlow, Deploy, Deployment, Flow, Flows, Invoke, Run, Startable, Tag, Untag};
-pub use system::{Status, Summary};
-pub use upkeep::{Delete, DeleteMany, DeleteManyParams, Upgrade, UpgradeParams, Verify, VerifyParams};
+pub use starting::{
+    Curl, DeleteDeployment, DeleteFlow, Deploy, DeployMany, DeployManyParams, Deployment, Flow, Flows, Invoke, Run, Tag, Untag,
+};
+pub use system::{Info, Status, Summary};
+pub use upkeep::{
+    Delete, DeleteMany, DeleteManyParams, EndedBefore, EndedBeforeParams, Upgrade, UpgradeParams, Verify, VerifyParams,
+};
 pub use waits::{AbortWait, Cancel, Input, InputParams, PendingWaits, PendingWaitsParams, Resume, WaitParams};
 
 use super::{Service, ServiceError};
 use crate::access::Role;
+
+/// Where the paths of verbs begin over HTTP.
+pub const BASE: &str = "/api/v1";
 
 /// How a verb is sent over HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,6 +207,7 @@ pub fn all() -> &'static [Entry] {
         entry::<Logs>(),
         entry::<Schema_>(),
         entry::<ModelCalls>(),
+        entry::<Governed>(),
         entry::<PendingWaits>(),
         entry::<Input>(),
         entry::<AbortWait>(),
@@ -215,6 +223,7 @@ pub fn all() -> &'static [Entry] {
         entry::<Upgrade>(),
         entry::<Delete>(),
         entry::<DeleteMany>(),
+        entry::<EndedBefore>(),
         entry::<Artifacts>(),
         entry::<Artifact>(),
         entry::<Component>(),
@@ -222,13 +231,13 @@ pub fn all() -> &'static [Entry] {
         entry::<Flow>(),
         entry::<Deployment>(),
         entry::<Deploy>(),
+        entry::<DeployMany>(),
         entry::<Tag>(),
         entry::<Untag>(),
         entry::<DeleteDeployment>(),
         entry::<DeleteFlow>(),
         entry::<Curl>(),
         entry::<Invoke>(),
-        entry::<Startable>(),
         entry::<GrantsList>(),
         entry::<ForgetGrants>(),
         entry::<SecretList>(),
@@ -242,6 +251,7 @@ pub fn all() -> &'static [Entry] {
         entry::<ModelTest>(),
         entry::<ModelUsage>(),
         entry::<Status>(),
+        entry::<Info>(),
         entry::<Summary>(),
         entry::<WhoAmI>(),
         entry::<Token>(),

@@ -57,11 +57,9 @@ pub struct ReplayParams {
     /// Return when the replays have come to their next stops.
     pub wait: bool,
     /// Grants beside those that the sources had.
-    #[schemars(with = "Value")]
     #[serde(skip_serializing_if = "is_empty")]
     pub grants: Grants,
     /// Limits other than those that the sources had.
-    #[schemars(with = "Value")]
     #[serde(skip_serializing_if = "is_unchanged")]
     pub limits: LimitChanges,
 }

@@ -19,6 +19,15 @@ pub fn specials() -> &'static [About] {
             "Keeps a component: its bytes are the body, its signature the header `Kitaru-Signature`.",
         ),
         about(
+            "components.content",
+            Method::Get,
+            "/components/{digest}/content",
+            Role::Author,
+            Effect::Reads,
+            BYTES,
+            "Gives the bytes of a component that is kept here.",
+        ),
+        about(
             "artifacts.content",
             Method::Get,
             "/artifacts/{artifact}/content",
@@ -53,6 +62,15 @@ pub fn specials() -> &'static [About] {
             Effect::Reads,
             STREAM,
             "Follows what an execution writes, to its end.",
+        ),
+        about(
+            "executions.events.stream",
+            Method::Get,
+            "/executions/{execution}/events/stream",
+            Role::Viewer,
+            Effect::Reads,
+            STREAM,
+            "Follows an execution as events, to its end.",
         ),
         about(
             "executions.stream",

@@ -1,6 +1,9 @@
 //! Published flows, and executions that are started.
 
-use super::listing::{Nothing, Page, Plain};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::listing::{Page, Plain};
 use super::verb;
 use crate::service::{
     CurlView, DeletedDeploymentView, DeletedFlowView, DeployParams, DeploymentParams, DeploymentView, ExecutionView, FlowParams,
@@ -40,6 +43,20 @@ verb! {
     }
 }
 
+/// Versions to publish together.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeployManyParams {
+    /// The versions, each of a flow of its own.
+    pub versions: Vec<DeployParams>,
+}
+
+verb! {
+    /// Publishes versions of several flows, all of them or none.
+    DeployMany = "deploy-many", Post "/versions", Author, Changes, Err("one at a time: `kitaru_deployments_deploy`"), 201;
+    |service, params: DeployManyParams| -> Plain<DeploymentView> { Ok(service.deploy_all(params.versions).await?.into()) }
+}
+
 verb! {
     /// Gives a version a tag.
     Tag = "flow.tag", Put "/flows/{flow}/tags/{tag}", Author, Changes, Ok("kitaru_deployments_tag"), 200;
@@ -75,26 +92,4 @@ verb! {
     /// Starts a published flow; the host drives it at once.
     Invoke = "invoke", Post "/flows/{flow}/executions", Author, Changes, Ok("kitaru_deployments_invoke"), 201;
     |service, params: InvokeParams| -> ExecutionView { service.get(service.invoke(&params).await?).await }
-}
-
-verb! {
-    /// Lists the names of published flows that can be started now, each with the schema of its arguments.
-    Startable = "flow.startable", Get "/startable", Viewer, Reads, Err("each is a tool of its own"), 200;
-    |service, _params: Nothing| -> Plain<DeploymentView> {
-        let mut found = Vec::new();
-        let mut cursor = None;
-        loop {
-            let page = service.flows(&ListFlowsParams { cursor, limit: Some(1_000) }).await?;
-            for flow in page.items {
-                if flow.default_version.is_some() {
-                    let params = DeploymentParams { flow: flow.flow, ..DeploymentParams::default() };
-                    found.push(service.deployment(&params).await?);
-                }
-            }
-            match page.next_cursor {
-                None => return Ok(found.into()),
-                next => cursor = next,
-            }
-        }
-    }
 }

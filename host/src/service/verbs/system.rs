@@ -2,12 +2,18 @@
 
 use super::listing::Nothing;
 use super::verb;
-use crate::service::{StoreView, SystemView};
+use crate::service::{InfoParams, InfoView, StoreView, SystemView};
 
 verb! {
     /// Says what this host is and does now: store, models, memory, limits.
     Status = "status", Get "/status", Viewer, Reads, Ok("kitaru_status"), 200;
     |service, _params: Nothing| -> SystemView { service.system().await }
+}
+
+verb! {
+    /// Says what this host is, for a bug report: versions, machine, data folder and what lies in it, limits.
+    Info = "info", Get "/info", Viewer, Reads, Ok("kitaru_info"), 200;
+    |service, params: InfoParams| -> InfoView { service.info(&params).await }
 }
 
 verb! {

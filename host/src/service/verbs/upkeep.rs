@@ -62,6 +62,23 @@ verb! {
     }
 }
 
+/// Which ended executions.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndedBeforeParams {
+    /// Those that ended before the last so many days.
+    pub days: u32,
+}
+
+verb! {
+    /// Lists the IDs of executions that ended before some days and that nothing needs any more: what could be removed.
+    EndedBefore = "executions.ended-before", Get "/ended-executions", Admin, Reads,
+    Err("it is for those who remove many at a time"), 200;
+    |service, params: EndedBeforeParams| -> Plain<String> {
+        Ok(service.ended_before(params.days).await?.iter().map(ToString::to_string).collect::<Vec<_>>().into())
+    }
+}
+
 /// Executions to remove.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -80,7 +97,7 @@ verb! {
     Err("one at a time: an assistant removes what it was asked to"), 200;
     |service, params: DeleteManyParams| -> DeletedView {
         let ids = match (params.executions.is_empty(), params.ended_before_days) {
-            (false, None) => service.resolve_all(&params.executions).await?,
+            (false, None) => service.resolve_all(at_most(&params.executions, 1_000)?).await?,
             (true, Some(days)) => service.ended_before(days).await?,
             _ => return Err(ServiceError::usage("give either `executions` or `ended_before_days`")),
         };

@@ -25,6 +25,7 @@ pub(crate) async fn accesses_read_back_in_order<P: Place>(place: P) {
     let expected = [rows[2].clone(), rows[3].clone(), again, rows[1].clone(), rows[0].clone()];
     for store in [&store, &other] {
         assert_eq!(store.accesses(id).await.unwrap(), expected);
+        assert_eq!(store.count_accesses(id).await.unwrap(), expected.len() as u64);
     }
     assert_eq!(store.accesses(created(&store).await).await.unwrap(), []);
     drop((store, other));

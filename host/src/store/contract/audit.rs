@@ -87,3 +87,31 @@ pub(crate) async fn audit_entries_go_by_number_and_by_age<P: Place>(place: P) {
     store.note(entry(6), AuditBounds { since: at(4), ..ALL }).await.unwrap();
     assert_eq!(listed(&store, any()).await, [6, 5, 4].map(entry));
 }
+
+pub(crate) async fn whoever_fills_the_audit_pushes_out_their_own_entries<P: Place>(place: P) {
+    let store = place.open();
+    let few = AuditBounds { entries: 8, ..ALL };
+    let of = |number: i64, who: &str, outcome: &str| AuditEntry { who: who.into(), outcome: outcome.into(), ..entry(number) };
+    store.note(of(0, "owner", "done"), few).await.unwrap();
+    store.note(of(1, "ci", "done"), few).await.unwrap();
+    store.note(of(2, "bot", "refused"), few).await.unwrap();
+    for number in 3..40 {
+        store.note(of(number, "ci", "refused"), few).await.unwrap();
+    }
+    let left = listed(&store, any()).await;
+    let of_others: Vec<_> = left.iter().filter(|entry| entry.who != "ci").map(|entry| entry.at).collect();
+    assert_eq!(of_others, [at(2), at(0)], "{left:#?}");
+    let newest: Vec<_> = left.iter().filter(|entry| entry.who == "ci").map(|entry| entry.at).collect();
+    assert_eq!(newest, [39, 38, 37, 36, 35, 1].map(at), "what was done stays longest");
+    // Also where another has more.
+    let store = place.open();
+    let most = AuditBounds { entries: 40, ..ALL };
+    for number in 100..140 {
+        store.note(of(number, "owner", "done"), most).await.unwrap();
+    }
+    for number in 200..400 {
+        store.note(of(number, "ci", "done"), most).await.unwrap();
+    }
+    let of_owner = listed(&store, AuditFilter { who: Some("owner".into()), ..any() }).await.len();
+    assert!(of_owner >= 29, "{of_owner}");
+}

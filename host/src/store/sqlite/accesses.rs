@@ -9,6 +9,7 @@ use crate::ids::ExecutionId;
 use crate::store::{AccessRow, Accesses, StoreError};
 
 pub(super) const OF_EXECUTION: &str = "SELECT * FROM accesses WHERE execution = ?1 ORDER BY call, attempt, id";
+pub(super) const COUNT: &str = "SELECT count(*) FROM accesses WHERE execution = ?1";
 
 #[async_trait]
 impl Accesses for SqliteStore {
@@ -18,6 +19,15 @@ impl Accesses for SqliteStore {
                 let key = columns::execution_key(db, execution)?;
                 let mut statement = db.prepare(OF_EXECUTION)?;
                 columns::collect(statement.query([key])?, |row| access(row, execution))
+            })
+            .await
+    }
+
+    async fn count_accesses(&self, execution: ExecutionId) -> Result<u64, StoreError> {
+        self.readers
+            .read(move |db| {
+                let key = columns::execution_key(db, execution)?;
+                Ok(db.prepare_cached(COUNT)?.query_row([key], |row| row.get::<_, i64>(0))?.unsigned_abs())
             })
             .await
     }

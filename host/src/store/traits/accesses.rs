@@ -17,7 +17,7 @@ pub struct AccessRow {
     pub attempt: u32,
     /// The checkpoint's name.
     pub checkpoint: String,
-    /// The kind of capability, as its flag names it: `read`, `net` …
+    /// The kind of capability, as its flag names it: `read`, `net`, `llm` …
     pub kind: String,
     /// What was touched, as the guest says it.
     pub target: String,
@@ -46,4 +46,10 @@ pub trait Accesses {
     /// # Errors
     /// [`StoreError::NotFound`].
     async fn accesses(&self, execution: ExecutionId) -> Result<Vec<AccessRow>, StoreError>;
+
+    /// How many there are.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn count_accesses(&self, execution: ExecutionId) -> Result<u64, StoreError>;
 }

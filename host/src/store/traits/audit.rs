@@ -38,7 +38,7 @@ pub struct AuditRow {
 /// What is kept. The rest goes, the oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuditBounds {
-    /// At most so many entries.
+    /// So many entries, and some more until it is looked again. Whoever has the most makes room with their own, first with what was not done.
     pub entries: u64,
     /// None from before this moment.
     pub since: Timestamp,

@@ -25,6 +25,7 @@ impl LimitMetrics {
         let mut same = measures.clone();
         // A ceiling is no event.
         same.memory.ceiling = self.told.memory.ceiling;
+        same.bodies.limit = self.told.bodies.limit;
         if same == self.told {
             return Vec::new();
         }
@@ -43,6 +44,12 @@ impl LimitMetrics {
             gauge("kitaru.flows", "Flows in memory.", "{flow}", measures.flows.flows as u64),
             gauge("kitaru.flows.idle", "Flows in memory that only wait.", "{flow}", measures.flows.idle as u64),
         ];
+        let bodies = measures.bodies;
+        metrics.extend([
+            gauge("kitaru.bodies", "Checkpoints that run.", "{checkpoint}", bodies.running as u64),
+            gauge("kitaru.bodies.waiting", "Checkpoints that wait for a place to run.", "{checkpoint}", bodies.waiting as u64),
+            gauge("kitaru.bodies.limit", "Checkpoints that may run at a time.", "{checkpoint}", bodies.limit as u64),
+        ]);
         metrics.extend(
             memory
                 .ceiling
@@ -58,6 +65,12 @@ impl LimitMetrics {
         metrics.extend(self.sum("kitaru.instances.waits", "Instances that had to wait for memory.", "{instance}", waits, now));
         let name = "kitaru.instances.put_off";
         metrics.extend(self.sum(name, "Instances that were put off for others.", "{instance}", put_off, now));
+        let (spent, refused) = (measures.models.spent.as_nanos(), measures.models.refused_by_budget);
+        let spent = one(spent, before.models.spent.as_nanos());
+        metrics.extend(self.sum("kitaru.model.cost", "What is known of what model calls cost.", "{nano_usd}", spent, now));
+        let refused = one(refused, before.models.refused_by_budget);
+        let name = "kitaru.model.refused_by_budget";
+        metrics.extend(self.sum(name, "Model calls that no budget had room for.", "{call}", refused, now));
         self.told = measures.clone();
         if self.delta {
             self.since = now;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::OpenAiChat;
+use crate::chat::thinking::in_chat_message;
 use crate::chat::{ApiSpecific, ChatResponse, Content, FinishReason, ResponseToolCall, Usage};
 use crate::codec::response_fields::{self, count, parse_arguments, read_content, text};
 use crate::codec::{CodecError, ResponseCodec};
@@ -19,12 +20,13 @@ impl ResponseCodec for OpenAiChat {
             usage: rest.shift_remove("usage").as_ref().and_then(Value::as_object).map(read_usage),
             ..ChatResponse::default()
         };
-        let mut logprobs = None;
+        let (mut logprobs, mut thinking) = (None, None);
         if let Some(choice) = choices.iter().min_by_key(|choice| count(choice, "index").unwrap_or(0)) {
             let message = choice.get("message").and_then(Value::as_object);
             let message = message.ok_or_else(|| CodecError::response("choices[0].message", "an object"))?;
             out.message = message.get("content").filter(|content| !content.is_null()).map(read_message_content).transpose()?;
             out.tool_calls = read_tool_calls(message)?;
+            thinking = in_chat_message(message);
             out.finish_reason = choice.get("finish_reason").and_then(Value::as_str).map(finish_reason);
             logprobs = choice.get("logprobs").filter(|value| !value.is_null()).cloned();
             // A refusal says why there is no content.
@@ -36,6 +38,7 @@ impl ResponseCodec for OpenAiChat {
             logprobs,
             system_fingerprint: response_fields::take_text(&mut rest, "system_fingerprint"),
             service_tier: response_fields::take_text(&mut rest, "service_tier"),
+            thinking,
         });
         out.extra = rest;
         Ok(out)

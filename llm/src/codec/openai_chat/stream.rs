@@ -58,6 +58,9 @@ fn extend(whole: &mut Map<String, Value>, piece: &Map<String, Value>) {
     for (key, value) in piece {
         match (whole.get_mut(key), value) {
             (Some(Value::String(text)), Value::String(more)) if !NAMES.contains(&key.as_str()) => text.push_str(more),
+            (Some(Value::Array(items)), Value::Array(more)) if key == "reasoning_details" => {
+                more.iter().for_each(|more| extend_numbered(items, more));
+            }
             (Some(Value::Array(items)), Value::Array(more)) => items.extend(more.iter().cloned()),
             (Some(Value::Object(inner)), Value::Object(more)) => extend(inner, more),
             (Some(_), Value::Null) => {}
@@ -67,6 +70,15 @@ fn extend(whole: &mut Map<String, Value>, piece: &Map<String, Value>) {
                 whole.insert(key.clone(), value.clone());
             }
         }
+    }
+}
+
+/// Adds an element to a list whose elements have numbers: one that has the number of the last one, and its type, goes on with it.
+fn extend_numbered(items: &mut Vec<Value>, more: &Value) {
+    let same = |key: &str, last: &Map<String, Value>| more.get(key).is_some_and(|value| last.get(key) == Some(value));
+    match (items.last_mut(), more) {
+        (Some(Value::Object(last)), Value::Object(piece)) if same("index", last) && same("type", last) => extend(last, piece),
+        _ => items.push(more.clone()),
     }
 }
 

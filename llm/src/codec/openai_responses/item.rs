@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::API;
+use crate::chat::thinking::{BEFORE_CALL, Thinker};
 use crate::chat::{Content, Extra, Message, Part, Role, ToolCall};
 use crate::codec::CodecError;
 use crate::codec::blocks::{answered_call, image, refuse_unsaid};
@@ -136,33 +137,54 @@ fn write_item(items: &mut Vec<Value>, message: &Message, index: usize) -> Result
     // An assistant's empty text beside its calls says nothing.
     let silent = !message.tool_calls.is_empty() && message.content == Some(Content::Text(String::new()));
     match &message.content {
-        Some(content) if !silent => {
-            let kind = if message.role == Role::Assistant { "output_text" } else { "input_text" };
-            let mut map = Map::new();
-            map.insert("type".to_owned(), json!("message"));
-            map.insert("role".to_owned(), json!(message.role.as_str()));
-            map.insert("content".to_owned(), write_content(content, kind));
-            map.extend(std::mem::replace(&mut extra, Extra::new()));
-            items.push(Value::Object(map));
+        Some(Content::Parts(parts)) if parts.iter().any(is_reasoning) => {
+            for run in parts.chunk_by(|a, b| !is_reasoning(a) && !is_reasoning(b)) {
+                match run {
+                    [Part::Native(item)] if Thinker::of(item) == Some(Thinker::Responses) => {
+                        items.push(Value::Object(item.clone()));
+                    }
+                    run => items.push(said(&message.role, &Content::Parts(run.to_vec()), std::mem::take(&mut extra))),
+                }
+            }
         }
+        Some(content) if !silent => items.push(said(&message.role, content, std::mem::take(&mut extra))),
         None if message.tool_calls.is_empty() => {
             return Err(CodecError::request(format!("messages[{index}].content"), "text or parts"));
         }
         _ => {}
     }
     for call in &message.tool_calls {
+        let mut beside = call.extra.clone();
+        if let Some(Value::Array(thoughts)) = beside.shift_remove(BEFORE_CALL) {
+            items.extend(thoughts);
+        }
         let mut map = Map::new();
         map.insert("type".to_owned(), json!("function_call"));
         map.insert("call_id".to_owned(), json!(call.id));
         map.insert("name".to_owned(), json!(call.function.name));
         map.insert("arguments".to_owned(), json!(call.function.arguments));
-        map.extend(call.extra.clone());
+        map.extend(beside);
         if let [_] = message.tool_calls.as_slice() {
-            map.extend(std::mem::replace(&mut extra, Extra::new()));
+            map.extend(std::mem::take(&mut extra));
         }
         items.push(Value::Object(map));
     }
     Ok(())
+}
+
+fn is_reasoning(part: &Part) -> bool {
+    part.thinker() == Some(Thinker::Responses)
+}
+
+/// The item of a message.
+fn said(role: &Role, content: &Content, extra: Extra) -> Value {
+    let kind = if *role == Role::Assistant { "output_text" } else { "input_text" };
+    let mut map = Map::new();
+    map.insert("type".to_owned(), json!("message"));
+    map.insert("role".to_owned(), json!(role.as_str()));
+    map.insert("content".to_owned(), write_content(content, kind));
+    map.extend(extra);
+    Value::Object(map)
 }
 
 fn write_content(content: &Content, text_kind: &str) -> Value {

@@ -5,6 +5,7 @@ mod portable;
 mod requests;
 mod responses;
 mod robust;
+mod thinking;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};

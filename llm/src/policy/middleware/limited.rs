@@ -165,6 +165,7 @@ impl Budgeted {
             event: call.uuid(),
             execution: facts.execution.as_deref(),
             flow: facts.flow.as_deref(),
+            execution_limit: facts.budget,
             spent_before: self.spent_before(call.uuid()),
             now: moment(self.clock.as_ref()),
         };
@@ -214,6 +215,9 @@ impl Budgeted {
 impl ExecutionIntercept<RawRequest> for Budgeted {
     async fn around(&self, call: &Arc<CallInfo>, request: RawRequest, next: Next<RawRequest>) -> Result<Value, Failure> {
         let facts = self.context.facts(call);
+        if !self.budget.is_limited(facts.budget) {
+            return next.run(request).await;
+        }
         let (request, reservation) = self.reserve(call, &facts, request).await?;
         let outcome = next.run(request).await;
         match &outcome {
@@ -228,6 +232,9 @@ impl ExecutionIntercept<RawRequest> for Budgeted {
 impl ExecutionIntercept<RawRequest, Chunks> for Budgeted {
     async fn around(&self, call: &Arc<CallInfo>, request: RawRequest, next: Next<RawRequest, Chunks>) -> Result<Chunks, Failure> {
         let facts = self.context.facts(call);
+        if !self.budget.is_limited(facts.budget) {
+            return next.run(request).await;
+        }
         let (request, reservation) = self.reserve(call, &facts, request).await?;
         let chunks = match next.run(request).await {
             Ok(chunks) => chunks,

@@ -49,6 +49,8 @@ pub struct CallFacts {
     pub flow: Option<String>,
     /// The protocol of the request, by name.
     pub api: Option<Api>,
+    /// The most that the execution may spend, where it has a budget of its own.
+    pub budget: Option<NanoUsd>,
 }
 
 /// Knows the calls that go through a pipeline.

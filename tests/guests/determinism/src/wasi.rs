@@ -6,6 +6,10 @@ use kitaru::prelude::*;
 use wasip2::cli::{environment, stderr, stdin, stdout, terminal_stderr, terminal_stdin, terminal_stdout};
 use wasip2::clocks::{monotonic_clock, wall_clock};
 use wasip2::filesystem::preopens;
+use wasip2::http::outgoing_handler;
+use wasip2::http::types::{
+    Fields, IncomingBody, IncomingResponse, Method, OutgoingBody, OutgoingRequest, RequestOptions, Scheme,
+};
 use wasip2::io::poll;
 use wasip2::random::{insecure, insecure_seed, random};
 use wasip2::sockets::network::IpAddressFamily;
@@ -147,6 +151,82 @@ fn sockets(cx: &Flow) -> Result<()> {
 fn next_address(stream: &ip_name_lookup::ResolveAddressStream) -> String {
     stream.subscribe().block();
     outcome(stream.resolve_next_address())
+}
+
+/// HTTP requests, which a flow can make out and not send: all that there is of them without anybody on the other side.
+#[flow]
+fn requests(cx: &Flow) -> Result<()> {
+    let fields = Fields::from_list(&[("accept".to_owned(), b"text/plain".to_vec())]);
+    let fields = fields.map_err(|error| err!("no fields: {error:?}"))?;
+    let sight = json!({
+        "append": outcome(fields.append("x-more", b"\xff")),
+        "forbidden": outcome(fields.set("host", &[b"elsewhere".to_vec()])),
+        "no name": outcome(fields.append("a b", b"x")),
+        "entries": format!("{:?}", fields.entries()),
+        "has": [fields.has("ACCEPT"), fields.has("cookie")],
+        "deleted": outcome(fields.delete("x-more")),
+    });
+    saw(cx, "fields".into(), sight)?;
+    for (authority, scheme) in
+        [("127.0.0.1:80", Scheme::Http), ("example.com", Scheme::Https), ("localhost", Scheme::Other("ftp".into()))]
+    {
+        for body in [None, Some(b"a body".as_slice())] {
+            let sight = sent(authority, &scheme, body);
+            saw(cx, format!("a request to {authority}"), sight)?;
+        }
+    }
+    Ok(())
+}
+
+/// What becomes of a request, step by step.
+fn sent(authority: &str, scheme: &Scheme, body: Option<&[u8]>) -> Value {
+    let request = OutgoingRequest::new(Fields::new());
+    let made = json!({
+        "method": outcome(request.set_method(&Method::Post)),
+        "odd method": outcome(request.set_method(&Method::Other("a b".into()))),
+        "scheme": outcome(request.set_scheme(Some(scheme))),
+        "authority": outcome(request.set_authority(Some(authority))),
+        "path": outcome(request.set_path_with_query(Some("/a?b=c"))),
+        "odd path": outcome(request.set_path_with_query(Some("/a b\n"))),
+        "reads": format!("{:?} {:?} {:?}", request.authority(), request.path_with_query(), request.headers().entries()),
+    });
+    let outgoing = request.body();
+    let again = request.body().is_err();
+    let written = body.and_then(|body| {
+        let outgoing = outgoing.as_ref().ok()?;
+        let stream = outgoing.write().ok()?;
+        Some(json!([outcome(stream.check_write()), outcome(stream.write(body)), outcome(stream.flush())]))
+    });
+    let options = RequestOptions::new();
+    let times = json!([
+        outcome(options.set_connect_timeout(Some(1))),
+        outcome(options.set_first_byte_timeout(Some(u64::MAX))),
+        options.between_bytes_timeout(),
+    ]);
+    let handled = match outgoing_handler::handle(request, Some(options)) {
+        Err(error) => format!("refused: {error:?}"),
+        Ok(response) => {
+            response.subscribe().block();
+            match response.get() {
+                Some(Ok(Ok(response))) => format!("answered: {}", all_of(&response)),
+                other => {
+                    format!("not answered: {}", outcome(other.ok_or(()).map(|answer| answer.map(|answer| answer.map(drop)))))
+                }
+            }
+        }
+    };
+    let finished = outgoing.ok().map(|body| outcome(OutgoingBody::finish(body, None)));
+    json!({ "made": made, "again": again, "written": written, "times": times, "handled": handled, "finished": finished })
+}
+
+/// An answer, which no flow ever gets.
+fn all_of(response: &IncomingResponse) -> String {
+    let length = response.consume().map(|body| {
+        let read = body.stream().map(|stream| outcome(stream.blocking_read(1)));
+        let _ = IncomingBody::finish(body);
+        format!("{read:?}")
+    });
+    format!("{} {:?} {length:?}", response.status(), response.headers().entries())
 }
 
 /// Ends its process, as if all were well.

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use kitaru::prelude::*;
 use kitaru::raw::{checkpoint, flows, log};
 
-use crate::plain;
+use crate::{held, plain};
 
 /// Output without line ends.
 #[flow]
@@ -122,4 +122,16 @@ fn calls_itself(_cx: &Flow) -> Result<()> {
 #[checkpoint]
 fn does_nothing(_cx: &Checkpoint) -> Result<()> {
     Ok(())
+}
+
+/// Child flows without end, none of which it waits for.
+#[flow]
+fn lets_go_of_children(cx: &Flow) -> Result<String> {
+    for _ in 0..1_000 {
+        child::start(cx)?;
+    }
+    match child::start(cx) {
+        Ok(_) => held(false, "one child more than there may be"),
+        Err(error) => held(error.failure().kind == "limit", "refused for another reason"),
+    }
 }

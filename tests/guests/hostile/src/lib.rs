@@ -11,6 +11,7 @@ mod inputs;
 mod lies;
 mod models;
 mod scopes;
+mod secrets;
 mod sockets;
 mod wasi;
 

@@ -41,6 +41,24 @@ fn listens_everywhere(_cx: &Checkpoint) -> Result<()> {
     Err(err!("it was let through").kind("breach"))
 }
 
+/// Has the host send a request to a URL of any form.
+#[flow]
+fn asks_for(cx: &Flow, url: String) -> Result<()> {
+    requests(cx, url)
+}
+
+#[checkpoint]
+fn requests(_cx: &Checkpoint, url: String) -> Result<()> {
+    drop(kitaru::http::get(url).send()?);
+    Err(err!("it was let through").kind("breach"))
+}
+
+/// Requests in the flow.
+#[flow]
+fn requests_in_the_flow(_cx: &Flow) -> Result<String> {
+    crate::held(kitaru::http::get("https://1.1.1.1/").send().is_err(), "a request in the flow")
+}
+
 /// Sockets in the flow.
 #[flow]
 fn sockets_in_the_flow(_cx: &Flow) -> Result<String> {

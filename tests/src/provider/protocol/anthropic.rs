@@ -48,11 +48,18 @@ fn message(answer: &Answer, received: &Received, content: Vec<Value>, stop_reaso
     })
 }
 
+/// What it thought, with a signature.
+fn thought(answer: &Answer) -> Option<Value> {
+    let thought = answer.thinking.as_ref()?;
+    Some(json!({ "type": "thinking", "thinking": thought, "signature": format!("signed:{thought}") }))
+}
+
 pub(super) fn whole(answer: &Answer, received: &Received) -> Value {
     let text = (!answer.pieces.is_empty()).then(|| json!({ "type": "text", "text": answer.text() }));
     let calls =
         answer.calls.iter().map(|call| json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": call.value() }));
-    message(answer, received, text.into_iter().chain(calls).collect(), Some(stop_reason(answer)), output(answer))
+    let content = thought(answer).into_iter().chain(text).chain(calls).collect();
+    message(answer, received, content, Some(stop_reason(answer)), output(answer))
 }
 
 pub(super) fn events(answer: &Answer, received: &Received) -> Events {
@@ -66,12 +73,19 @@ pub(super) fn events(answer: &Answer, received: &Received) -> Events {
         named(&json!({ "type": "ping" })),
     ];
     let mut tail = Vec::new();
+    let first = usize::from(answer.thinking.is_some());
+    if let Some(thought) = thought(answer) {
+        head.push(start(0, json!({ "type": "thinking", "thinking": "", "signature": "" })));
+        head.push(delta(0, json!({ "type": "thinking_delta", "thinking": thought["thinking"] })));
+        head.push(delta(0, json!({ "type": "signature_delta", "signature": thought["signature"] })));
+        head.push(stop(0));
+    }
     if has_text {
-        head.push(start(0, json!({ "type": "text", "text": "" })));
-        tail.push(stop(0));
+        head.push(start(first, json!({ "type": "text", "text": "" })));
+        tail.push(stop(first));
     }
     for (number, call) in answer.calls.iter().enumerate() {
-        let index = number + usize::from(has_text);
+        let index = number + first + usize::from(has_text);
         tail.push(start(index, json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": {} })));
         for half in call.halves() {
             tail.push(delta(index, json!({ "type": "input_json_delta", "partial_json": half })));
@@ -85,7 +99,7 @@ pub(super) fn events(answer: &Answer, received: &Received) -> Events {
     }
     tail.push(named(&last));
     tail.push(named(&json!({ "type": "message_stop" })));
-    let pieces = answer.pieces.iter().map(|piece| delta(0, json!({ "type": "text_delta", "text": piece }))).collect();
+    let pieces = answer.pieces.iter().map(|piece| delta(first, json!({ "type": "text_delta", "text": piece }))).collect();
     Events { head, pieces, tail }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Events, items, line, model};
-use crate::provider::reaction::{Answer, Finish};
+use crate::provider::reaction::{Answer, Finish, ToolCall};
 use crate::provider::received::Received;
 
 /// It has no word for "waits for tools".
@@ -39,12 +39,31 @@ fn document(answer: &Answer, received: &Received, parts: Vec<Value>, is_last: bo
     Value::Object(document)
 }
 
-fn calls(answer: &Answer) -> impl Iterator<Item = Value> {
-    answer.calls.iter().map(|call| json!({ "functionCall": { "id": call.id, "name": call.name, "args": call.value() } }))
+/// The parts that ask for tools. The first one is signed, if it thought.
+fn calls(answer: &Answer) -> Vec<Value> {
+    let call = |call: &ToolCall| json!({ "functionCall": { "id": call.id, "name": call.name, "args": call.value() } });
+    let mut calls: Vec<Value> = answer.calls.iter().map(call).collect();
+    if let (Some(first), Some(signature)) = (calls.first_mut(), signature(answer)) {
+        first["thoughtSignature"] = json!(signature);
+    }
+    calls
+}
+
+fn signature(answer: &Answer) -> Option<String> {
+    answer.thinking.as_ref().map(|thought| format!("signed:{thought}"))
+}
+
+/// What signs an answer that asks for no tools: in a stream it comes last, on an empty text.
+fn signed(text: &str, answer: &Answer) -> Value {
+    let mut part = json!({ "text": text });
+    if let (true, Some(signature)) = (answer.calls.is_empty(), signature(answer)) {
+        part["thoughtSignature"] = json!(signature);
+    }
+    part
 }
 
 pub(super) fn whole(answer: &Answer, received: &Received) -> Value {
-    let text = (!answer.pieces.is_empty()).then(|| json!({ "text": answer.text() }));
+    let text = (!answer.pieces.is_empty()).then(|| signed(&answer.text(), answer));
     document(answer, received, text.into_iter().chain(calls(answer)).collect(), true)
 }
 
@@ -56,7 +75,8 @@ fn frame(value: &Value) -> String {
 pub(super) fn events(answer: &Answer, received: &Received) -> Events {
     let piece = |piece: &String| frame(&document(answer, received, vec![json!({ "text": piece })], false));
     let pieces = answer.pieces.iter().map(piece).collect();
-    let last = frame(&document(answer, received, calls(answer).collect(), true));
+    let end = (answer.thinking.is_some() && answer.calls.is_empty()).then(|| signed("", answer));
+    let last = frame(&document(answer, received, end.into_iter().chain(calls(answer)).collect(), true));
     Events { head: Vec::new(), pieces, tail: vec![last] }
 }
 

@@ -40,6 +40,9 @@ pub(super) fn whole(answer: &Answer, received: &Received) -> Value {
         );
         message["tool_calls"] = calls.collect();
     }
+    if let Some(thought) = &answer.thinking {
+        message["reasoning_content"] = json!(thought);
+    }
     let mut document = json!({
         "id": format!("chatcmpl-{}", received.number),
         "object": "chat.completion",
@@ -81,8 +84,9 @@ pub(super) fn events(answer: &Answer, received: &Received) -> Events {
         tail.push(data(&last));
     }
     tail.push("data: [DONE]\n\n".to_owned());
+    let thought = answer.thinking.as_ref().map(|thought| delta(json!({ "reasoning_content": thought })));
     Events {
-        head: vec![delta(json!({ "role": "assistant", "content": "" }))],
+        head: [delta(json!({ "role": "assistant", "content": "" }))].into_iter().chain(thought).collect(),
         pieces: answer.pieces.iter().map(|piece| delta(json!({ "content": piece }))).collect(),
         tail,
     }

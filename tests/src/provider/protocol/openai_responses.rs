@@ -31,6 +31,13 @@ fn call_item(call: &ToolCall) -> Value {
     })
 }
 
+/// What it thought, encrypted.
+fn thought(answer: &Answer, received: &Received) -> Option<Value> {
+    let thought = answer.thinking.as_ref()?;
+    let id = format!("rs_{}", received.number);
+    Some(json!({ "type": "reasoning", "id": id, "summary": [], "encrypted_content": format!("encrypted:{thought}") }))
+}
+
 /// The document in a state: `in_progress`, or as it ends.
 fn document(answer: &Answer, received: &Received, is_done: bool) -> Value {
     let (status, incomplete) = match answer.finish {
@@ -41,6 +48,7 @@ fn document(answer: &Answer, received: &Received, is_done: bool) -> Value {
     };
     let mut output = Vec::new();
     if is_done {
+        output.extend(thought(answer, received));
         output.extend((!answer.pieces.is_empty()).then(|| message(answer, received)));
         output.extend(answer.calls.iter().map(call_item));
     }
@@ -93,7 +101,13 @@ pub(super) fn events(answer: &Answer, received: &Received) -> Events {
         wire.event(json!({ "type": "response.created", "response": begun })),
         wire.event(json!({ "type": "response.in_progress", "response": begun })),
     ];
-    let place = json!({ "item_id": id, "output_index": 0, "content_index": 0 });
+    let first = usize::from(answer.thinking.is_some());
+    if let Some(thought) = thought(answer, received) {
+        for kind in ["response.output_item.added", "response.output_item.done"] {
+            head.push(wire.event(json!({ "type": kind, "output_index": 0, "item": thought })));
+        }
+    }
+    let place = json!({ "item_id": id, "output_index": first, "content_index": 0 });
     let at_place = |kind: &str, key: &str, value: Value| {
         let mut event = place.clone();
         event["type"] = json!(kind);
@@ -103,7 +117,7 @@ pub(super) fn events(answer: &Answer, received: &Received) -> Events {
     let has_text = !answer.pieces.is_empty();
     if has_text {
         let item = json!({ "type": "message", "id": id, "status": "in_progress", "role": "assistant", "content": [] });
-        head.push(wire.event(json!({ "type": "response.output_item.added", "output_index": 0, "item": item })));
+        head.push(wire.event(json!({ "type": "response.output_item.added", "output_index": first, "item": item })));
         let part = json!({ "type": "output_text", "text": "", "annotations": [] });
         head.push(wire.event(at_place("response.content_part.added", "part", part)));
     }
@@ -114,10 +128,10 @@ pub(super) fn events(answer: &Answer, received: &Received) -> Events {
         let whole = message(answer, received);
         tail.push(wire.event(at_place("response.output_text.done", "text", json!(answer.text()))));
         tail.push(wire.event(at_place("response.content_part.done", "part", whole["content"][0].clone())));
-        tail.push(wire.event(json!({ "type": "response.output_item.done", "output_index": 0, "item": whole })));
+        tail.push(wire.event(json!({ "type": "response.output_item.done", "output_index": first, "item": whole })));
     }
     for (number, call) in answer.calls.iter().enumerate() {
-        let index = number + usize::from(has_text);
+        let index = number + first + usize::from(has_text);
         let item = call_item(call);
         let mut begun = item.clone();
         (begun["arguments"], begun["status"]) = (json!(""), json!("in_progress"));

@@ -21,7 +21,7 @@ export function frame({ label, name, hint, target, control, required, group = fa
   const optional = required || bare ? null : h("span", { class: "schema-optional" }, "optional");
   const texts = [
     h("span", { class: bare ? "visually-hidden" : null }, label),
-    name ? h("code", { class: "schema-key" }, name) : null,
+    name ? h("code", { class: "schema-key", "aria-hidden": "true" }, name) : null,
     optional,
     remark,
   ];

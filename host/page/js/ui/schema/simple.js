@@ -117,7 +117,7 @@ export function booleanControl(found, context) {
   const errorId = uid("error");
   const problem = h("p", { class: "field-error", id: errorId, hidden: true });
   target.setAttribute("aria-describedby", hint ? `${hintId} ${errorId}` : errorId);
-  const text = h("span", { class: "schema-label" }, context.label, context.name ? h("code", { class: "schema-key" }, context.name) : null);
+  const text = h("span", { class: "schema-label" }, context.label, context.name ? h("code", { class: "schema-key", "aria-hidden": "true" }, context.name) : null);
   const node = h(
     "div",
     { class: "field" },

@@ -53,37 +53,43 @@ export function capabilitiesView({ declared, granted, used, denied }) {
 /** The panel with all accesses of an execution. */
 export function accessPanel(ctx, data) {
   const body = h("div", {}, skeleton(4));
+  const place = h("div", { class: "as-cards" });
   let only = "all";
   let items = [];
 
   function show() {
     const { grants } = data.execution.frozen_execution_spec;
     const denials = items.filter((item) => !item.allowed);
-    const shown = only === "denied" ? denials : items;
     fill(
       body,
       h("section", { class: "panel" }, h("div", { class: "panel-head" }, h("h2", {}, "Granted to the execution")), h("div", { class: "panel-body" }, grantList(grants, "Nothing. Its checkpoints can touch nothing outside."))),
       h(
         "section",
         { class: "panel" },
-        h("div", { class: "panel-head" }, h("h2", {}, "Used and denied"), items.length > 0 && h("span", { class: "push" }, segments({ label: "Which", items: [{ id: "all", label: `All ${number(items.length)}` }, { id: "denied", label: `Denied ${number(denials.length)}` }], selected: only, onselect: (id) => ((only = id), show()) }))),
-        items.length === 0
-          ? empty({ icon: "shield", title: "Nothing was touched", text: "No checkpoint has used, or asked for, anything outside its sandbox." })
-          : table({
-              label: "Accesses",
-              empty: "No denials",
-              rows: shown,
-              columns: [
-                { id: "allowed", label: "Result", cell: (item) => badge(item.allowed ? "allowed" : "denied", item.allowed ? "good" : "bad"), sort: (item) => Number(item.allowed) },
-                { id: "kind", label: "Kind", cell: (item) => item.kind, sort: (item) => item.kind },
-                { id: "target", label: "What", cell: (item) => [h("code", {}, item.target), item.detail && h("span", { class: "muted small" }, ` ${item.detail}`)], sort: (item) => item.target },
-                { id: "checkpoint", label: "Checkpoint", cell: (item) => h("a", { href: `?call=${item.call_index}` }, item.invocation_id ?? item.checkpoint_name), sort: (item) => item.call_index },
-                { id: "attempt", label: "Attempt", align: "end", cell: (item) => number(item.attempt) },
-                { id: "count", label: "Times", align: "end", cell: (item) => number(item.count), sort: (item) => item.count },
-                { id: "at", label: "First", cell: (item) => clock(item.first_at), sort: (item) => item.first_at },
-              ],
-            }),
+        h("div", { class: "panel-head" }, h("h2", {}, "Used and denied"), items.length > 0 && h("span", { class: "push" }, segments({ label: "Which", items: [{ id: "all", label: `All ${number(items.length)}` }, { id: "denied", label: `Denied ${number(denials.length)}` }], selected: only, onselect: (id) => ((only = id), draw()) }))),
+        items.length === 0 ? empty({ icon: "shield", title: "Nothing was touched", text: "No checkpoint has used, or asked for, anything outside its sandbox." }) : place,
       ),
+    );
+    draw();
+  }
+
+  function draw() {
+    fill(
+      place,
+      table({
+        label: "Accesses",
+        empty: "No denials",
+        rows: only === "denied" ? items.filter((item) => !item.allowed) : items,
+        columns: [
+          { id: "allowed", label: "Result", cell: (item) => badge(item.allowed ? "allowed" : "denied", item.allowed ? "good" : "bad"), sort: (item) => Number(item.allowed) },
+          { id: "kind", label: "Kind", cell: (item) => item.kind, sort: (item) => item.kind },
+          { id: "target", label: "What", cell: (item) => h("span", {}, h("code", {}, item.target), item.detail && h("span", { class: "muted small" }, ` ${item.detail}`)), sort: (item) => item.target },
+          { id: "checkpoint", label: "Checkpoint", cell: (item) => h("a", { href: `?call=${item.call_index}` }, item.invocation_id ?? item.checkpoint_name), sort: (item) => item.call_index },
+          { id: "attempt", label: "Attempt", align: "end", cell: (item) => number(item.attempt) },
+          { id: "count", label: "Times", align: "end", cell: (item) => number(item.count), sort: (item) => item.count },
+          { id: "at", label: "First", cell: (item) => clock(item.first_at), sort: (item) => item.first_at },
+        ],
+      }),
     );
   }
 

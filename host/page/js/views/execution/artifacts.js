@@ -2,7 +2,7 @@
 
 import { get, url } from "../../api.js";
 import { fill, h } from "../../dom.js";
-import { ago, bytes } from "../../format.js";
+import { ago, bytes, number } from "../../format.js";
 import { badge, tag } from "../../ui/badge.js";
 import { dialog } from "../../ui/dialog.js";
 import { downloadLink } from "../../ui/download.js";
@@ -53,39 +53,41 @@ export function artifactDialog(artifact) {
 /** The panel. */
 export function artifactsPanel(ctx, data) {
   const body = h("div", { class: "stack" });
+  const place = h("div", { class: "panel as-cards" });
   let which = null;
   let key = null;
 
   function show() {
     const items = data.execution.artifacts;
-    const now = JSON.stringify([which, items.map((item) => item.artifact_id)]);
+    const now = items.map((item) => item.artifact_id).join();
     if (now === key) return;
     key = now;
     const saved = items.filter((item) => item.kind);
     which ??= saved.length > 0 ? "saved" : "all";
-    const shown = which === "saved" ? saved : items;
     if (items.length === 0) return fill(body, empty({ icon: "file", title: "No artifacts", text: "Outputs of checkpoints, and what they save, appear here." }));
+    const choice = segments({ label: "Which", items: [{ id: "saved", label: `Saved ${number(saved.length)}` }, { id: "all", label: `All ${number(items.length)}` }], selected: which, onselect: (id) => ((which = id), draw()) });
+    fill(body, choice, place);
+    draw();
+  }
+
+  function draw() {
+    const { artifacts } = data.execution;
     fill(
-      body,
-      segments({ label: "Which", items: [{ id: "saved", label: `Saved ${saved.length}` }, { id: "all", label: `All ${items.length}` }], selected: which, onselect: (id) => ((which = id), show()) }),
-      h(
-        "div",
-        { class: "panel" },
-        table({
-          label: "Artifacts",
-          empty: "Nothing was saved beside the outputs",
-          rows: shown,
-          columns: [
-            { id: "name", label: "Name", sort: (item) => item.name, cell: (item) => h("button", { type: "button", class: "artifact-name", on: { click: () => open(item) } }, icon(iconOf(item.metadata.media_type)), h("span", {}, item.name)) },
-            { id: "kind", label: "Kind", sort: (item) => item.kind ?? "output", cell: (item) => badge(item.kind ?? "output") },
-            { id: "call", label: "Made by", sort: (item) => item.producing_call, cell: (item) => h("span", { class: "mono" }, item.producing_call) },
-            { id: "type", label: "Media type", cell: (item) => h("span", { class: "muted" }, item.metadata.media_type), sort: (item) => item.metadata.media_type },
-            { id: "size", label: "Size", align: "end", sort: (item) => item.metadata.size_bytes, cell: (item) => bytes(item.metadata.size_bytes) },
-            { id: "tags", label: "Labels", cell: (item) => h("span", { class: "row" }, item.metadata.tags.map(tag)) },
-            { id: "at", label: "Made", sort: (item) => item.metadata.created_at, cell: (item) => ago(item.metadata.created_at) },
-          ],
-        }),
-      ),
+      place,
+      table({
+        label: "Artifacts",
+        empty: "Nothing was saved beside the outputs",
+        rows: which === "saved" ? artifacts.filter((item) => item.kind) : artifacts,
+        columns: [
+          { id: "name", label: "Name", sort: (item) => item.name, cell: (item) => h("button", { type: "button", class: "artifact-name", on: { click: () => open(item) } }, icon(iconOf(item.metadata.media_type)), h("span", {}, item.name)) },
+          { id: "kind", label: "Kind", sort: (item) => item.kind ?? "output", cell: (item) => badge(item.kind ?? "output") },
+          { id: "call", label: "Made by", sort: (item) => item.producing_call, cell: (item) => h("span", { class: "mono" }, item.producing_call) },
+          { id: "type", label: "Media type", cell: (item) => h("span", { class: "muted" }, item.metadata.media_type), sort: (item) => item.metadata.media_type },
+          { id: "size", label: "Size", align: "end", sort: (item) => item.metadata.size_bytes, cell: (item) => bytes(item.metadata.size_bytes) },
+          { id: "tags", label: "Labels", cell: (item) => h("span", { class: "row" }, item.metadata.tags.map(tag)) },
+          { id: "at", label: "Made", sort: (item) => item.metadata.created_at, cell: (item) => ago(item.metadata.created_at) },
+        ],
+      }),
     );
   }
 

@@ -1,6 +1,6 @@
 // The head of an execution: what it is, how it stands, what can be done.
 
-import { send, url } from "../../api.js";
+import { get, send, url } from "../../api.js";
 import { fill, h } from "../../dom.js";
 import { ago, elapsed, money, number, plural, shortId, tokens } from "../../format.js";
 import { identifier, status, tag } from "../../ui/badge.js";
@@ -9,6 +9,7 @@ import { confirm, menu } from "../../ui/dialog.js";
 import { save } from "../../ui/download.js";
 import { toast } from "../../ui/toast.js";
 import { stat } from "./model_calls.js";
+import { verifyDialog } from "./verify.js";
 
 const OVER = ["completed", "failed", "cancelled"];
 
@@ -18,9 +19,14 @@ export function executionHeader(ctx, data, { onreplay }) {
   const numbers = h("dl", { class: "stats" });
   let key = null;
 
-  async function act(verb, word) {
-    data.take(await send("POST", `/executions/${data.execution.exec_id}/${verb}`));
-    toast(word, { tone: "good" });
+  async function resume() {
+    data.take(await send("POST", `/executions/${data.execution.exec_id}/resume`));
+    toast("It goes on", { tone: "good" });
+  }
+
+  async function retry() {
+    data.take(await send("POST", `/executions/${data.execution.exec_id}/retry`));
+    toast("It runs again", { tone: "good" });
   }
 
   async function cancel() {
@@ -42,16 +48,20 @@ export function executionHeader(ctx, data, { onreplay }) {
 
   function actions(execution) {
     const over = OVER.includes(execution.status);
+    const usage = execution.llm_usage_summary_v1;
     const items = [
       ctx.can("operator") && !over && { label: "Cancel", icon: "cancel", hint: "End it where it is", onclick: cancel },
-      ctx.can("operator") && !over && { label: "Resume", icon: "resume", hint: "Drive it on by hand", onclick: () => act("resume", "It goes on") },
+      ctx.can("operator") && !over && { label: "Resume", icon: "resume", hint: "Drive it on by hand", onclick: resume },
       { label: "Compare", icon: "compare", hint: "With its replays, or others", href: `/compare?execution=${execution.exec_id}${execution.original_exec_id ? `&execution=${execution.original_exec_id}` : ""}` },
+      { label: "Verify", icon: "shield", hint: "Hash chain, blobs and the component's code", onclick: () => verifyDialog(ctx, execution) },
       { label: "Download as JSON", icon: "download", hint: "The execution and its journal", onclick: () => save(`${execution.flow_name}-${shortId(execution.exec_id)}.json`, JSON.stringify({ execution, journal: data.journal }, null, 2)) },
+      { label: "Download events", icon: "download", hint: "Scopes and marks, in the order of time", onclick: async () => save(`${execution.flow_name}-${shortId(execution.exec_id)}-events.json`, JSON.stringify((await get(`/executions/${execution.exec_id}/events`)).items, null, 2)) },
+      usage && { label: "Download trajectory", icon: "download", hint: "What models were told, said and did", onclick: async () => save(`${execution.flow_name}-${shortId(execution.exec_id)}-trajectory.json`, JSON.stringify(await get(`/executions/${execution.exec_id}/trajectory`), null, 2)) },
       ctx.can("author") && { label: "Export", icon: "file", hint: "With all that it needs, for another host", onclick: () => location.assign(url("/export", { execution: execution.exec_id })) },
       ctx.can("admin") && over && { label: "Delete", icon: "trash", danger: true, hint: "With journal, logs and artifacts", onclick: remove },
     ];
     return [
-      execution.status === "failed" && ctx.can("operator") && button({ label: "Retry", icon: "retry", title: "Completed calls are served, the failed one runs again", onclick: () => act("retry", "It runs again") }),
+      execution.status === "failed" && ctx.can("operator") && button({ label: "Retry", icon: "retry", title: "Completed calls are served, the failed one runs again", onclick: retry }),
       ctx.can("author") && button({ label: "Replay", icon: "replay", kind: execution.status === "failed" ? "plain" : "primary", onclick: () => onreplay({}) }),
       menu({ label: "More actions", items }),
     ];

@@ -9,7 +9,7 @@ import { icon } from "../../ui/icons.js";
 import { empty } from "../../ui/state.js";
 
 const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"];
-const MOST = 5000;
+const PART = 1000;
 
 /** Text without the signs that colour terminals. */
 function plainText(text) {
@@ -28,6 +28,7 @@ export function logsPanel(ctx, data, { checkpoint }) {
   let pending = [];
   let scheduled = false;
   let hidden = 0;
+  let most = PART;
 
   const rows = h("div", { class: "log-lines", role: "log", "aria-live": "off", "aria-label": "Log lines", tabIndex: 0 });
   const state = h("span", { class: "muted small", role: "status" });
@@ -54,14 +55,24 @@ export function logsPanel(ctx, data, { checkpoint }) {
 
   function redraw() {
     const shown = lines.filter(fits);
-    hidden = Math.max(0, shown.length - MOST);
+    hidden = Math.max(0, shown.length - most);
     pending = [];
-    fill(rows, hidden > 0 && moreRow(), shown.slice(-MOST).map(row));
+    fill(rows, hidden > 0 && moreRow(), shown.slice(-most).map(row));
     after(shown.length);
   }
 
   function moreRow() {
-    return h("div", { class: "log-more muted" }, `${plural(hidden, "earlier line")} not shown: narrow the log, or download it`);
+    return h("div", { class: "log-more muted" }, `${plural(hidden, "earlier line")} not shown. `, h("button", { type: "button", class: "link-button", on: { click: earlier } }, `Show ${number(Math.min(PART, hidden))} more`));
+  }
+
+  /** The part before; what is in sight stays where it is. */
+  function earlier() {
+    const below = rows.scrollHeight - rows.scrollTop;
+    setFollowing(false);
+    most += PART;
+    redraw();
+    rows.scrollTop = rows.scrollHeight - below;
+    rows.focus({ preventScroll: true });
   }
 
   function after(count) {
@@ -84,12 +95,16 @@ export function logsPanel(ctx, data, { checkpoint }) {
     requestAnimationFrame(() => {
       scheduled = false;
       rows.querySelector(":scope > .log-empty")?.remove();
-      rows.append(...pending.slice(-MOST).map(row));
+      rows.append(...pending.slice(-most).map(row));
+      hidden += Math.max(0, pending.length - most);
       pending = [];
-      while (rows.childElementCount > MOST + 500) {
-        rows.firstElementChild.remove();
+      let gone = rows.querySelectorAll(":scope > .log-line").length - most;
+      for (; gone > 0; gone -= 1) {
+        rows.querySelector(":scope > .log-line").remove();
         hidden += 1;
       }
+      const told = rows.querySelector(":scope > .log-more");
+      if (hidden > 0) told ? told.replaceWith(moreRow()) : rows.prepend(moreRow());
       after(only || words || level !== "TRACE" ? lines.filter(fits).length : lines.length);
     });
   }

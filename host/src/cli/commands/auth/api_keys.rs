@@ -10,8 +10,7 @@ use crate::cli::error::CliError;
 use crate::cli::table::{fields, table};
 use crate::secrets::ExposeSecret as _;
 use crate::service::{
-    AccessVerbs as _, ApiKeyMadeView, ApiKeyParams, ApiKeyView, CreateApiKeyParams, ListApiKeysParams, RotateApiKeyParams,
-    UpdateApiKeyParams,
+    ApiKeyMadeView, ApiKeyParams, ApiKeyView, CreateApiKeyParams, ListApiKeysParams, RotateApiKeyParams, UpdateApiKeyParams,
 };
 
 /// API keys of service accounts.

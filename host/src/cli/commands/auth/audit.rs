@@ -7,7 +7,7 @@ use clap::Args;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::table::table;
-use crate::service::{AccessVerbs as _, AuditEntryView, AuditParams};
+use crate::service::{AuditEntryView, AuditParams};
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditCommand {

@@ -14,7 +14,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::table::fields;
 use crate::secrets::ExposeSecret as _;
-use crate::service::{AccessVerbs as _, TokenParams, WhoAmIView};
+use crate::service::{TokenParams, WhoAmIView};
 
 /// Say who may come over the network, and see what they did.
 #[derive(Debug, Subcommand)]

@@ -10,8 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::table::{fields, table};
 use crate::service::{
-    AccessVerbs as _, CreateServiceAccountParams, ListServiceAccountsParams, ServiceAccountParams, ServiceAccountView,
-    UpdateServiceAccountParams,
+    CreateServiceAccountParams, ListServiceAccountsParams, ServiceAccountParams, ServiceAccountView, UpdateServiceAccountParams,
 };
 
 /// Service accounts.

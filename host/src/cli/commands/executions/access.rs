@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::table::table;
 use crate::sandbox::AccessKind;
-use crate::service::{AccessQuery, AccessView, Service as _};
+use crate::service::{AccessQuery, AccessView};
 
 #[derive(Debug, Args)]
 pub(crate) struct AccessCommand {

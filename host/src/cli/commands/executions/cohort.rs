@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::list::Filters;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::service::{CohortQuery, Service as _};
+use crate::service::CohortQuery;
 use crate::store::Status;
 
 /// Find executions of a flow that can be replayed together
@@ -46,7 +46,7 @@ enum Order {
 impl CohortCommand {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
         let service = context.service()?;
-        let filter = self.filters.query(&service).await?;
+        let filter = self.filters.query(service.as_ref()).await?;
         if filter.status.is_some_and(|status| !matches!(status, Status::Completed | Status::Failed)) {
             return Err(CliError::usage("`--status` must be `completed` or `failed`: others are not replayed together."));
         }

@@ -11,7 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::table::table;
 use crate::cli::terminal::one_line;
-use crate::service::{ExecutionDiff, GroupBy, Metric, Service as _};
+use crate::service::{ExecutionDiff, GroupBy, Metric};
 
 /// Compare an execution with others, checkpoint by checkpoint
 #[derive(Debug, Args)]
@@ -122,7 +122,7 @@ fn parse_metric(text: &str) -> Result<Metric, String> {
 impl StatisticsCommand {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
         let service = context.service()?;
-        let query = self.filters.query(&service).await?;
+        let query = self.filters.query(service.as_ref()).await?;
         let metrics = if self.metric.is_empty() { Metric::ALL.to_vec() } else { self.metric };
         let statistics = service.statistics(&query, &self.group_by, &metrics, self.max_groups).await?;
         context.output.item(&statistics, || {

@@ -13,7 +13,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::signals::Asked;
 use crate::ids::ExecutionId;
-use crate::service::{LocalService, Service as _};
+use crate::service::Service;
 
 /// In which form executions are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -75,10 +75,10 @@ impl ExportCommand {
         let service = context.service()?;
         let ids = service.resolve_all(&self.executions).await?;
         if self.follow {
-            return self.follow(&service, &ids).await;
+            return self.follow(service.as_ref(), &ids).await;
         }
         let Some(to) = &self.to else {
-            let lines = self.lines(&service, &ids).await?;
+            let lines = self.lines(service.as_ref(), &ids).await?;
             return written(std::io::stdout().lock().write_all(lines.as_bytes()));
         };
         let failed = |error: std::io::Error| CliError::new(format!("cannot write `{}`: {error}", to.display()));
@@ -88,7 +88,7 @@ impl ExportCommand {
         let exported = if is_archive {
             service.export(&ids, &mut std::io::BufWriter::new(&mut file)).await?
         } else {
-            file.write_all(self.lines(&service, &ids).await?.as_bytes()).map_err(failed)?;
+            file.write_all(self.lines(service.as_ref(), &ids).await?.as_bytes()).map_err(failed)?;
             ids
         };
         file.as_file().sync_all().map_err(failed)?;
@@ -101,7 +101,7 @@ impl ExportCommand {
     }
 
     /// The executions one after the other, each in the order of time.
-    async fn lines(&self, service: &LocalService, ids: &[ExecutionId]) -> Result<String, CliError> {
+    async fn lines(&self, service: &dyn Service, ids: &[ExecutionId]) -> Result<String, CliError> {
         let mut lines = String::new();
         for id in ids {
             if self.format == ExportFormat::Atif {
@@ -116,7 +116,7 @@ impl ExportCommand {
         Ok(lines)
     }
 
-    async fn follow(&self, service: &LocalService, ids: &[ExecutionId]) -> Result<ExitCode, CliError> {
+    async fn follow(&self, service: &dyn Service, ids: &[ExecutionId]) -> Result<ExitCode, CliError> {
         let Some(id) = ids.first() else { return Ok(ExitCode::FAILURE) };
         let mut follow = service.follow_events(*id, self.content).await?;
         let mut asked = Asked::listen();

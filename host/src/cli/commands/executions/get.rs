@@ -12,7 +12,7 @@ use crate::cli::granted::granted;
 use crate::cli::table::{fields, table};
 use crate::cli::terminal::one_line;
 use crate::ids::ExecutionId;
-use crate::service::{AccessSum, CapabilitiesView, ExecutionView, GovernedCallView, JournalCall, Service as _};
+use crate::service::{AccessSum, CapabilitiesView, ExecutionView, GovernedCallView, JournalCall};
 
 pub(super) async fn run(context: &Context, execution: &str) -> Result<ExitCode, CliError> {
     let service = context.service()?;

@@ -12,7 +12,7 @@ use crate::cli::error::CliError;
 use crate::cli::isolate::Guests;
 use crate::cli::prompt::{Answer, Keyboard, ask, give, show};
 use crate::cli::signals::Asked;
-use crate::service::{LocalService, Service as _};
+use crate::service::Service;
 
 #[derive(Debug, Args)]
 pub(crate) struct InputCommand {
@@ -65,7 +65,7 @@ impl InputCommand {
             service.input(id, self.wait.as_deref(), &value).await?;
             context.output.say("Answered the wait");
         }
-        go_on(context, &service, id, false).await
+        go_on(context, service.as_ref(), id, false).await
     }
 
     async fn sweep(self, context: &Context) -> Result<ExitCode, CliError> {
@@ -107,9 +107,9 @@ impl InputCommand {
                 if answer == Answer::Leave {
                     break;
                 }
-                match give(&service, wait, answer).await {
+                match give(service.as_ref(), wait, answer).await {
                     Ok(true) => {
-                        failed |= !self.go_on(context, &service, &wait.exec_id).await;
+                        failed |= !self.go_on(context, service.as_ref(), &wait.exec_id).await;
                         break;
                     }
                     Ok(false) => {}
@@ -124,7 +124,7 @@ impl InputCommand {
         Ok(code(failed))
     }
 
-    async fn go_on(&self, context: &Context, service: &LocalService, execution: &str) -> bool {
+    async fn go_on(&self, context: &Context, service: &dyn Service, execution: &str) -> bool {
         let gone_on = async {
             let id = service.resolve(execution).await?;
             go_on(context, service, id, false).await

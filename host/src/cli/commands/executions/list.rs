@@ -9,8 +9,8 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::table::table;
 use crate::clock::{Clock as _, SystemClock, Timestamp};
-use crate::service::{ListQuery, Service};
-use crate::store::Status;
+use crate::service::verbs::parse_status;
+use crate::service::{ExecutionSummary, ListQuery, Service};
 
 #[derive(Debug, Args)]
 pub(crate) struct Filters {
@@ -72,13 +72,6 @@ fn parse_moment(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse_moment(text, SystemClock.now())
 }
 
-fn parse_status(text: &str) -> Result<Status, CliError> {
-    Status::parse(&text.trim().to_lowercase()).ok_or_else(|| {
-        let expected = Status::ALL.map(Status::as_str).join(", ");
-        CliError::usage(format!("Unsupported status filter '{text}'. Expected one of: {expected}."))
-    })
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct ListCommand {
     #[command(flatten)]
@@ -116,7 +109,7 @@ impl ListCommand {
             offset: (page - 1).saturating_mul(size),
             limit: size,
             cursor: self.cursor,
-            ..self.filters.query(&service).await?
+            ..self.filters.query(service.as_ref()).await?
         };
         let listing = service.list(&query).await?;
         let mut more = serde_json::Map::new();
@@ -126,21 +119,37 @@ impl ListCommand {
             if listing.items.is_empty() {
                 return if page > 1 { format!("No executions on page {page}.") } else { "No executions.".into() };
             }
-            let row = |item: &crate::service::ExecutionSummary| {
-                let wait = item.pending_wait.as_ref().map(|wait| wait.name.clone());
-                let due = item.is_due.then(|| "its runner: it can go on".to_owned());
-                let child = (item.status == "waiting").then(|| "a child flow".to_owned());
-                let waits = wait.or(due).or_else(|| item.wakes_at.clone()).or(child).unwrap_or_default();
-                vec![item.exec_id.clone(), item.flow_name.clone(), item.status.to_string(), item.started_at.clone(), waits]
-            };
-            let mut text =
-                table(&["ID", "FLOW", "STATUS", "STARTED", "WAITS FOR"], &listing.items.iter().map(row).collect::<Vec<_>>());
+            let mut text = lines(&listing.items);
             if listing.total > listing.items.len() as u64 {
                 text.push_str(&format!("\n{} of {}", listing.items.len(), listing.total));
             }
             text
         })
     }
+}
+
+/// A table. What models cost has columns where one was called.
+fn lines(items: &[ExecutionSummary]) -> String {
+    let with_models = items.iter().any(|item| item.total_tokens.is_some());
+    let row = |item: &ExecutionSummary| {
+        let wait = item.pending_wait.as_ref().map(|wait| wait.name.clone());
+        let due = item.is_due.then(|| "its runner: it can go on".to_owned());
+        let child = (item.status == "waiting").then(|| "a child flow".to_owned());
+        let waits = wait.or(due).or_else(|| item.wakes_at.clone()).or(child).unwrap_or_default();
+        let mut row = vec![item.exec_id.clone(), item.flow_name.clone(), item.status.to_string(), item.started_at.clone()];
+        if with_models {
+            row.extend(match (item.cost_usd, item.total_tokens) {
+                (_, None) => [String::new(), String::new()],
+                (cost, Some(tokens)) => [cost.map_or_else(|| "unknown".into(), |cost| cost.to_string()), tokens.to_string()],
+            });
+        }
+        row.push(waits);
+        row
+    };
+    let mut head = vec!["ID", "FLOW", "STATUS", "STARTED"];
+    head.extend(if with_models { ["COST", "TOKENS"].as_slice() } else { &[] });
+    head.push("WAITS FOR");
+    table(&head, &items.iter().map(row).collect::<Vec<_>>())
 }
 
 #[derive(Debug, Args)]
@@ -152,7 +161,7 @@ pub(crate) struct LatestCommand {
 impl LatestCommand {
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
         let service = context.service()?;
-        let view = service.latest(&self.filters.query(&service).await?).await?;
+        let view = service.latest(&self.filters.query(service.as_ref()).await?).await?;
         super::get::print(context, &view)
     }
 }

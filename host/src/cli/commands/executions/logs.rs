@@ -10,7 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::signals::Asked;
 use crate::cli::terminal::one_line;
-use crate::service::{FollowEvent, LogEntry, LogQuery, Service as _};
+use crate::service::{FollowEvent, LogEntry, LogQuery};
 use crate::store::{LogSource, Status};
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! `executions …`: one file per verb or family of verbs.
 
 mod access;
+mod answer_links;
 mod cohort;
 mod compare;
 mod export;
@@ -8,7 +9,9 @@ mod get;
 mod input;
 mod list;
 mod logs;
+mod model_calls;
 mod replay;
+mod schema;
 mod upkeep;
 mod waits;
 
@@ -16,12 +19,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use crate::cli::args::HostLimitArgs;
 use crate::cli::component::admitted_if_named;
 use crate::cli::context::Context;
 use crate::cli::drive::{go_on, report};
 use crate::cli::error::CliError;
 use crate::cli::isolate::Guests;
-use crate::service::Service as _;
 
 /// Look at executions and act on them. IDs may be given as unique beginnings.
 #[derive(Debug, Subcommand)]
@@ -40,6 +43,9 @@ pub(crate) enum ExecutionsCommand {
     PendingWaits(waits::PendingWaitsCommand),
     /// Answer a wait; the execution goes on at once
     Input(input::InputCommand),
+    /// Let others answer questions
+    #[command(subcommand)]
+    Waits(answer_links::WaitsCommand),
     /// End a wait without an answer
     AbortWait(waits::AbortWaitCommand),
     /// Drive an execution on by hand: after a crash, or an answer that nobody followed
@@ -52,6 +58,10 @@ pub(crate) enum ExecutionsCommand {
     Cancel(Named),
     /// Show an execution's durable calls with what went in and came out
     Journal(get::JournalCommand),
+    /// Show what models were asked and answered, and what that cost
+    ModelCalls(Named),
+    /// Show the JSON Schema of an execution's input
+    Schema(Named),
     Diff(compare::DiffCommand),
     DiffMatrix(compare::DiffMatrixCommand),
     Cohort(cohort::CohortCommand),
@@ -89,12 +99,15 @@ impl ExecutionsCommand {
             Self::Logs(_) => "executions.logs",
             Self::PendingWaits(_) => "executions.pending-waits",
             Self::Input(_) => "executions.input",
+            Self::Waits(command) => command.name(),
             Self::AbortWait(_) => "executions.abort-wait",
             Self::Resume(_) => "executions.resume",
             Self::Retry(_) => "executions.retry",
             Self::Replay(_) => "executions.replay",
             Self::Cancel(_) => "executions.cancel",
             Self::Journal(_) => "executions.journal",
+            Self::ModelCalls(_) => "executions.model-calls",
+            Self::Schema(_) => "executions.schema",
             Self::Diff(_) => "executions.diff",
             Self::DiffMatrix(_) => "executions.diff-matrix",
             Self::Cohort(_) => "executions.cohort",
@@ -133,12 +146,15 @@ impl ExecutionsCommand {
             Self::Logs(command) => command.run(context).await,
             Self::PendingWaits(command) => command.run(context).await,
             Self::Input(command) => command.run(context).await,
+            Self::Waits(command) => command.run(context).await,
             Self::AbortWait(command) => command.run(context).await,
             Self::Resume(command) => resume(context, &command.execution).await,
             Self::Retry(command) => command.run(context).await,
             Self::Replay(command) => command.run(context).await,
             Self::Cancel(command) => cancel(context, &command.execution).await,
             Self::Journal(command) => command.run(context).await,
+            Self::ModelCalls(named) => model_calls::run(context, &named.execution).await,
+            Self::Schema(named) => schema::run(context, &named.execution).await,
             Self::Diff(command) => command.run(context).await,
             Self::DiffMatrix(command) => command.run(context).await,
             Self::Cohort(command) => command.run(context).await,
@@ -156,8 +172,8 @@ async fn resume(context: &Context, execution: &str) -> Result<ExitCode, CliError
     let service = context.service()?;
     let id = service.resolve(execution).await?;
     service.check_resumable(id).await?;
-    crate::cli::drive::drive(context, &service, id, crate::cli::drive::Attach::Person).await?;
-    report(context, &service, id, true).await
+    crate::cli::drive::drive(context, service.as_ref(), id, crate::cli::drive::Attach::Person).await?;
+    report(context, service.as_ref(), id, true).await
 }
 
 async fn cancel(context: &Context, execution: &str) -> Result<ExitCode, CliError> {
@@ -171,11 +187,11 @@ async fn cancel(context: &Context, execution: &str) -> Result<ExitCode, CliError
 
 impl RetryCommand {
     async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
-        let service = context.service()?;
-        let component = admitted_if_named(context, &service, self.component.as_ref()).await?;
+        let chosen = context.chosen(HostLimitArgs::default())?;
+        let (service, component) = (chosen.service(), admitted_if_named(context, &chosen, self.component.as_ref()).await?);
         let id = service.resolve(&self.execution).await?;
         service.retry(id, component.as_deref()).await?;
         context.output.say(&format!("Retrying execution {id}"));
-        go_on(context, &service, id, true).await
+        go_on(context, service, id, true).await
     }
 }

@@ -6,17 +6,17 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 
-use super::super::run::{detach, locate};
+use super::super::run::locate;
 use crate::cli::args::{GrantArgs, HostLimitArgs, KeyValue, LimitArgs, parse_json, parse_object};
 use crate::cli::component::admitted;
-use crate::cli::context::{Context, current_folder};
+use crate::cli::context::{Chosen, Context, current_folder};
 use crate::cli::drive::go_on;
 use crate::cli::error::CliError;
 use crate::cli::isolate::Guests;
-use crate::cli::starting::with_arguments;
+use crate::cli::starting::{leave, with_arguments};
 use crate::cli::table::table;
 use crate::cli::terminal::one_line;
-use crate::service::{LocalService, ReplayCommand as Order, Service as _};
+use crate::service::ReplayCommand as Order;
 
 /// Start a new execution that reuses another's journal before a checkpoint.
 ///
@@ -116,26 +116,33 @@ impl ReplayCommand {
             Some(file) => read_ids(file)?,
             None => self.executions.clone(),
         };
-        let service = context.model_service()?;
-        let order = self.order(context, &service, executions.first()).await?;
+        let chosen = context.chosen_for_models(HostLimitArgs::default())?;
+        let (service, order) = (chosen.service(), self.order(context, &chosen, executions.first()).await?);
         match executions.as_slice() {
             [one] if self.ids_file.is_none() && self.on_error.is_none() => {
                 let source = service.resolve(one).await?;
                 let id = service.replay(source, order).await?;
                 context.output.say(&format!("Execution {id} replays {source}"));
                 if self.detach {
-                    detach(context, &[id], HostLimitArgs::default())?;
+                    leave(context, &chosen, &[id], HostLimitArgs::default())?;
                     let view = service.get(id).await?;
                     return context.output.item(&view, || id.to_string());
                 }
-                go_on(context, &service, id, true).await
+                go_on(context, service, id, true).await
             }
             [] => Err(CliError::usage("there is no execution to replay: the list of IDs is empty")),
-            several => self.batch(context, &service, several, order).await,
+            several => self.batch(context, &chosen, several, order).await,
         }
     }
 
-    async fn order(&self, context: &Context, service: &LocalService, first: Option<&String>) -> Result<Order, CliError> {
+    async fn order(&self, context: &Context, chosen: &Chosen, first: Option<&String>) -> Result<Order, CliError> {
+        let service = chosen.service();
+        if self.grants.all_needs() && matches!(chosen, Chosen::Server(_)) {
+            return Err(CliError::usage(
+                "`--allow-needs` names folders of this machine, and a replay on a server can have none of them",
+            )
+            .hint("grant what it needs, each by itself: --allow-…"));
+        }
         let mut overrides: Vec<(String, Value)> = Vec::new();
         if let Some(text) = &self.overrides_json {
             overrides.extend(parse_object("--overrides", text)?);
@@ -150,7 +157,7 @@ impl ReplayCommand {
         let (component, folder) = match &self.component {
             Some(path) => {
                 let (file, folder) = locate(context, path)?;
-                (Some(admitted(context, service, &file).await?), folder)
+                (Some(admitted(context, chosen, &file).await?), folder)
             }
             None => (None, current_folder()?),
         };
@@ -176,27 +183,22 @@ impl ReplayCommand {
             ask_again: self.ask_again,
             component,
             tags: self.tags.clone(),
-            grants: self.grants.grants()?,
+            grants: self.grants.grants_for(chosen)?,
             needs_in: self.grants.all_needs().then_some(folder),
             limits: self.limits.changes(),
         })
     }
 
     /// Several sources: by default every one that can be replayed is, in the background.
-    async fn batch(
-        &self,
-        context: &Context,
-        service: &LocalService,
-        sources: &[String],
-        order: Order,
-    ) -> Result<ExitCode, CliError> {
+    async fn batch(&self, context: &Context, chosen: &Chosen, sources: &[String], order: Order) -> Result<ExitCode, CliError> {
+        let service = chosen.service();
         let collect = self.on_error != Some(OnError::Fail);
         let mut submission = service.replay_batch(sources, order, collect).await?;
         let ids: Vec<_> = submission.replays();
         if self.wait {
             service.drive_batch(&mut submission).await?;
         } else if !ids.is_empty() {
-            detach(context, &ids, HostLimitArgs::default())?;
+            leave(context, chosen, &ids, HostLimitArgs::default())?;
         }
         let code = context.output.item(&submission, || {
             let mut rows: Vec<Vec<String>> = Vec::new();

@@ -8,13 +8,14 @@ use serde_json::json;
 
 use super::super::run::locate;
 use super::list::Filters;
+use crate::cli::args::HostLimitArgs;
 use crate::cli::component::{admitted, admitted_if_named};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::table::table;
 use crate::cli::terminal::one_line;
 use crate::ids::ExecutionId;
-use crate::service::{ListQuery, LocalService, Service as _, VerificationView};
+use crate::service::{ListQuery, Service, VerificationView};
 use crate::store::Status;
 
 /// Which executions.
@@ -28,7 +29,7 @@ pub(crate) struct Which {
 }
 
 impl Which {
-    async fn ids(&self, service: &LocalService) -> Result<Vec<ExecutionId>, CliError> {
+    async fn ids(&self, service: &dyn Service) -> Result<Vec<ExecutionId>, CliError> {
         if self.waiting {
             let query = ListQuery { status: Some(Status::Waiting), limit: u64::MAX, ..ListQuery::default() };
             return Ok(service.ids(&query).await?);
@@ -56,9 +57,9 @@ impl VerifyCommand {
     }
 
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
-        let service = context.service()?;
-        let component = admitted_if_named(context, &service, self.component.as_ref()).await?;
-        let ids = self.which.ids(&service).await?;
+        let chosen = context.chosen(HostLimitArgs::default())?;
+        let (service, component) = (chosen.service(), admitted_if_named(context, &chosen, self.component.as_ref()).await?);
+        let ids = self.which.ids(service).await?;
         report(context, &service.verify(&ids, component.as_deref()).await?)
     }
 }
@@ -79,9 +80,10 @@ impl UpgradeCommand {
     }
 
     pub(super) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
-        let service = context.service()?;
-        let component = admitted(context, &service, &locate(context, &self.component)?.0).await?;
-        let ids = self.which.ids(&service).await?;
+        let chosen = context.chosen(HostLimitArgs::default())?;
+        let component = admitted(context, &chosen, &locate(context, &self.component)?.0).await?;
+        let service = chosen.service();
+        let ids = self.which.ids(service).await?;
         report(context, &service.upgrade(&ids, &component).await?)
     }
 }
@@ -156,14 +158,14 @@ impl DeleteCommand {
         let ids = match self.keep_days {
             Some(days) => {
                 let old = service.ended_before(days).await?;
-                let query = ListQuery { limit: u64::MAX, ..self.filters.query(&service).await? };
+                let query = ListQuery { limit: u64::MAX, ..self.filters.query(service.as_ref()).await? };
                 let wanted: std::collections::HashSet<_> = service.ids(&query).await?.into_iter().collect();
                 old.into_iter().filter(|id| wanted.contains(id)).collect()
             }
             None if self.executions.is_empty() => {
                 return Err(CliError::usage("name an execution, or give `--keep-days` for all that ended before"));
             }
-            None if self.filters.query(&service).await?.is_narrow() => {
+            None if self.filters.query(service.as_ref()).await?.is_narrow() => {
                 return Err(CliError::usage(
                     "filters choose among what `--keep-days` removes; named executions are removed as they are",
                 ));

@@ -8,7 +8,6 @@ use crate::cli::context::Context;
 use crate::cli::drive::go_on;
 use crate::cli::error::CliError;
 use crate::cli::table::table;
-use crate::service::Service as _;
 
 #[derive(Debug, Args)]
 pub(crate) struct PendingWaitsCommand {
@@ -62,6 +61,6 @@ impl AbortWaitCommand {
         let id = service.resolve(&self.execution).await?;
         service.abort_wait(id, self.wait.as_deref()).await?;
         context.output.say("Aborted the wait");
-        go_on(context, &service, id, false).await
+        go_on(context, service.as_ref(), id, false).await
     }
 }

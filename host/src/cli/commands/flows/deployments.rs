@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::granted::granted;
 use crate::cli::table::fields;
-use crate::service::{CurlView, DeploymentParams, DeploymentView, FlowParams, LocalService};
+use crate::service::{CurlView, DeploymentParams, DeploymentView, FlowParams, Service};
 
 /// Look at the versions of a published flow.
 #[derive(Debug, Subcommand)]
@@ -61,7 +61,7 @@ impl DeploymentsCommand {
         }
     }
 
-    pub(super) async fn run(self, context: &Context, service: &LocalService) -> Result<ExitCode, CliError> {
+    pub(super) async fn run(self, context: &Context, service: &dyn Service) -> Result<ExitCode, CliError> {
         match self {
             Self::List(FlowArgs { flow }) => {
                 let views = service.flow(&FlowParams { flow }).await?.deployments;

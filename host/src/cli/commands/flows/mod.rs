@@ -140,7 +140,7 @@ impl FlowCommand {
                 context.output.say(&format!("Deleted {} with {} version(s)", deleted.flow, deleted.versions.len()));
                 context.output.item(&deleted, String::new)
             }
-            Self::Deployments(command) => command.run(context, &service).await,
+            Self::Deployments(command) => command.run(context, service.as_ref()).await,
         }
     }
 }

@@ -1,21 +1,23 @@
 //! `info`: everything that a bug report needs.
 
 mod file;
-mod packages;
 mod yaml;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use kitaru_llm::models::Provider;
 use serde_json::{Map, Value, json};
 
+use crate::cli::connection::Connection;
 use crate::cli::context::{Context, current_folder, environment};
 use crate::cli::error::CliError;
+use crate::cli::facts::facts;
 use crate::cli::table;
-use crate::config::{ChosenLogStore, LogStore, find_project_file, masked, user_file};
+use crate::config::{ChosenLogStore, find_project_file, masked, user_file};
 use crate::registry::Toolchain;
+use crate::service::{InfoParams, InfoView};
 use file::Form;
 
 #[derive(Debug, Args)]
@@ -37,7 +39,7 @@ impl InfoCommand {
         let form = self.file.as_deref().map(Form::of).transpose()?;
         let mut snapshot = super::status::snapshot(context).await?;
         if let Some(map) = snapshot.as_object_mut() {
-            self.add(context, map)?;
+            self.add(context, map).await?;
         }
         let Some((path, form)) = self.file.as_deref().zip(form) else {
             return context.output.item(&snapshot, || text(&snapshot));
@@ -49,43 +51,31 @@ impl InfoCommand {
     }
 
     /// What `status` does not have. What cannot be found out is a warning.
-    fn add(&self, context: &Context, map: &mut Map<String, Value>) -> Result<(), CliError> {
-        let folder = context.home()?.folder;
-        let size = |name: &str| folder_size(&folder.join(name));
+    async fn add(&self, context: &Context, map: &mut Map<String, Value>) -> Result<(), CliError> {
+        let params = InfoParams { all: self.all, packages: self.packages.clone() };
+        let facts = facts(context)?;
+        let log_store_warning = facts.warning.clone();
+        let view = match context.connection() {
+            // What cannot be asked for is the warning that `status` has found already, or is not for everybody to know.
+            Ok(Connection::Server { .. }) => match context.model_service() {
+                Ok(service) => service.info(&params).await.ok(),
+                Err(_) => None,
+            },
+            // `status` has looked at the store already, and says why it cannot be opened.
+            _ => Some(InfoView::without_store(&facts, &params).await),
+        };
+        merge(map, serde_json::to_value(view).unwrap_or_default());
         let mut say = |key: &str, value: Value| map.insert(key.to_owned(), value);
         say("kitaru_global_config_path", json!(user_file(environment)));
         say(
             "repository_config_path",
             json!(current_folder().ok().and_then(|here| find_project_file(&here.canonicalize().ok()?))),
         );
-        say("local_stores_path", json!(folder));
-        let (status, warning) = log_store(context.log_store());
-        say("log_store_status", json!(status));
-        say("log_store_warning", json!(warning));
-        say("environment_type", json!(environment_type()));
-        say(
-            "system_info",
-            json!({
-                "os": std::env::consts::OS,
-                "arch": std::env::consts::ARCH,
-                "cores": std::thread::available_parallelism().map_or(0, usize::from),
-            }),
-        );
-        say("wit_package", json!("kitaru:flow@0.1.0"));
+        say("local_stores_path", json!(facts.folder));
+        say("log_store_status", json!(log_store(context.log_store())));
+        say("log_store_warning", json!(log_store_warning));
         say("wasm_toolchain", json!(Toolchain::find().map(|found| format!("{:?}", found.route)).ok()));
         say("environment", json!(masked(variables(), &provider_keys())));
-        let database: u64 = ["kitaru.db", "kitaru.db-wal"].into_iter().map(size).sum();
-        say(
-            "disk_bytes",
-            json!({
-                "database": database,
-                "blobs": size("blobs"),
-                "components": size("components"),
-                "compiled_code": size("cache"),
-            }),
-        );
-        let wants_packages = self.all || !self.packages.is_empty();
-        say("packages", if wants_packages { packages::packages(&self.packages).into() } else { Value::Null });
         if self.all {
             let (settings, problem) = match super::config::shown(context) {
                 Ok(settings) => (json!(settings), None),
@@ -101,15 +91,22 @@ impl InfoCommand {
     }
 }
 
-fn log_store(chosen: Result<ChosenLogStore, CliError>) -> (String, Option<String>) {
-    match chosen {
-        Ok(ChosenLogStore { store, source }) => {
-            let shows_key = matches!(&store, LogStore::Otlp(collector) if collector.shows_key());
-            let warning = shows_key.then(|| "the log store's key is sent without TLS".to_owned());
-            (format!("{} ({})", store.backend(), source.as_str()), warning)
+/// Adds what is not there yet, or there and nothing.
+fn merge(map: &mut Map<String, Value>, more: Value) {
+    let Value::Object(more) = more else { return };
+    for (key, value) in more {
+        match map.get_mut(&key) {
+            Some(Value::Object(known)) => merge(known, value),
+            Some(Value::Null) | None => {
+                map.insert(key, value);
+            }
+            Some(_) => {}
         }
-        Err(error) => ("unknown".into(), Some(error.chain())),
     }
+}
+
+fn log_store(chosen: Result<ChosenLogStore, CliError>) -> String {
+    chosen.map_or_else(|_| "unknown".into(), |chosen| format!("{} ({})", chosen.store.backend(), chosen.source.as_str()))
 }
 
 /// All variables whose names and values are text.
@@ -119,28 +116,6 @@ fn variables() -> impl Iterator<Item = (String, String)> {
 
 fn provider_keys() -> Vec<&'static str> {
     Provider::all().iter().flat_map(|provider| provider.keys.iter().copied()).collect()
-}
-
-/// What kind of place this is, as far as a place says that of itself.
-fn environment_type() -> &'static str {
-    let is_set = |name: &str| environment(name).is_some();
-    if is_set("CI") {
-        "ci"
-    } else if is_set("KUBERNETES_SERVICE_HOST") {
-        "kubernetes"
-    } else if ["/.dockerenv", "/run/.containerenv"].iter().any(|file| Path::new(file).exists()) {
-        "container"
-    } else {
-        "native"
-    }
-}
-
-fn folder_size(path: &Path) -> u64 {
-    let Ok(metadata) = std::fs::symlink_metadata(path) else { return 0 };
-    if !metadata.is_dir() {
-        return metadata.len();
-    }
-    std::fs::read_dir(path).map_or(0, |files| files.flatten().map(|file| folder_size(&file.path())).sum())
 }
 
 fn text(snapshot: &Value) -> String {

@@ -12,7 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::table::{fields, table};
 use crate::cli::terminal::one_line;
-use crate::service::{ModelChangedView, ModelCheck, ModelDetailView, ModelTestView, ModelView, Service as _};
+use crate::service::{ModelChangedView, ModelCheck, ModelDetailView, ModelTestView, ModelView};
 
 /// Give models short names, see whether they work, and what calls of them used.
 #[derive(Debug, Subcommand)]

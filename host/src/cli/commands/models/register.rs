@@ -10,7 +10,7 @@ use kitaru_llm::models::ModelAlias;
 use super::say_what_counts;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::service::{ModelChange, Service as _};
+use crate::service::ModelChange;
 
 /// Make a model alias of this data folder, or say anew what it stands for
 ///

@@ -10,7 +10,7 @@ use crate::cli::costs;
 use crate::cli::error::CliError;
 use crate::cli::table::table;
 use crate::clock::{Clock as _, SystemClock};
-use crate::service::{ModelUsageQuery, ModelUsageReport, ModelUsageView, Service as _, UsageGroup};
+use crate::service::{ModelUsageQuery, ModelUsageReport, ModelUsageView, UsageGroup};
 
 /// Sum up what model calls used: calls, tokens, costs, and what budgets count
 #[derive(Debug, Args)]

@@ -11,7 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::table::{fields, table};
 use crate::secrets::ExposeSecret as _;
-use crate::service::{SecretDetailView, SecretView, Service as _};
+use crate::service::{SecretDetailView, SecretView};
 
 /// Keep keys and passwords, encrypted, for the requests that the host makes.
 #[derive(Debug, Subcommand)]

@@ -14,7 +14,6 @@ use crate::cli::error::CliError;
 use crate::cli::hidden;
 use crate::engine::SecretChange;
 use crate::secrets::{ExposeSecret as _, SecretString};
-use crate::service::Service as _;
 
 /// More than a value may have, so that what is too large is refused as that.
 const LONGEST: usize = 64 * 1024 + 3;
@@ -86,7 +85,10 @@ impl SetCommand {
             values.push((key, read(std::io::stdin().lock(), &cannot)?));
         }
         for key in self.from_prompt {
-            let value = hidden::ask(&key).await?;
+            let nobody = || {
+                CliError::usage("`--from-prompt` requires an interactive terminal.").hint("pipe the value to `--from-stdin KEY`")
+            };
+            let value = hidden::ask(&key, nobody).await?;
             values.push((key, value));
         }
         let change = SecretChange { name: self.name, values, metadata: noted(self.metadata)? };

@@ -100,6 +100,7 @@ fn by_key() -> Vec<(&'static str, Vec<&'static str>)> {
         (waits::IS_SETTLED, vec!["INDEX waits_by_call (execution=? AND call=?)"]),
         (waits::IS_DUE, vec!["INTEGER PRIMARY KEY (rowid=?)"]),
         (accesses::OF_EXECUTION, vec!["INDEX accesses_by_call (execution=?)"]),
+        (accesses::COUNT, vec!["COVERING INDEX accesses_by_call (execution=?)"]),
         (artifacts::ALL, vec!["INDEX artifacts_by_position (execution=?)"]),
         (artifacts::REPLACE, vec!["INDEX artifacts_by_position (execution=? AND call=? AND attempt=? AND ordinal>?)"]),
         (cache::CACHED, vec!["cache USING PRIMARY KEY (key=?)"]),

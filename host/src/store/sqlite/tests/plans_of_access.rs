@@ -38,7 +38,6 @@ pub(super) fn of_access() -> Vec<(&'static str, Vec<&'static str>)> {
         (one_time::UNSPEND, vec!["INDEX spent_uses_by_hash (hash=?)"]),
         (one_time::EXPIRED_USES, vec!["INDEX spent_uses_by_expiry (expires_at<?)"]),
         (audit::NEWEST, vec!["INTEGER PRIMARY KEY (rowid<?)"]),
-        (audit::TOO_MANY, vec!["INTEGER PRIMARY KEY (rowid<?)"]),
         (audit::TOO_OLD, vec!["INDEX audit_by_time (at<?)"]),
     ]
 }

@@ -1,4 +1,4 @@
-//! The flows that a caller may do something with.
+//! Flows by their names: those that a caller may do something with.
 
 use std::fmt;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-const LOCKFILE: &str = include_str!("../../../../../Cargo.lock");
+const LOCKFILE: &str = include_str!("../../../../Cargo.lock");
 /// The crate of this program.
 const ROOT: &str = env!("CARGO_PKG_NAME");
 
@@ -46,6 +46,11 @@ pub(super) fn packages(named: &[String]) -> Map<String, Value> {
         [] => reached.iter().filter_map(|name| Some(((*name).to_owned(), versions(name)?))).collect(),
         named => named.iter().map(|name| (name.clone(), versions(name).unwrap_or(Value::Null))).collect(),
     }
+}
+
+/// The version of a crate that this program was built with.
+pub(super) fn version(name: &str) -> Option<String> {
+    packages(&[name.to_owned()]).get(name).and_then(Value::as_str).map(str::to_owned)
 }
 
 #[cfg(test)]
