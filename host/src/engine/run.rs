@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::ids::{CallId, ExecutionId};
 use crate::journal::{Cursor, EntryBody, Outcome, Payload, Provenance};
 use crate::sandbox::{FlowClock, FlowOptions, Grants, Program, WeakSeat};
-use crate::store::{Durability, ExecutionRow, Store, StoreError, get_text};
+use crate::store::{AccessRow, Durability, ExecutionRow, Store, StoreError, get_text};
 
 /// What all parts of one drive share.
 pub(super) struct Run {
@@ -135,6 +135,17 @@ impl Run {
 
     /// The same for a call that happened here, is on record already, and leaves nothing but its outcome.
     pub(super) async fn finish_ran(&self, index: u32, attempt: u32, outcome: Outcome) -> Result<Ended, EngineError> {
+        self.finish_accounted(index, attempt, outcome, Vec::new()).await
+    }
+
+    /// The same for a call that leaves what it used or was denied, too.
+    pub(super) async fn finish_accounted(
+        &self,
+        index: u32,
+        attempt: u32,
+        outcome: Outcome,
+        accesses: Vec<AccessRow>,
+    ) -> Result<Ended, EngineError> {
         let entry = EntryBody::CallEnded {
             call: index,
             attempt,
@@ -144,7 +155,7 @@ impl Run {
             metadata: None,
             started_at: None,
         };
-        self.finish(index, Step::entry(entry), outcome).await
+        self.finish(index, Step { accesses, ..Step::entry(entry) }, outcome).await
     }
 
     /// The value of a payload that the engine wrote, as text.

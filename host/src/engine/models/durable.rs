@@ -158,16 +158,6 @@ impl Run {
     }
 
     async fn end_model(&self, index: u32, attempt: u32, failure: Failure, accesses: Vec<AccessRow>) -> Result<Ended, Stop> {
-        let outcome = Outcome::Failure(failure.at_call(index));
-        let entry = EntryBody::CallEnded {
-            call: index,
-            attempt,
-            descriptor: None,
-            outcome: outcome.clone(),
-            provenance: Provenance::Ran,
-            metadata: None,
-            started_at: None,
-        };
-        Ok(self.finish(index, Step { accesses, ..Step::entry(entry) }, outcome).await?)
+        Ok(self.finish_accounted(index, attempt, Outcome::Failure(failure.at_call(index)), accesses).await?)
     }
 }
