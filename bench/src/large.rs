@@ -65,8 +65,10 @@ pub(crate) fn journals(bench: &Bench, report: &mut Report) -> Result<()> {
         let guest = bench.guest.to_str().context("a path")?;
         bench.command(home.path(), &["run", &format!("{guest}:no_calls"), "--input", "{}"])?;
         let input = format!(r#"{{"steps":{count},"bytes":{bytes}}}"#);
-        let (_, execution) =
-            bench.command(home.path(), &["run", &format!("{guest}:bulk"), "--input", &input, "--max-calls=200000"])?;
+        let (_, execution) = bench.command(
+            home.path(),
+            &["run", &format!("{guest}:bulk"), "--input", &input, "--max-calls=200000", "--max-history=4096"],
+        )?;
         let (status, _) = bench.command(home.path(), &["status"])?;
         let (list, _) = bench.command(home.path(), &["executions", "list"])?;
         let (answer, done) = bench.command(home.path(), &["executions", "input", id(&execution)?, "--value", "true"])?;

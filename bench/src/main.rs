@@ -35,7 +35,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Job = fn(&Bench, &mut Report) -> Result<()>;
 
 /// All jobs, by the name that `--only` takes.
-const JOBS: [(&str, Job); 13] = [
+const JOBS: [(&str, Job); 14] = [
     ("sequential", steps::sequential),
     ("slow_disk", slow_disk::slow),
     ("concurrent", steps::concurrent),
@@ -47,6 +47,7 @@ const JOBS: [(&str, Job); 13] = [
     ("growth", growth::bytes),
     ("commands", processes::commands),
     ("resumed", processes::resumed),
+    ("idle", processes::idle),
     ("long", large::executions),
     ("streams", streams::chunks),
 ];
@@ -78,7 +79,7 @@ fn main() -> Result<()> {
     if let Some(job) = peers {
         return peers::run(&bench, &job).with_context(|| format!("the peers' job `{job}`"));
     }
-    let mut report = Report::default();
+    let mut report = Report::begin();
     let mut found = false;
     for (name, job) in JOBS.into_iter().chain([LARGE, BEHIND]) {
         if only.as_ref().map_or(name != BEHIND.0, |only| only == name) {

@@ -1,5 +1,6 @@
 //! Whole processes: how soon a command is done, and how soon a flow goes on whose host was killed.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::figure::{Figure, Target};
 use crate::place::Bench;
 use crate::report::Report;
-use crate::samples::{median, micros};
+use crate::samples::{cpu_micros_of, median, micros};
 
 /// Milliseconds until a command is done that starts, says a line and ends.
 fn nothing() -> Result<f64> {
@@ -43,6 +44,31 @@ pub(crate) fn commands(bench: &Bench, report: &mut Report) -> Result<()> {
         Figure::new("run_hello", "`kitaru-host run hello.wasm`, whole process, compiled before", median(&mut run), "ms")
             .beside("a process that does nothing", process)
             .target(Target::AtMost(40.0)),
+    );
+    Ok(())
+}
+
+/// A host that looks after executions, of which there are none.
+pub(crate) fn idle(bench: &Bench, report: &mut Report) -> Result<()> {
+    let home = bench.folder()?;
+    let mut host = Command::new(&bench.host);
+    host.args(["serve", "--no-http", "--output", "json"]).env("KITARU_HOME", home.path());
+    let mut host = host.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let measured = (|| {
+        let mut ready = String::new();
+        BufReader::new(host.stdout.as_mut().context("no output")?).read_line(&mut ready)?;
+        let process = host.id().to_string();
+        // What it does once is over.
+        std::thread::sleep(Duration::from_secs(2));
+        let (seconds, before) = (bench.scaled(30), cpu_micros_of(&process)?);
+        std::thread::sleep(Duration::from_secs(seconds));
+        anyhow::Ok((cpu_micros_of(&process)? - before) / seconds as f64 / 1e3)
+    })();
+    host.kill()?;
+    host.wait()?;
+    report.add(
+        Figure::new("idle", "processor time of a `serve` that has nothing to do, each second", measured?, "ms")
+            .target(Target::AtMost(5.0)),
     );
     Ok(())
 }

@@ -27,8 +27,13 @@ pub(crate) fn processors() -> f64 {
 
 /// Processor time that this process has used, in microseconds, of all its threads.
 pub(crate) fn cpu_micros() -> anyhow::Result<f64> {
+    cpu_micros_of("self")
+}
+
+/// The same of another process, by its number.
+pub(crate) fn cpu_micros_of(process: &str) -> anyhow::Result<f64> {
     // proc_pid_stat(5): fields 14 and 15, in ticks of 10 ms; the second field, the name, may have spaces in it.
-    let text = std::fs::read_to_string("/proc/self/stat")?;
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
     let (_, after) = text.rsplit_once(')').unwrap_or_default();
     let ticks: u64 = after.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     Ok(ticks as f64 * 10_000.0)

@@ -44,3 +44,8 @@ pub mod provider;
 pub mod retry;
 pub mod schema;
 pub mod usage;
+
+/// The examples of the page that introduces the crate.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -129,6 +129,16 @@ test("the host says how it is", async () => {
   await admin.sees("On disk");
   await admin.sees("Limits");
   await admin.sees("Software");
+  const sizes = await page.$$eval(".panel", (panels) => {
+    const store = panels.find((panel) => panel.querySelector("h2")?.textContent === "Store");
+    return [...store.querySelectorAll(".share-legend li")].map((part) => part.textContent);
+  });
+  assert.equal(sizes.length, 4);
+  for (const part of ["Database", "Components", "Compiled code"]) assert.match(sizes.find((text) => text.startsWith(part)) ?? "", /[1-9][\d.]* (B|KiB|MiB)$/, part);
+  const facts = await page.$$eval(".facts .fact", (all) => Object.fromEntries(all.map((fact) => [fact.querySelector("dt").textContent, fact.querySelector("dd").textContent])));
+  assert.match(facts["Runs in"], /^(no container|a container|Kubernetes|a CI job)$/);
+  assert.match(facts["Stack of an instance"], /^[\d.]+ [KM]iB$/);
+  assert.equal(facts["Default model"], "none");
 });
 
 test("an execution is deleted for good, after its name was typed", async () => {

@@ -3,11 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { announcements } from "./lib/announcements.mjs";
 import { browse, given } from "./lib/browser.mjs";
 
 const visitor = await browse();
 const operator = await visitor({ role: "operator" });
 const { page } = operator;
+const announces = await announcements(operator);
 
 test("the inbox is reached by Tab, and lists all questions", async () => {
   await page.reload();
@@ -32,6 +34,7 @@ test("a form of several fields is filled in and sent, and says what is wrong bef
   await page.keyboard.type("2");
   await operator.press("Control+Enter");
   await operator.sees("4 questions of 4 executions");
+  await announces(/4 questions left\.$/);
 });
 
 test("a yes or no has a key of its own, and the focus goes on to the next question", async () => {

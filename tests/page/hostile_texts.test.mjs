@@ -12,6 +12,10 @@ const { page } = admin;
 const TABS = ["timeline", "values", "logs", "artifacts", "models", "access", "lineage", "details"];
 // What can be read of it everywhere, whatever becomes of signs that cannot.
 const MARK = "<script>window.__xss='script'</script>";
+// The same where Markdown is read: two pairs of underlines are emphasis there.
+const IN_MARKDOWN = "xss='script'</script>";
+// And where the host has written it down with escaped quotes.
+const IN_RECORD = "<script>window.__xss=";
 
 /** Nothing ran, nothing was made of it that could, and it leads nowhere. */
 async function isHarmless(where) {
@@ -33,7 +37,7 @@ async function opensEverything() {
   });
 }
 
-for (const execution of ["asking", "failed"]) {
+for (const execution of ["asking", "failed", "reached"]) {
   test(`no part of the execution that is ${execution} makes markup of it`, async () => {
     for (const tab of TABS) {
       await admin.go(`/executions/${given[execution]}?tab=${tab}`);
@@ -52,7 +56,7 @@ for (const execution of ["asking", "failed"]) {
 test("every artifact is shown as what it is, and nothing of it runs", async () => {
   await admin.go(`/executions/${given.asking}?tab=artifacts`);
   const names = await page.$$eval(".artifact-name", (buttons) => buttons.length);
-  assert.equal(names, 5);
+  assert.equal(names, 6);
   for (let at = 0; at < names; at += 1) {
     await page.$$eval(".artifact-name", (buttons, index) => buttons[index].click(), at);
     await page.waitForSelector("dialog[open] .dialog-body *");
@@ -76,6 +80,60 @@ test("every artifact is shown as what it is, and nothing of it runs", async () =
     assert.equal(headers.sniff, "nosniff");
     assert.match(headers.policy ?? "", /default-src 'none'/);
   }
+});
+
+test("what models are asked, say, call and refuse is text", async () => {
+  await admin.go(`/executions/${given.reached}?tab=models`);
+  await admin.sees(MARK, ".model-call summary");
+  assert.ok((await admin.count(".model-call")) >= 3);
+  await page.$$eval(".model-call > summary", (summaries) => summaries.forEach((summary) => summary.parentElement.open || summary.click()));
+  await admin.sees(MARK, ".model-call .message:not(.message-answer)");
+  await admin.sees(MARK, ".model-call .message-answer");
+  await opensEverything();
+  await isHarmless("model calls");
+  // The second answer asks for a tool of that name, and the third is a refusal.
+  const calls = await page.$$eval(".model-call", (all) => all.map((call) => ({ status: call.querySelector(".status-word").textContent.toLowerCase(), text: call.innerText })));
+  assert.ok(calls[1].text.includes("call_1"), calls[1].text);
+  assert.equal(calls[2].status, "failed");
+});
+
+test("what was reached for and refused is text, in the panel and at the call", async () => {
+  const kinds = () => page.$$eval("[role=tabpanel] tbody tr", (rows, mark) => rows.filter((row) => row.innerText.includes(mark)).map((row) => `${row.cells[0].innerText} ${row.cells[1].innerText}`), IN_RECORD);
+  await admin.go(`/executions/${given.reached}?tab=access`);
+  await admin.sees(IN_RECORD, "table");
+  await isHarmless("all accesses");
+  for (const kind of ["denied secret", "denied write", "allowed llm"]) assert.ok((await kinds()).includes(kind), `${kind} is not among ${await kinds()}`);
+  await page.click("[role=tabpanel] .segment:nth-of-type(2)");
+  await page.waitForFunction(() => ![...document.querySelectorAll("td .badge")].some((badge) => badge.textContent === "allowed"), { polling: 50 });
+  assert.deepEqual((await kinds()).sort(), ["denied secret", "denied write"]);
+  await isHarmless("denied accesses");
+  await admin.go(`/executions/${given.reached}?call=1`);
+  await admin.sees(IN_RECORD, ".inspected .touched");
+  await isHarmless("accesses of a call");
+});
+
+test("a child that says it is harmless, and so is the way to it", async () => {
+  await admin.go(`/executions/${given.reached}?call=2`);
+  await admin.sees("child_with_markup", ".inspected-name");
+  await isHarmless("the call of a child");
+  await page.$$eval(".inspected .facts a.identifier", (links) => links.at(-1).click());
+  await admin.sees("child_with_markup", "h1");
+  for (const tab of TABS) {
+    await admin.go(`${new URL(page.url()).pathname}?tab=${tab}`);
+    await page.waitForFunction(() => !document.querySelector(".skeleton"));
+    await opensEverything();
+    if (tab === "values" || tab === "logs") await admin.sees(MARK, "[role=tabpanel]:not([hidden])");
+    await isHarmless(`child, ${tab}`);
+  }
+});
+
+test("a model that says it while somebody listens makes no markup of it", async () => {
+  const { exec_id: id } = await admin.api("POST", "/flows/hears_markup/executions", { input: { text: given.text } });
+  await admin.go(`/executions/${id}`);
+  // It goes on when this test is over.
+  await admin.sees(IN_MARKDOWN, ".making");
+  await isHarmless("an answer in the making");
+  assert.equal(await admin.count(".making script, .making img, .making svg:not(.glyph, .icon), .making style, .making a"), 0);
 });
 
 test("a question, its form and what the flow says about it are text", async () => {

@@ -44,9 +44,14 @@ test("Markdown, separated values and pictures have viewers of their own", async 
   await opens("table");
   await author.sees("2", "dialog td");
   await closes();
-  await opens("drawing");
-  await page.waitForFunction(() => document.querySelector("dialog img")?.complete || document.querySelector("dialog .empty"));
-  await closes();
+  // One in pixels, and one in lines, whose script does not run.
+  for (const [name, width] of [["picture", 8], ["drawing", 300]]) {
+    await opens(name);
+    await page.waitForFunction(() => document.querySelector("dialog img")?.complete || document.querySelector("dialog .image-box .empty"));
+    assert.equal(await page.$eval("dialog img", (image) => image.naturalWidth), width, name);
+    await author.sees(`${width} ×`, "dialog .image-box");
+    await closes();
+  }
 });
 
 test("everything can be downloaded, and is never shown as a page of the host", async () => {
@@ -67,10 +72,31 @@ test("model calls show prompt, answer, tokens and cost", async () => {
   await author.sees("The moon pulls", ".model-call[open] .message-answer .markdown");
   await author.sees("pulls", ".message-answer strong");
   await author.sees("Tokens read", ".stats");
-  const cost = await author.text(".stats");
-  assert.match(cost, /\$0\.000\d+/);
-  await author.go("/executions");
+  // At $0.15 and $0.60 a million: 31 + 64 read, 12 + 9 written.
+  await author.sees("$0.000027", ".stats");
+  await author.go(`/executions?q=${given.written}`);
   await author.sees("llm_writer", ".execution-row");
+  assert.equal(await author.text(".execution-row .cell-cost"), "$0.000027");
+  assert.equal(await author.text(".execution-row .cell-tokens"), "116");
+});
+
+test("a replay says what it saved: in all, in its model calls, and at the call that was served", async () => {
+  const stats = () => page.$$eval("[role=tabpanel] .stats .stat", (all) => Object.fromEntries(all.map((one) => [one.querySelector("dt").textContent, one.querySelector("dd").innerText.replaceAll(/\s+/g, " ")])));
+  await author.go(`/executions/${given.again}?tab=models`);
+  await author.sees("$0.000012 saved", ".execution-head .stats");
+  await author.sees("1 from a record", ".execution-head .stats");
+  await author.sees("draft_call", ".model-call");
+  assert.equal(await author.count(".model-call"), 1, "what was served was not asked");
+  const { Cost: cost, Saved: saved } = await stats();
+  assert.deepEqual([cost, saved], ["$0.000015", "$0.000012 1 answer on record already"]);
+  await author.go(`/executions/${given.again}?call=0`);
+  await author.sees("served", ".inspected .provenance");
+  const facts = await page.$$eval(".inspected .fact", (all) => Object.fromEntries(all.map((fact) => [fact.querySelector("dt").textContent, fact.querySelector("dd").textContent])));
+  assert.equal(facts.Saved, "$0.000012");
+  // Where nothing at all was asked, that is said beside what it saved.
+  await author.go(`/executions/${given.given}?tab=models`);
+  await author.sees("No model was called here", "[role=tabpanel]");
+  assert.match((await stats()).Saved, /^\$0\.0000\d+ \d answers? on record already$/);
 });
 
 test("capabilities that were granted, used and denied", async () => {
@@ -86,9 +112,10 @@ test("capabilities that were granted, used and denied", async () => {
   await author.sees("denied", "table");
 });
 
-test("a failure has its chain and leads to the call", async () => {
+test("a failure names its call, and leads to it", async () => {
   await author.go(`/executions/${given.denied}`);
   await author.sees("This execution failed");
+  await author.sees("call 0, connects", ".execution-failure .causes");
   await page.click(".execution-failure .link-button");
   await author.sees("It failed", ".inspected");
 });

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { test } from "node:test";
 
+import { announcements } from "./lib/announcements.mjs";
 import { browse, given } from "./lib/browser.mjs";
 
 const visitor = await browse();
@@ -12,6 +13,8 @@ const statusOf = () => author.page.$eval(".execution-head .pill", (pill) => pill
 
 /** Waits until a condition in the page holds. */
 const until = (check, ...rest) => author.page.waitForFunction(check, { polling: 50 }, ...rest);
+
+const announces = await announcements(author);
 
 test("a flow is found, its arguments are checked, and it starts", async () => {
   await author.click("link", "Flows");
@@ -115,4 +118,5 @@ test("a running execution is cancelled", async () => {
   assert.equal(await author.focused(), "Keep it as it is", "Enter does what is harmless");
   await author.click("button", "Cancel it");
   await until(() => /cancelled/i.test(document.querySelector(".execution-head .pill").innerText));
+  await announces(/^The execution is cancelled now$/);
 });

@@ -133,6 +133,11 @@ impl Told {
         self.reply.get("error").unwrap_or_else(|| panic!("no error: {:#}", self.reply))
     }
 
+    /// The same, if there is one.
+    pub fn failure(&self) -> Option<&Value> {
+        self.reply.get("error")
+    }
+
     /// The questions that the person was asked.
     pub fn asked(&self) -> &[Value] {
         self.reply["asked"].as_array().map_or(&[], Vec::as_slice)

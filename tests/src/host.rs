@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use kitaru_host::config::user_file;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Reply, Running, fixture};
+use crate::{Reply, Running, fixture, same_as_schema};
 
 /// The host's binary: `KITARU_HOST_BINARY`, or where cargo left it when it built the tests.
 pub fn binary() -> PathBuf {
@@ -46,7 +47,9 @@ impl Host {
     /// A host whose data folder does not exist yet.
     pub fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("kitaru-test-").tempdir().expect("a temporary folder");
-        std::fs::create_dir(folder.path().join("work")).expect("a working folder");
+        for name in ["work", "user"] {
+            std::fs::create_dir(folder.path().join(name)).expect("a folder in a new one");
+        }
         Self { folder }
     }
 
@@ -85,11 +88,36 @@ impl Host {
 
     /// The user's own configuration file, which is not there unless a test makes it.
     pub fn user_file(&self) -> PathBuf {
-        self.folder.path().join("config/kitaru/config.toml")
+        let own = |name: &str| self.own_folders().into_iter().find(|(variable, _)| *variable == name).map(|(_, folder)| folder);
+        user_file(own).expect("every platform names its folders by some of these")
+    }
+
+    /// A person's own folders, by the variables with which the platforms name them: XDG's on most, `HOME` on macOS, the others on Windows.
+    fn own_folders(&self) -> [(&'static str, PathBuf); 5] {
+        let of = |name: &str| self.folder.path().join(name);
+        [
+            ("XDG_DATA_HOME", of("data")),
+            ("XDG_CONFIG_HOME", of("config")),
+            ("HOME", of("user")),
+            ("LOCALAPPDATA", of("data")),
+            ("APPDATA", of("config")),
+        ]
+    }
+
+    /// Gives a command a person of its own: what whoever runs the tests has stored, such as a login, is none of a test's business. Compilers are theirs
+    /// all the same.
+    pub fn apart(&self, command: &mut Command) {
+        command.envs(self.own_folders());
+        for (variable, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+            if let (None, Some(home)) = (std::env::var_os(variable), std::env::home_dir()) {
+                command.env(variable, home.join(folder));
+            }
+        }
     }
 
     /// Makes the user's own configuration file.
     pub fn configure(&self, text: &str) -> PathBuf {
+        same_as_schema(text);
         let file = self.user_file();
         std::fs::create_dir_all(file.parent().expect("it is in a folder")).expect("the user's folder for configuration");
         std::fs::write(&file, text).expect("the user's own configuration");
@@ -104,6 +132,9 @@ impl Host {
     /// Makes a file in the working folder, and returns its path.
     pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.path(name);
+        if let (true, Ok(text)) = (name.ends_with("kitaru.toml"), std::str::from_utf8(content.as_ref())) {
+            same_as_schema(text);
+        }
         std::fs::write(&path, content).expect("a file in the working folder");
         path
     }
@@ -117,9 +148,7 @@ impl Host {
     pub fn command(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = Command::new(binary());
         command.args(arguments).current_dir(self.work()).env("KITARU_HOME", self.home());
-        // Where `init` notes what it makes; the user's own folders are none of a test's business.
-        command.env("XDG_DATA_HOME", self.folder.path().join("data"));
-        command.env("XDG_CONFIG_HOME", self.folder.path().join("config"));
+        self.apart(&mut command);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();

@@ -19,6 +19,7 @@ mod python;
 mod reply;
 mod running;
 pub mod served;
+mod settings;
 mod traces;
 pub mod web;
 
@@ -34,5 +35,6 @@ pub use python::python;
 pub use reply::{Reply, call_ids, checkpoint, id, names};
 pub use running::{Running, until};
 pub use served::{Asking, Served};
+pub use settings::same_as_schema;
 pub use traces::{Trace, Traces};
 pub use web::Web;

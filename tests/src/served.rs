@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{Host, Running};
+use crate::{Host, Running, until};
 
 /// How long an answer may take, on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -168,6 +168,47 @@ impl Asking {
     #[track_caller]
     pub fn post(&self, path: &str, body: &Value) -> Answered {
         self.send("POST", path, Some("application/json"), body.to_string().as_bytes())
+    }
+
+    /// The same, once the host has time for this caller.
+    #[track_caller]
+    pub fn get_in_time(&self, path: &str) -> Answered {
+        until("an answer", || Some(self.get(path)).filter(|answer| answer.status != 429))
+    }
+
+    /// All that can be asked about an execution that has ended, byte for byte: to look in it for what must not be there.
+    #[track_caller]
+    pub fn everything_of(&self, execution: &str) -> Vec<u8> {
+        const API: &str = "/api/v1";
+        let of = format!("{API}/executions/{execution}");
+        let mut bytes = Vec::new();
+        for part in [
+            "",
+            "/journal",
+            "/logs",
+            "/artifacts",
+            "/accesses",
+            "/events?content=true",
+            "/trajectory?content=true",
+            "/model-calls",
+        ] {
+            let answer = self.get_in_time(&format!("{of}{part}"));
+            assert_eq!(answer.status, 200, "{part}: {answer:?}");
+            bytes.extend(answer.body);
+        }
+        let artifacts = self.get_in_time(&format!("{of}/artifacts")).expect(200);
+        for artifact in artifacts["items"].as_array().expect("a list") {
+            let id = artifact["artifact_id"].as_str().expect("an ID");
+            let content = self.get_in_time(&format!("{API}/artifacts/{id}/content"));
+            assert_eq!(content.status, 200, "{content:?}");
+            bytes.extend(content.body);
+            bytes.extend(content.headers.iter().flat_map(|(name, value)| [name, value]).flat_map(|text| text.bytes()));
+        }
+        for stream in ["logs/stream", "stream"] {
+            bytes.extend(format!("{:?}", self.follow(&format!("{of}/{stream}"), None).rest()).into_bytes());
+        }
+        bytes.extend(self.get_in_time(&format!("{API}/export?execution={execution}")).body);
+        bytes
     }
 
     /// Follows a stream of events, from after this one.

@@ -1,12 +1,18 @@
 //! The service over HTTP: a real host on a port of its own, and clients that ask well, badly and too much.
 
 use std::io::{Read as _, Write as _};
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use kitaru_tests::served::{answered, order};
 use kitaru_tests::{Asking, Host, Served, fixture, until};
 use serde_json::{Value, json};
+
+#[path = "api/ending.rs"]
+mod ending;
+#[path = "api/headers.rs"]
+mod headers;
+#[path = "api/keys.rs"]
+mod keys;
 
 const API: &str = "/api/v1";
 
@@ -318,42 +324,4 @@ fn what_is_too_large_too_slow_or_broken_is_refused() {
     let line = format!("X-Long: {}\r\n", "x".repeat(8_000));
     while endless.write_all(line.as_bytes()).is_ok() {}
     assert_eq!(served.nobody().get("/healthz").status, 200, "others are served");
-}
-
-#[test]
-fn a_host_that_is_stopped_ends_its_streams_and_says_that_it_is_well_no_more() {
-    let host = Host::new();
-    let served = Served::start(&host);
-    let author = served.account(&host, "ci", "author", &[]);
-    let execution = started(&author, &sent(&author), "wait_bool", &json!({}));
-    until_it_is(&author, &execution, "waiting");
-    let mut all = author.follow(&format!("{API}/stream"), None);
-    let mut logs = author.follow(&format!("{API}/executions/{execution}/logs/stream"), None);
-    assert_eq!(logs.read().unwrap().name, "waiting");
-    let second = started(&author, &sent(&author), "wait_bool", &json!({}));
-    let told = std::iter::from_fn(|| all.read()).find(|event| event.data["exec_id"] == second.as_str()).unwrap();
-    assert!(matches!(told.name.as_str(), "execution" | "waits") && told.id.is_some(), "{told:?}");
-    let asked = Command::new("kill").args(["-TERM", &served.running.id().to_string()]).stdout(Stdio::null()).status().unwrap();
-    assert!(asked.success());
-    let _ = (all.rest(), logs.rest());
-    let address = served.address;
-    assert_eq!(served.running.finish().code, Some(0));
-    assert!(std::net::TcpStream::connect(address).is_err());
-}
-
-#[test]
-fn the_page_is_served_with_its_rules() {
-    let host = Host::new();
-    let served = Served::start(&host);
-    let nobody = served.nobody();
-    for path in ["/", "/login", "/executions/x"] {
-        let page = nobody.get(path);
-        assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")), "{path}");
-        assert!(page.header("content-security-policy").unwrap().contains("default-src 'none'"));
-        assert_eq!(page.header("x-frame-options"), Some("DENY"));
-    }
-    let script = nobody.get("/js/app.js");
-    let again = nobody.clone().with("If-None-Match", script.header("etag").unwrap()).get("/js/app.js");
-    assert_eq!((script.status, again.status), (200, 304));
-    assert_eq!(nobody.post("/executions", &json!({})).status, 405);
 }

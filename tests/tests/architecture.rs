@@ -119,8 +119,8 @@ const CONFINED: [(&str, &[&str]); 22] = [
     ("minisign_verify", &["signing/"]),
     ("hmac", &["access/"]),
     ("subtle", &["access/"]),
-    // Parameters and results of verbs, for the descriptions that are made of them.
-    ("schemars", &["access/", "sandbox/grants/", "sandbox/limits.rs", "service/"]),
+    // Parameters and results of verbs, and the keys of the configuration, for the descriptions that are made of them.
+    ("schemars", &["access/", "config/", "sandbox/grants/", "sandbox/limits.rs", "service/"]),
     ("landlock", &["isolation/"]),
     ("seccompiler", &["isolation/"]),
     ("prost", &["telemetry/otlp/"]),

@@ -119,7 +119,13 @@ fn what_is_not_ours_or_is_stood_in_stays() {
     };
     refused(Path::new("/"), "root of the file system");
     refused(&host.work(), "working directory");
-    refused(host.work().parent().unwrap(), "working directory");
+    // Where `HOME` says who somebody is, theirs is in it too.
+    refused(host.work().parent().unwrap(), if cfg!(windows) { "working directory" } else { "your home" });
+    let within = host.work().join("within");
+    std::fs::create_dir(&within).unwrap();
+    let mut command = host.json_command(["clean", "global", "--yes", "--force", "--home", host.work().to_str().unwrap()]);
+    command.current_dir(&within);
+    Reply::from(command).refused("KitaruUsageError", &["working directory"]);
     let elsewhere = host.work().join("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
     std::fs::write(elsewhere.join("thesis.txt"), "years").unwrap();

@@ -180,8 +180,11 @@ fn x9_following_a_run_shows_every_line_once() {
 fn x10_log_options_that_do_not_go_together() {
     let host = Host::new();
     let execution = host.flow("log_lines", &json!({}), &[]);
-    let cases: [&[&str]; 4] = [
+    let cases: [&[&str]; 7] = [
         &["--grouped"],
+        &["--chunks"],
+        &["--chunks", "--follow", "--source", "step"],
+        &["--chunks", "--follow", "--checkpoint", "prints"],
         &["--checkpoint", "prints", "--source", "runner"],
         &["--interval", "0", "--follow"],
         &["--source", "other"],

@@ -3,6 +3,11 @@
 use kitaru_tests::{Host, Reply, fixture};
 use serde_json::{Value, json};
 
+#[path = "config/kitaru.rs"]
+mod kitaru;
+#[path = "config/schema.rs"]
+mod schema;
+
 fn with(host: &Host, variables: &[(&str, &str)], arguments: &[&str]) -> Reply {
     let mut command = host.json_command(arguments);
     command.envs(variables.iter().copied());

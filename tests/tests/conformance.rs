@@ -150,7 +150,12 @@ fn r23_r24_a_batch_reports_what_became_of_each_source() {
     assert!(submission["submission_id"].as_str().unwrap().starts_with("rs-"), "{submission:#}");
     assert_eq!(host.json(["executions", "list", "--tag", "night"]).items().len(), 2);
     let strict = ["executions", "replay", id(&one), id(&other), "--from", "write_draft", "--wait", "--on-error", "fail"];
-    host.json(strict).refused("KitaruStateError", &["Unknown checkpoint selector"]);
+    let refused = host.json(strict);
+    let error: Value = serde_json::from_str(refused.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!((refused.code, &error["error"]["type"]), (Some(1), &json!("KitaruStateError")), "{refused:?}");
+    assert!(error["error"]["message"].as_str().unwrap().contains("Unknown checkpoint selector"), "{refused:?}");
+    // The replay before it is there, and told.
+    assert_eq!(names(&refused.envelope()["item"]["results"], "original_exec_id"), [id(&one)]);
     // From a file, in the background.
     let file = host.file("ids.json", json!({ "exec_ids": [id(&one), "nonsense"] }).to_string());
     let reply = host.json(["executions", "replay", "--ids-file", &file, "--override", "checkpoint.research=x"]);

@@ -2,6 +2,9 @@
 //!
 //! The death is a real one: the host is built with fault points at which it sends itself SIGKILL.
 
+#[path = "crash/witnessed.rs"]
+mod witnessed;
+
 use std::fs::OpenOptions;
 use std::path::Path;
 

@@ -9,9 +9,10 @@ mod corpus;
 #[path = "determinism/tape.rs"]
 mod tape;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kitaru_host::sandbox::{AuditedEngine, Program, Sandbox};
+use kitaru_host::sandbox::{AuditedEngine, Program, Sandbox, wasi_interfaces};
 use kitaru_tests::{example, fixture};
 
 use corpus::{Flow, flows};
@@ -110,6 +111,17 @@ fn same(audited: &Audited, at_least: [usize; 3]) {
 async fn e6_every_import_of_wasi_shows_the_same_on_every_engine() {
     let audited = audit(&fixture("determinism"), |_| true).await;
     same(&audited, [17, 32, 128]);
+}
+
+/// Whoever links another interface adds what it shows to the guest that the test above audits.
+#[tokio::test(flavor = "multi_thread")]
+async fn e6_no_interface_of_wasi_is_left_out_of_the_audit() {
+    let bytes = std::fs::read(fixture("determinism")).unwrap();
+    let program = Program::load(&Sandbox::for_audit(ENGINES[0]).unwrap(), &bytes).await.unwrap();
+    let names = program.imports().iter().map(|name| name.split_once('@').map_or(name.as_str(), |(name, _)| name));
+    let asked: BTreeSet<&str> = names.filter(|name| name.starts_with("wasi:")).collect();
+    let linked = wasi_interfaces();
+    assert_eq!(asked, linked.iter().map(String::as_str).collect());
 }
 
 #[tokio::test(flavor = "multi_thread")]

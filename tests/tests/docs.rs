@@ -258,8 +258,7 @@ impl Session {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths(std::iter::once(folder).chain(std::env::split_paths(&path))).expect("a search path");
         shell.env("PATH", path).env("KITARU_HOME", self.host.home()).env("CARGO_TARGET_DIR", &self.target);
-        // The user's own configuration is none of a document's business.
-        shell.env("XDG_CONFIG_HOME", self.host.work().with_file_name("config"));
+        self.host.apart(&mut shell);
         shell
     }
 }

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::symlink;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kitaru_tests::{Host, Reply, checkpoint, fixture};
 use serde_json::{Value, json};
@@ -136,6 +137,55 @@ fn a_folder_that_becomes_a_link_is_not_followed() {
     std::fs::remove_file(host.path("out")).unwrap();
     std::fs::rename(host.path("was"), host.path("out")).unwrap();
     host.json(["executions", "retry", &failed]).refused("KitaruUserCodeError", &["the acts came to ok: text of a"]);
+}
+
+/// What a path leads to is looked at and opened in one step: whoever swaps folder and link in between finds no moment for it.
+#[test]
+fn a_folder_and_a_link_that_are_swapped_all_the_time_lead_nowhere() {
+    let host = host();
+    std::fs::create_dir_all(host.path("private")).unwrap();
+    host.file("private/a.txt", "private");
+    std::fs::create_dir(host.path("out/way")).unwrap();
+    host.file("out/way/a.txt", "text of a");
+    host.file("out/last", "text of a");
+    symlink("../private", host.path("out/way.link")).unwrap();
+    symlink("../outside.txt", host.path("out/last.link")).unwrap();
+    let is_over = AtomicBool::new(false);
+    let outcomes = std::thread::scope(|scope| {
+        let swapping = scope.spawn(|| {
+            let rename = |from: &str, to: &str| std::fs::rename(host.path(from), host.path(to)).unwrap();
+            while !is_over.load(Ordering::Relaxed) {
+                for name in ["out/way", "out/last"] {
+                    let (own, link) = (format!("{name}.own"), format!("{name}.link"));
+                    rename(name, &own);
+                    rename(&link, name);
+                    // Both are there for as long as a look takes.
+                    std::thread::yield_now();
+                    rename(name, &link);
+                    rename(&own, name);
+                    std::thread::yield_now();
+                }
+            }
+        });
+        let acts = [
+            json!({ "Read": "way/a.txt" }),
+            json!({ "Read": "last" }),
+            json!({ "Write": "way/new.txt" }),
+            json!({ "Read": "way/new.txt" }),
+        ];
+        let acts: Vec<Value> = acts.iter().cycle().take(3_000).cloned().collect();
+        let reply = attempt(&host, "out", &json!(acts), false, &[WRITE]);
+        is_over.store(true, Ordering::Relaxed);
+        swapping.join().unwrap();
+        outcomes(reply)
+    });
+    let count = |begin: &str| outcomes.iter().filter(|outcome| outcome.starts_with(begin)).count();
+    assert!(count("ok: text of a") > 0 && count("error: ") > 0, "both were met: {} and {}", count("ok: "), count("error: "));
+    assert!(!outcomes.iter().any(|outcome| outcome.contains("private") || outcome.contains("outside")), "{outcomes:?}");
+    let private: Vec<_> = std::fs::read_dir(host.path("private")).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(private, ["a.txt"], "nothing was made there");
+    assert_eq!(std::fs::read_to_string(host.path("private/a.txt")).unwrap(), "private");
+    assert_eq!(std::fs::read_to_string(host.path("outside.txt")).unwrap(), "outside");
 }
 
 #[test]

@@ -21,6 +21,8 @@ mod many;
 mod requests;
 #[path = "hostile_clients/shares.rs"]
 mod shares;
+#[path = "hostile_clients/smuggling.rs"]
+mod smuggling;
 
 const API: &str = "/api/v1";
 

@@ -120,8 +120,9 @@ fn commands() -> BTreeSet<String> {
     let sections = text.lines().filter_map(|line| line.strip_prefix("## kitaru-host "));
     let all: BTreeSet<String> = sections.map(|command| command.trim().replace(' ', ".")).collect();
     let groups = |command: &String| all.iter().any(|other| other.starts_with(&format!("{command}.")));
-    // A script for a shell is the same in every form, and assistants are spoken to in a protocol of their own.
-    let shapeless = ["completions", "mcp"];
+    // A script for a shell is the same in every form, assistants are spoken to in a protocol of their own, and a schema of all settings has the
+    // form of schemas: `config.rs` holds it to what is read.
+    let shapeless = ["completions", "config.schema", "mcp"];
     all.iter().filter(|command| !groups(command) && !shapeless.contains(&command.as_str())).cloned().collect()
 }
 

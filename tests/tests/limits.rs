@@ -21,10 +21,37 @@ fn limited(reply: &Reply, key: &str) -> Value {
     error
 }
 
+/// What a collector got that has `text` for a name or a value: how many reports of metrics.
+fn reports_of(web: &Web, text: &str) -> usize {
+    // As a string of a protocol buffer's first field: its length stands before it, so that nothing longer is taken for it.
+    let string = [&[0x0a, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    let has = |body: &[u8]| body.windows(string.len()).any(|part| part == string);
+    web.asked().iter().filter(|asked| asked.path == "/v1/metrics" && has(&asked.body)).count()
+}
+
+/// A host whose commands tell a collector what happened.
+fn watched(host: &Host, web: &Web, flow: &str, arguments: &Value, flags: &[&str]) -> Reply {
+    let (target, input) = (fixture(&format!("conformance:{flow}")), arguments.to_string());
+    let mut command = host.json_command([&["run", &target, "--input", &input], flags].concat());
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", web.url(""));
+    Reply::from(command)
+}
+
+/// Each limit of an instance, of an attempt and of an execution ends in a failure that names its key and says what raises it, and is counted by that
+/// key. What ends no instance (`parallel`, `requests` and the like) has tests beside what it bounds.
 #[test]
 fn each_limit_ends_in_a_failure_that_names_it() {
-    let host = Host::new();
-    let cases: [(&str, Value, &[&str], &str, &str); 11] = [
+    let (host, web) = (Host::new(), Web::always(Say::text("")));
+    let mib = json!({ "bytes": 2_000_000 });
+    let cases: [(&str, Value, &[&str], &str, &str); 19] = [
+        ("memory_flow", json!({ "mebibytes": 64 }), &["--max-memory=16"], "`memory_mib`", "--max-memory"),
+        ("spin_flow", json!({}), &["--flow-seconds=1"], "`flow_seconds`", "--flow-seconds"),
+        ("spin_checkpoint", json!({}), &["--checkpoint-seconds=1"], "`checkpoint_seconds`", "--checkpoint-seconds"),
+        ("big_checkpoint_result", mib.clone(), &["--max-value=1"], "`value_mib`", "--max-value"),
+        ("save_large", mib.clone(), &["--max-artifact=1"], "`artifact_mib`", "--max-artifact"),
+        ("log_volume", json!({ "lines": 64, "bytes": 65_536 }), &["--max-log=1"], "`log_mib`", "--max-log"),
+        ("sequence", json!({ "steps": 5 }), &["--max-calls=3"], "`calls`", "--max-calls"),
+        ("recursion_checkpoint", json!({ "depth": 200_000 }), &[], "stack_kib", "stack_kib"),
         ("no_calls", json!({}), &["--max-table-elements=1"], "table_elements", "--max-table-elements"),
         ("no_calls", json!({}), &["--max-instances=1"], "`instances`", "--max-instances"),
         ("spin_flow", json!({}), &["--cpu-seconds=1"], "cpu_seconds", "--cpu-seconds"),
@@ -45,14 +72,17 @@ fn each_limit_ends_in_a_failure_that_names_it() {
             "artifacts_mib",
             "--max-artifacts",
         ),
-        ("big_argument", json!({ "bytes": 2_000_000 }), &["--max-argument=1"], "argument_mib", "--max-argument"),
-        ("save_large", json!({ "bytes": 2_000_000 }), &["--max-argument=1"], "argument_mib", "--max-argument"),
+        ("big_argument", mib.clone(), &["--max-argument=1"], "argument_mib", "--max-argument"),
+        ("save_large", mib, &["--max-argument=1"], "argument_mib", "--max-argument"),
         ("many_values", json!({ "count": 100_000 }), &["--max-argument=1"], "argument_mib", "--max-argument"),
         ("memory_checkpoint", json!({ "mebibytes": 64 }), &["--max-instances-memory=32"], "instances_mib", "instances_mib"),
     ];
     for (flow, arguments, flags, key, hint) in cases {
-        let error = limited(&host.try_flow(flow, &arguments, flags), key);
+        let key_alone = key.trim_matches('`');
+        let before = reports_of(&web, key_alone);
+        let error = limited(&watched(&host, &web, flow, &arguments, flags), key);
         assert!(error["hint"].as_str().unwrap().contains(hint), "{flow}: {error:#}");
+        assert!(reports_of(&web, key_alone) > before, "{flow}: nobody was told that `{key_alone}` was reached");
     }
     let fits: [(&str, Value, &[&str]); 7] = [
         // More than the pool has tables for: from the system.
@@ -98,16 +128,8 @@ fn a_collector_is_told_which_limits_were_reached() {
     let mut command = host.json_command(["run", &target, "--cpu-seconds=1", "--flow-seconds=600"]);
     command.env("OTEL_EXPORTER_OTLP_ENDPOINT", web.url(""));
     limited(&Reply::from(command), "cpu_seconds");
-    let has = |body: &[u8], text: &str| body.windows(text.len()).any(|part| part == text.as_bytes());
-    let asked = web.asked();
-    let metrics: Vec<_> = asked.iter().filter(|asked| asked.path == "/v1/metrics").collect();
-    assert!(
-        metrics.iter().any(|asked| has(&asked.body, "kitaru.limit.reached") && has(&asked.body, "cpu_seconds")),
-        "{} of {} requests were metrics",
-        metrics.len(),
-        asked.len()
-    );
-    assert!(metrics.iter().any(|asked| has(&asked.body, "kitaru.bodies.limit")), "what `parallel` is");
+    assert!(reports_of(&web, "kitaru.limit.reached") > 0 && reports_of(&web, "cpu_seconds") > 0);
+    assert!(reports_of(&web, "kitaru.bodies.limit") > 0, "what `parallel` is");
 }
 
 #[test]

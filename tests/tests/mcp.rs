@@ -5,12 +5,20 @@ use kitaru_host::service::verbs;
 use kitaru_tests::{Assistant, Host, Mode, Told, id, names, repository, until};
 use serde_json::{Value, json};
 
+#[path = "mcp/cleaning.rs"]
+mod cleaning;
 #[path = "mcp/http.rs"]
 mod http;
+#[path = "mcp/kitaru.rs"]
+mod kitaru;
+#[path = "mcp/published.rs"]
+mod published;
 #[path = "mcp/questions.rs"]
 mod questions;
 #[path = "mcp/reading.rs"]
 mod reading;
+#[path = "mcp/served.rs"]
+mod served;
 
 const BOTH: [Mode; 2] = [Mode::Newest, Mode::Legacy];
 
@@ -62,6 +70,8 @@ fn every_verb_that_has_a_tool_is_offered_with_its_schema() {
 
         let tools = assistant.tell(&json!({ "do": "tools" })).result()["tools"].clone();
         let mut expected: Vec<&str> = verbs::all().iter().filter_map(|verb| verb.about.tool.ok()).collect();
+        // Of folders of this machine, and so no verb.
+        expected.push(cleaning::TOOL);
         let mut offered: Vec<&str> = tools.as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
         expected.sort_unstable();
         offered.sort_unstable();
@@ -85,7 +95,7 @@ fn every_tool_and_prompt_stands_in_the_documentation() {
     let missing: Vec<&str> = verbs::all()
         .iter()
         .filter_map(|verb| verb.about.tool.ok())
-        .chain(["investigate_failure", "review_waits", "replay_with_fix", "compare_replay"])
+        .chain([cleaning::TOOL, "investigate_failure", "review_waits", "replay_with_fix", "compare_replay"])
         .filter(|name| !page.contains(&format!("`{name}`")))
         .collect();
     assert!(missing.is_empty(), "docs/mcp.md has not {missing:?}");
@@ -108,6 +118,9 @@ fn a_flow_runs_to_its_end_and_is_found_again() {
         assert_eq!((&listed.value()["count"], id(&listed.value()["items"][0])), (&json!(1), exec.as_str()));
         let journal = assistant.call("kitaru_executions_journal", &json!({ "execution": &exec[..13] })).value().clone();
         assert_eq!(journal["items"], json!(place.host.journal(&exec)));
+        assert!(journal.get("next_cursor").is_none_or(Value::is_null), "{journal:#}");
+        let limited = assistant.call("kitaru_executions_journal", &json!({ "execution": exec, "limit": 1 })).value().clone();
+        assert_eq!((&limited["count"], &limited["items"][0]), (&json!(1), &journal["items"][0]));
         let status = assistant.call("kitaru_status", &json!({})).value().clone();
         assert!(status.is_object(), "{status}");
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use kitaru_host::config::{MiddlewareConfig, MiddlewareSource};
 use kitaru_host::sandbox::ComponentError;
 use kitaru_host::sandbox::middleware::{
-    MiddlewareComponent, MiddlewareProblem, MiddlewareSettings, RegisterError, SettingsError, Surface, register_all,
+    MiddlewareComponent, MiddlewareProblem, MiddlewareSettings, RegisterError, SettingsError, StreamedCalls, Surface,
+    register_all,
 };
 use kitaru_host::service::{MiddlewareLoadProblem, load_middleware};
 use kitaru_host::signing::Trust;
@@ -194,6 +195,14 @@ async fn streamed_calls_go_past_execute_unless_it_refuses_them() {
         panic!("it should be refused")
     };
     assert_eq!(failure.error_type(), "middleware");
+
+    // Who installs it has the last word.
+    let passing = MiddlewareSettings { streams: Some(StreamedCalls::Pass), ..settings(json!({})) };
+    let component = load(passing.clone()).await;
+    assert_eq!(component.policy()["streams"], "pass");
+    let bench = Bench::with(passing).await;
+    let mut stream = call().stream(&bench.pipeline.stack(), model(), None).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().unwrap(), json!({ "piece": 1 }));
 
     let elsewhere = MiddlewareSettings { surfaces: Some(vec![Surface::Check, Surface::SanitizeResponse]), ..settings(json!({})) };
     let bench = Bench::with(elsewhere).await;

@@ -2,7 +2,9 @@
 
 use kitaru_tests::models::told;
 use kitaru_tests::provider::{Provider, Reaction};
-use kitaru_tests::{Models, files, fixture, id};
+use kitaru_tests::served::order;
+use kitaru_tests::web::{Asked, Say};
+use kitaru_tests::{Models, Served, Web, files, fixture, id, until};
 use serde_json::{Value, json};
 
 /// A prompt's part that no record is to have.
@@ -15,14 +17,15 @@ enum Kept {
     InSecret,
 }
 
-/// Streams and whole answers, successes and failures, of which one quotes the key.
+/// Streams and whole answers, successes and failures, of which some quote the key. Whatever is told of them goes out by every way that there is.
 fn busy(kept: Kept) -> Models {
     let models = Models::of(Provider::reacting(|received| match received.number % 4 {
-        0 | 1 => Reaction::text("Said without a key."),
+        0 => Reaction::text("Said without a key."),
+        1 => Reaction::text(&format!("You came with {}.", received.key().unwrap_or_default())),
         2 => Reaction::echoed_key(401),
         _ => Reaction::status(500),
     }));
-    models.settings(Models::QUICK);
+    models.settings(&format!("{}[telemetry]\ncontent = true\natof = \"events\"\n", Models::QUICK));
     if kept == Kept::InSecret {
         let _ = models.host.item(["secrets", "set", "creds", &format!("--OPENAI_API_KEY={}", Models::KEY)]);
         let _ = models.alias("fast", "openai/gpt-4o-mini", &models.provider.openai(), &["--secret", "creds"]);
@@ -30,16 +33,54 @@ fn busy(kept: Kept) -> Models {
     models
 }
 
-/// What runs, with the key where it is.
-fn reply(models: &Models, kept: Kept, words: &[&str]) -> kitaru_tests::Reply {
-    match kept {
-        Kept::InEnvironment => models.reply(words),
-        Kept::InSecret => models.host.json(words),
+/// What runs, with the key where it is, and tells these collectors of it.
+fn reply(models: &Models, kept: Kept, [telemetry, lines]: [&Web; 2], words: &[&str]) -> kitaru_tests::Reply {
+    let (telemetry, lines) = (telemetry.url(""), lines.url(""));
+    let mut variables = vec![
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", telemetry.as_str()),
+        ("KITARU_LOG_STORE_BACKEND", "otlp"),
+        ("KITARU_LOG_STORE_ENDPOINT", lines.as_str()),
+    ];
+    if kept == Kept::InEnvironment {
+        variables.push(("OPENAI_API_KEY", Models::KEY));
     }
+    models.command_with(&variables, words).into()
+}
+
+fn has(asked: &Asked, text: &str) -> bool {
+    asked.body.windows(text.len()).any(|part| part == text.as_bytes())
+}
+
+/// What went to collectors, and into the folder of events, has the calls in it, and the key nowhere.
+#[track_caller]
+fn is_in_no_telemetry(models: &Models, [telemetry, lines]: [&Web; 2]) {
+    let (spans, logs) = (telemetry.asked(), lines.asked());
+    let told = |path: &str, text: &str| spans.iter().any(|asked| asked.path == path && has(asked, text));
+    assert!(told("/v1/traces", "chat gpt-4o-mini") && told("/v1/traces", "Said without a key."), "spans of calls, with content");
+    assert!(told("/v1/metrics", "gen_ai.client.token.usage"), "metrics of calls");
+    assert!(
+        logs.iter().any(|asked| asked.path == "/v1/logs" && has(asked, "Said")),
+        "log lines: what the flow with a stream says of its pieces"
+    );
+    for asked in spans.iter().chain(&logs) {
+        assert!(!Models::PLANTED.is_in(&asked.body), "{} {}", asked.method, asked.path);
+        assert!(!Models::PLANTED.is_in(format!("{:?}", asked.headers).as_bytes()), "{:?}", asked.headers);
+    }
+    let events: Vec<_> = std::fs::read_dir(models.host.path("events")).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(events.len() >= 3, "a file for each execution that called a model: {events:?}");
+    let mut all = String::new();
+    for file in events {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(!Models::PLANTED.is_in(text.as_bytes()), "{}: {text}", file.display());
+        all.push_str(&text);
+    }
+    assert!(all.contains("gpt-4o-mini") && all.contains("Said without a key."), "{all}");
 }
 
 fn is_nowhere(kept: Kept) {
     let models = busy(kept);
+    let (telemetry, lines) = (Web::always(Say::text("")), Web::always(Say::text("")));
+    let collectors = [&telemetry, &lines];
     let asks = json!({ "requests": vec![json!({ "prompt": "x", "raw": true }); 3] }).to_string();
     let stream = json!({ "request": { "prompt": "x", "stream": true }, "most": null, "abort": false }).to_string();
     let first = json!({ "request": { "prompt": "x" } }).to_string();
@@ -47,7 +88,7 @@ fn is_nowhere(kept: Kept) {
     let mut executions = Vec::new();
     for (flow, input) in runs {
         let target = fixture(&format!("conformance:{flow}"));
-        let ran = reply(&models, kept, &["-vv", "run", &target, "--input", input, "--allow-llm"]);
+        let ran = reply(&models, kept, collectors, &["-vv", "run", &target, "--input", input, "--allow-llm"]);
         Models::PLANTED.is_not_shown_in(&ran);
         executions.push(id(&ran.item()).to_owned());
     }
@@ -68,8 +109,9 @@ fn is_nowhere(kept: Kept) {
         assert!(!Models::PLANTED.is_in(&std::fs::read(&export).unwrap()), "in the export of {execution}");
     }
     for words in [&["status"][..], &["doctor"], &["model", "list"], &["model", "show", "fast"], &["info"]] {
-        Models::PLANTED.is_not_shown_in(&reply(&models, kept, words));
+        Models::PLANTED.is_not_shown_in(&reply(&models, kept, collectors, words));
     }
+    is_in_no_telemetry(&models, collectors);
     Models::PLANTED.is_in_no_file_of(&models.host);
 }
 
@@ -95,6 +137,55 @@ fn l11_no_guest_has_a_key_in_its_memory() {
     // What it does have is found: what it asks, and what was answered.
     assert_eq!(models.run("model_remembers", &letters("quokka"))["result"], json!([true, true]));
     assert_eq!(models.hits(), 4);
+}
+
+/// A provider that says the key back gives it to nobody: not where it answers, and not where it fails.
+#[test]
+fn l11_no_guest_has_a_key_in_its_memory_that_was_said_back() {
+    let echo = |received: &kitaru_tests::provider::Received| match received.number % 2 {
+        // It fails first, and is asked again.
+        0 => Reaction::echoed_key(500),
+        _ => Reaction::text(&format!("A quokka, and {}", received.key().unwrap_or_default())),
+    };
+    let models = Models::of(Provider::reacting(echo));
+    models.settings(Models::QUICK);
+    assert_eq!(models.run("model_remembers", &letters(Models::KEY))["result"], json!([false, false]));
+    assert_eq!(models.run("model_remembers", &letters("quokka"))["result"], json!([true, true]), "the answer came");
+    assert_eq!(models.hits(), 8);
+    let keys = models.provider.calls();
+    assert!(keys.iter().all(|call| call.received.key() == Some(Models::KEY)), "there was something to say back");
+    Models::PLANTED.is_in_no_file_of(&models.host);
+}
+
+/// The same of a server, by all that it answers about executions that called models: whole answers, chunks as they came, failures.
+#[test]
+fn l11_a_key_is_in_no_answer_of_a_server() {
+    let models = busy(Kept::InSecret);
+    let served = Served::start(&models.host);
+    let admin = served.account(&models.host, "root", "admin", &[]);
+    let bytes = std::fs::read(fixture("conformance")).unwrap();
+    let kept = admin.send("PUT", "/api/v1/components", Some("application/wasm"), &bytes).expect(200);
+    let component = kept["digest"].as_str().unwrap();
+    let asks = json!({ "requests": vec![json!({ "prompt": "x", "raw": true }); 3] });
+    let stream = json!({ "request": { "prompt": "x", "stream": true }, "most": null, "abort": false });
+    for (flow, input) in [("model_calls", &asks), ("model_body", &asks), ("model_stream", &stream), ("model_stream", &stream)] {
+        let mut order = order(component, flow, input);
+        order["grants"] = json!({ "llm": ["*"] });
+        let begun = admin.post("/api/v1/executions", &order).expect(201);
+        let path = format!("/api/v1/executions/{}", id(&begun));
+        until("its end", || Some(admin.get_in_time(&path).expect(200)).filter(|view| view["ended_at"].is_string()));
+        let all = admin.everything_of(id(&begun));
+        assert!(all.windows(11).any(|part| part == b"gpt-4o-mini"), "{flow}: the call is in it");
+        assert!(!Models::PLANTED.is_in(&all), "{flow}: {}", String::from_utf8_lossy(&all));
+    }
+    let calls = models.provider.calls();
+    assert!(calls.len() > 6 && calls.iter().all(|call| call.received.key() == Some(Models::KEY)));
+    for path in ["secrets", "models", "executions", "audit?limit=1000"].map(|part| format!("/api/v1/{part}")) {
+        let answer = admin.get_in_time(&path);
+        assert!(answer.status == 200 && !Models::PLANTED.is_in(&answer.body), "{path}: {}", answer.status);
+    }
+    assert!(!Models::PLANTED.is_in(&admin.get_in_time("/metrics").body));
+    Models::PLANTED.is_in_no_file_of(&models.host);
 }
 
 /// The provider gets what the author wrote; artifacts, metadata, events and exports have what the settings leave of it.

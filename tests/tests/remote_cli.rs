@@ -4,10 +4,14 @@
 mod laptop;
 #[path = "remote_cli/same.rs"]
 mod same;
+#[path = "remote_cli/unfinished.rs"]
+mod unfinished;
 // Terminals are opened as Linux has them.
 #[cfg(target_os = "linux")]
 #[path = "remote_cli/person.rs"]
 mod person;
+
+use std::path::Path;
 
 use kitaru_tests::{Assistant, Cutting, Host, Mode, Reply, Served, example, fixture, id};
 use laptop::{Team, url_of};
@@ -56,6 +60,23 @@ fn a_logout_leads_back_to_the_data_folder() {
     let none = team.laptop.item(["logout"]);
     assert_eq!((&none["mode"], &none["target"]), (&json!("local_store"), &Value::Null));
     assert!(team.laptop.text(["logout"]).ok().stderr.contains("Nobody is logged in"));
+}
+
+#[test]
+fn what_whoever_runs_the_tests_has_stored_is_no_tests_business() {
+    let host = Host::new();
+    let own = host.work().parent().unwrap().to_owned();
+    // As it is, and as it is on platforms that do not know these variables.
+    for removed in [&[][..], &["XDG_CONFIG_HOME", "XDG_DATA_HOME"]] {
+        let mut command = host.json_command(["config", "path"]);
+        for variable in removed {
+            command.env_remove(variable);
+        }
+        let paths = Reply::from(command).item();
+        for place in ["user", "credentials", "data_folder"] {
+            assert!(Path::new(paths[place].as_str().unwrap()).starts_with(&own), "{place} without {removed:?}: {paths:#}");
+        }
+    }
 }
 
 #[cfg(unix)]

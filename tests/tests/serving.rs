@@ -8,7 +8,7 @@ use kitaru_host::ids::{ExecutionId, Ids as _, SystemIds};
 use kitaru_host::journal::Payload;
 use kitaru_host::store::sqlite::SqliteStore;
 use kitaru_host::store::{Executions as _, NewExecution, Resolution, Status, Waits as _, Wakeups as _};
-use kitaru_tests::{Host, Reply, Running, Traces, checkpoint, example, fixture, id, until};
+use kitaru_tests::{Asking, Host, Reply, Running, Served, Traces, checkpoint, example, fixture, id, until};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -287,4 +287,82 @@ fn a_run_that_is_stopped_twice_ends_at_once() {
     assert!(asked_again.elapsed() < Duration::from_secs(20), "{reply:?}");
     assert!(reply.code == Some(1) && reply.stderr.contains("error: interrupted"), "{reply:?}");
     assert_eq!(checkpoint(&host.get(&exec), "slow_tick")["status"], "running");
+}
+
+/// What a collector of logs reads: each line of a serving host's standard error is an object, and none has a credential in it.
+#[test]
+fn a_serving_host_logs_requests_and_executions_as_json() {
+    let host = Host::new();
+    let key = Served::key(&host, "robot", "operator", &[]);
+    let mut command = host.json_command(["serve", "--listen", "127.0.0.1:0"]);
+    command.env("KITARU_LOG_FORMAT", "json");
+    let mut server = host.spawn(command);
+    let ready = server.read_until(|line| line["event"] == "ready");
+    let address = ready["item"]["url"].as_str().unwrap().strip_prefix("http://").unwrap().parse().unwrap();
+    let login = ready["item"]["login_url"].as_str().unwrap().split_once("#code=").unwrap().1.to_owned();
+    let robot = Asking::at(address).with("Authorization", &format!("Bearer {key}"));
+    let listed = robot.get("/api/v1/executions?limit=1");
+    assert_eq!(listed.status, 200);
+    let known = listed.header("x-request-id").unwrap().to_owned();
+    let named = robot.clone().with("X-Request-Id", "mine-1").get("/api/v1/executions/nonsense");
+    assert_eq!(named.status, 404);
+    assert_ne!(Asking::at(address).get("/api/v1/answers/a-secret-of-a-link").status, 200);
+    let asks = host.flow("wait_bool", &json!({}), &[]);
+    let _ = robot.post(&format!("/api/v1/executions/{}/input", id(&asks)), &json!({ "value": true }));
+    until("its end", || (host.get(id(&asks))["status"] == "completed").then_some(()));
+    server.until_said("execution ended");
+    ask_to_end(&server);
+    let reply = server.finish();
+    assert_eq!(reply.code, Some(0), "{reply:?}");
+    let events: Vec<Value> = reply.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<&str> = events.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["ready", "stopping", "stopped"]);
+
+    let lines: Vec<Value> = reply.stderr.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let request = |id: &str| lines.iter().find(|line| line["request_id"] == id).unwrap_or_else(|| panic!("{lines:#?}"));
+    let first = request(&known);
+    let keys = ["message", "method", "route", "verb", "status", "caller", "source", "level"];
+    assert_eq!(
+        keys.map(|key| first[key].clone()),
+        [
+            json!("request answered"),
+            json!("GET"),
+            json!("/api/v1/executions"),
+            json!("executions.list"),
+            json!(200),
+            json!("robot"),
+            json!("127.0.0.1"),
+            json!("info")
+        ]
+    );
+    assert!(first["ms"].as_f64().unwrap() > 0.0 && first["timestamp"].as_str().unwrap().starts_with("20"), "{first}");
+    let second = request("mine-1");
+    assert_eq!((&second["route"], &second["status"]), (&json!("/api/v1/executions/{execution}"), &json!(404)));
+    let of_execution = lines.iter().filter(|line| line["execution"] == id(&asks));
+    let told: Vec<&str> = of_execution.map(|line| line["message"].as_str().unwrap()).collect();
+    assert_eq!(told.last(), Some(&"execution ended"), "{told:?}");
+    assert!(told.iter().any(|word| *word == "execution goes on" || *word == "execution begun"), "{told:?}");
+    for secret in [&key, &login, &"a-secret-of-a-link".to_owned()] {
+        assert!(!reply.stderr.contains(secret), "{}", reply.stderr);
+    }
+}
+
+/// A terminal is told nothing of requests unless somebody asks for it.
+#[test]
+fn a_serving_host_logs_nothing_of_itself_unless_it_is_told_how() {
+    let host = Host::new();
+    let mut served = Served::start(&host);
+    assert!(served.running.is_alive());
+    assert_eq!(served.nobody().get("/healthz").status, 200);
+    ask_to_end(&served.running);
+    assert_eq!(served.running.finish().stderr, "");
+    std::fs::write(host.work().join("kitaru.toml"), "[telemetry]\nlog_format = \"json\"\n").unwrap();
+    let served = Served::start(&host);
+    assert_eq!(served.nobody().get("/healthz").status, 200);
+    ask_to_end(&served.running);
+    let said = served.running.finish().stderr;
+    assert!(said.lines().any(|line| serde_json::from_str::<Value>(line).unwrap()["route"] == "/healthz"), "{said}");
+    let mut wrong = host.json_command(["executions", "list"]);
+    wrong.env("KITARU_LOG_FORMAT", "xml");
+    Reply::from(wrong).refused("KitaruUsageError", &["KITARU_LOG_FORMAT", "`xml`", "`text` or `json`"]);
 }

@@ -1,7 +1,9 @@
 //! Signed components: what a host that requires signatures runs, by every way in which a component comes in.
 
+use kitaru_host::ids::ComponentDigest;
 use kitaru_host::signing::{KeyFiles, generate, sign};
-use kitaru_tests::{Host, example, fixture, id};
+use kitaru_tests::models::{failed, told};
+use kitaru_tests::{Host, Models, Served, example, fixture, id};
 use serde_json::{Value, json};
 
 /// A host with `kitaru.toml` in its working folder.
@@ -197,6 +199,80 @@ fn a_child_of_an_unsigned_component_fails_and_its_parent_hears_of_it() {
     let ran = host.json(["run", &format!("{parent}:parent_of_other"), "--input", &input]);
     let told = format!("{ran:?}");
     assert!(told.contains("not signed"), "{told}");
+}
+
+/// What stands between flows and models runs with the host's rules, and so it must be somebody's whom the operator trusts.
+#[test]
+fn middleware_must_be_signed_too() {
+    let (trusted, other) = (key(), key());
+    let models = Models::always("Said.");
+    let flow = copy(&models.host, &fixture("conformance"), "flow.wasm", Some(&trusted));
+    let _ = copy(&models.host, &fixture("middleware"), "middle.wasm", None);
+    configure(&models.host, "require", &[&trusted]);
+    let settings = std::fs::read_to_string(models.host.path("kitaru.toml")).unwrap();
+    models.settings(&format!("{settings}[[llm.middleware]]\ncomponent = \"middle.wasm\"\ntimeout_ms = 20000\n"));
+    let asked = |flow_name: &str| {
+        let input = json!({ "requests": [{ "prompt": "x" }] }).to_string();
+        let target = format!("{flow}:{flow_name}");
+        told(&models.item(&["run", &target, "--input", &input, "--allow-llm"]))[0].clone()
+    };
+    for flow_name in ["model_calls", "model_body"] {
+        failed(&asked(flow_name), "middleware", &["middle.wasm", "is not signed"]);
+    }
+    let _ = copy(&models.host, &fixture("middleware"), "middle.wasm", Some(&other));
+    failed(&asked("model_calls"), "middleware", &["middle.wasm", &other.trusted.id().to_string()]);
+    assert_eq!(models.provider.exchanges().len(), 0, "no call goes past it");
+    let _ = copy(&models.host, &fixture("middleware"), "middle.wasm", Some(&trusted));
+    assert_eq!((&asked("model_calls")["ok"]["text"], models.hits()), (&json!("Said."), 1));
+}
+
+/// Bytes as a header has them.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let number = (0..3).fold(0, |number, at| (number << 8) | three.get(at).copied().map_or(0, usize::from));
+        let digit = |at: usize| if at <= three.len() { char::from(DIGITS[(number >> (18 - 6 * at)) & 63]) } else { '=' };
+        text.extend((0..4).map(digit));
+    }
+    text
+}
+
+/// Over the network the signature comes in a header, and is looked at before anything of the component is kept.
+#[test]
+fn a_server_takes_only_what_is_signed() {
+    assert_eq!((base64(b"Ma"), base64(b"Man!")), ("TWE=".to_owned(), "TWFuIQ==".to_owned()));
+    let (trusted, other) = (key(), key());
+    let host = host_with("require", &[&trusted]);
+    let served = Served::start(&host);
+    let admin = served.account(&host, "root", "admin", &[]);
+    let bytes = std::fs::read(example("hello")).unwrap();
+    let signature = |key: &KeyFiles, bytes: &[u8]| base64(sign(bytes, &key.secret, None, "for the test").unwrap().as_bytes());
+    let put = |header: Option<&str>| {
+        let asking = header.map_or_else(|| admin.clone(), |value| admin.clone().with("Kitaru-Signature", value));
+        asking.send("PUT", "/api/v1/components", Some("application/wasm"), &bytes)
+    };
+    let known = format!("/api/v1/components/{}", ComponentDigest::of(&bytes));
+    for (header, part) in [
+        (None, "is not signed"),
+        (Some(signature(&other, &bytes)), "does not trust"),
+        (Some(signature(&trusted, b"something else")), "signature that is bad"),
+        (Some(base64(b"no signature")), "signature"),
+        (Some("%%% no base64 %%%".to_owned()), "no base64"),
+        (Some(base64(&[0xff, 0xfe])), "no base64"),
+    ] {
+        let answer = put(header.as_deref());
+        let text = String::from_utf8_lossy(&answer.body);
+        assert!((400..500).contains(&answer.status) && text.contains(part), "{header:?}: {} {text}", answer.status);
+        assert_eq!(admin.get(&known).status, 404, "{header:?}: what was refused left nothing");
+    }
+    let kept = put(Some(&signature(&trusted, &bytes))).expect(200);
+    assert_eq!(kept["signature"]["status"], "signed", "{kept:#}");
+    let order = kitaru_tests::served::order(kept["digest"].as_str().unwrap(), "hello", &json!({ "name": "World" }));
+    let begun = admin.post("/api/v1/executions", &order).expect(201);
+    let path = format!("/api/v1/executions/{}", id(&begun));
+    let done = kitaru_tests::until("its end", || Some(admin.get(&path).expect(200)).filter(|view| view["ended_at"].is_string()));
+    assert_eq!(done["result"], "Hello, World! Yours durably, Kitaru.", "{done:#}");
 }
 
 #[test]

@@ -20,7 +20,10 @@ use exceptions::{BESIDE, COMMANDS, LOCAL, NOT_ON_THE_PAGE};
 use page::{Asked, of_script};
 
 const API: &str = "/api/v1";
-const SAID: Said = Said { commands: COMMANDS, local: LOCAL, not_on_the_page: NOT_ON_THE_PAGE, beside: BESIDE };
+/// Tools that are no verbs.
+const TOOLS: &[(&str, &str)] =
+    &[("kitaru_clean_preview", "shows folders of this machine to the assistant of whoever sits at it")];
+const SAID: Said = Said { commands: COMMANDS, local: LOCAL, not_on_the_page: NOT_ON_THE_PAGE, beside: BESIDE, tools: TOOLS };
 
 fn verbs() -> Vec<About> {
     all().iter().map(|entry| entry.about).chain(specials().iter().copied()).collect()
@@ -149,7 +152,7 @@ const TEA: About = About {
     status: 201,
 };
 
-const NOTHING_SAID: Said = Said { commands: &[], local: &[], not_on_the_page: &[], beside: &[] };
+const NOTHING_SAID: Said = Said { commands: &[], local: &[], not_on_the_page: &[], beside: &[], tools: &[] };
 
 /// Every surface has tea.
 fn with_tea() -> Found {
@@ -219,6 +222,12 @@ fn an_absence_has_a_reason_and_does_not_outlive_it() {
     assert_eq!(problems(&[TEA], &with_tea(), &gone), ["`coffee.make` is listed, and is no verb"]);
     let local = Said { local: &[("tea make", "there is no kettle elsewhere")], ..NOTHING_SAID };
     assert_eq!(problems(&[TEA], &with_tea(), &local), ["`tea make` is listed as no verb, and is one"]);
+    let tool = Said { tools: &[("kitaru_tea_make", "an assistant makes tea by itself")], ..NOTHING_SAID };
+    assert_eq!(problems(&[TEA], &with_tea(), &tool), ["`kitaru_tea_make` is listed as a tool that is no verb's, and is none"]);
+    let beside = Found { tools: BTreeSet::from(["kitaru_tea_make".to_owned()]), code: with_tea().code, ..Found::default() };
+    assert_eq!(problems(&[], &beside, &tool), [] as [String; 0]);
+    let unwritten = Found { tools: beside.tools.clone(), ..Found::default() };
+    assert_eq!(problems(&[], &unwritten, &tool), ["docs/mcp.md does not have `kitaru_tea_make`"]);
 }
 
 #[test]

@@ -52,9 +52,17 @@ async def everything(fetch):
     return shown
 
 
-async def listened(client, seconds):
-    """Whether the list of tools is said to have changed within some seconds."""
+CHANGED = "notifications/tools/list_changed"
+
+
+async def listened(client, person, seconds):
+    """Whether the list of tools is said to have changed within some seconds: to whoever listens, and, in older versions, to everybody."""
     with anyio.move_on_after(seconds):
+        if client.protocol_version < "2026-07-28":
+            while CHANGED not in person.told:
+                await anyio.sleep(0.05)
+            person.told.remove(CHANGED)
+            return {"event": "ToolsListChanged"}
         async with client.listen(tools_list_changed=True) as subscription:
             async for event in subscription:
                 return {"event": type(event).__name__}
@@ -87,7 +95,7 @@ async def do(client, person, asked):
     if what == "prompt":
         return plain(await client.get_prompt(asked["name"], asked.get("arguments")))
     if what == "listen":
-        return await listened(client, asked["seconds"])
+        return await listened(client, person, asked["seconds"])
     raise ValueError(f"nothing is known that is called {what!r}")
 
 

@@ -1,6 +1,6 @@
 //! Fuzzing: builds the targets of `fuzz/` with the coverage instrumentation that stable Rust has, and lets libFuzzer run them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -19,6 +19,12 @@ const FLAGS: [&str; 7] = [
     "-Cforce-frame-pointers=yes",
 ];
 
+/// How targets are built that run for long.
+const THOROUGH: &str = "release";
+/// How targets are built that run for seconds: building them is what takes time.
+const SHORT: &str = "short";
+/// Inputs of each target in a short run.
+const INPUTS: u64 = 100_000;
 /// Seconds of each target, unless said otherwise.
 const SECONDS: u64 = 60;
 /// Bytes of an input.
@@ -27,6 +33,15 @@ const LONGEST: u32 = 16 * 1024;
 const PATIENCE: u32 = 25;
 /// MiB that a target may hold.
 const MEMORY: u32 = 2_048;
+
+/// How long a target runs.
+#[derive(Clone, Copy)]
+enum Length {
+    /// So many seconds, from what earlier runs found on.
+    Seconds(u64),
+    /// So many inputs, the same ones each time: what breaks a change is a change, and not luck.
+    Inputs(u64),
+}
 
 /// A program of `fuzz/Cargo.toml`.
 struct Target {
@@ -53,10 +68,31 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         bail!("there is no target `{unknown}`; there are: {}", known.join(", "));
     }
     let wanted: Vec<Target> = known.into_iter().filter(|target| names.is_empty() || names.contains(&target.name)).collect();
+    hunt(&wanted, THOROUGH, Length::Seconds(seconds))
+}
+
+/// A short run of the targets that are built soon, for every change. Where there is no C++ compiler it says so: the corpus is among the tests
+/// anyhow.
+pub(crate) fn shortly() -> Result<()> {
+    let compiler = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
+    let found = Command::new(compiler).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !found.is_ok_and(|status| status.success()) {
+        report::line("skipped: libFuzzer needs a C++ compiler");
+        return Ok(());
+    }
+    let wanted: Vec<Target> = targets()?.into_iter().filter(|target| !target.needs_host).collect();
+    hunt(&wanted, SHORT, Length::Inputs(INPUTS))
+}
+
+fn hunt(wanted: &[Target], profile: &str, length: Length) -> Result<()> {
     let platform = platform()?;
-    build(&wanted, &platform)?;
-    let outcomes = wanted.iter().map(|target| fuzz(&target.name, &platform, seconds)).collect::<Result<Vec<_>>>()?;
-    report::line(&format!("\n{seconds} s each:\n"));
+    build(wanted, &platform, profile)?;
+    let built = target_folder().join(&platform).join(profile);
+    let outcomes = wanted.iter().map(|target| fuzz(&target.name, &built, length)).collect::<Result<Vec<_>>>()?;
+    if let Length::Seconds(seconds) = length {
+        report::line(&format!("\n{seconds} s each:"));
+    }
+    report::line("");
     report::line("| target | inputs tried | corpus | edges covered | memory | finding |");
     report::line("|---|---|---|---|---|---|");
     for Outcome { name, inputs, corpus, coverage, memory, found } in &outcomes {
@@ -113,10 +149,10 @@ fn platform() -> Result<String> {
     host.map(str::to_owned).context("rustc does not say what it compiles for")
 }
 
-fn build(targets: &[Target], platform: &str) -> Result<()> {
+fn build(targets: &[Target], platform: &str, profile: &str) -> Result<()> {
     report::step("build");
     let mut build = cargo();
-    build.args(["build", "--release", "--locked", "--target", platform, "--manifest-path"]).arg(manifest());
+    build.args(["build", "--profile", profile, "--locked", "--target", platform, "--manifest-path"]).arg(manifest());
     build.env("CARGO_TARGET_DIR", target_folder()).env("RUSTFLAGS", FLAGS.join(" "));
     if targets.iter().all(|target| !target.needs_host) {
         build.arg("--no-default-features");
@@ -127,18 +163,28 @@ fn build(targets: &[Target], platform: &str) -> Result<()> {
     command(&mut build)
 }
 
-fn fuzz(name: &str, platform: &str, seconds: u64) -> Result<Outcome> {
+fn fuzz(name: &str, built: &Path, length: Length) -> Result<Outcome> {
     report::step(name);
     // What it finds interesting is kept beside the build, so that the next run goes on there; the repository has what people chose.
-    let found = target_folder().join("corpus").join(name);
+    let found = match length {
+        Length::Seconds(_) => target_folder().join("corpus").join(name),
+        Length::Inputs(_) => target_folder().join("corpus-of-short-runs").join(name),
+    };
+    if matches!(length, Length::Inputs(_)) && found.exists() {
+        std::fs::remove_dir_all(&found).with_context(|| format!("cannot empty {}", found.display()))?;
+    }
     let artifacts = root().join("fuzz/artifacts").join(name);
     for folder in [&found, &artifacts] {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    let mut fuzzer = Command::new(target_folder().join(platform).join("release").join(name));
+    let mut fuzzer = Command::new(built.join(name));
     repository::clean(&mut fuzzer);
     fuzzer.current_dir(root()).arg(&found).arg(format!("fuzz/corpus/{name}"));
-    fuzzer.args([format!("-max_total_time={seconds}"), format!("-max_len={LONGEST}"), format!("-timeout={PATIENCE}")]);
+    match length {
+        Length::Seconds(seconds) => fuzzer.arg(format!("-max_total_time={seconds}")),
+        Length::Inputs(inputs) => fuzzer.args([format!("-runs={inputs}"), "-seed=1".to_owned()]),
+    };
+    fuzzer.args([format!("-max_len={LONGEST}"), format!("-timeout={PATIENCE}")]);
     fuzzer.args([format!("-rss_limit_mb={MEMORY}"), format!("-artifact_prefix={}/", artifacts.display())]);
     fuzzer.args(["-print_final_stats=1", "-verbosity=1"]);
     let dictionary = format!("fuzz/dictionaries/{name}.dict");

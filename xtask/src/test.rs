@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::repository::{self, cargo, run as command};
-use crate::{extended, guests, report};
+use crate::{extended, fuzz, guests, report};
 
 /// Workspaces beside the top one. Their lints and unit tests run natively; as guests they are built by `cargo xtask guests`.
 const GUEST_WORKSPACES: [&str; 3] = ["guest-sdk", "examples", "tests/guests"];
@@ -26,6 +26,7 @@ pub(crate) fn run(all: bool, runner_arguments: &[String]) -> Result<()> {
         ("tests in documentation", Box::new(documentation_tests)),
         ("tests of the guest SDK and the examples", Box::new(guest_tests)),
         ("documentation", Box::new(documentation)),
+        ("a short run of the fuzzers", Box::new(fuzz::shortly)),
     ];
     if all {
         steps.push(("extended tier", Box::new(extended::run)));
@@ -75,7 +76,10 @@ fn host_lints() -> Result<()> {
 
 fn guest_lints() -> Result<()> {
     let arguments = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
-    GUEST_WORKSPACES.iter().try_for_each(|workspace| command(&mut native(workspace, &arguments)))
+    GUEST_WORKSPACES.iter().try_for_each(|workspace| command(&mut native(workspace, &arguments)))?;
+    // The targets that need no host: the others are a line each, and their properties are linted with the host.
+    let fuzz = ["clippy", "--manifest-path", "fuzz/Cargo.toml", "--no-default-features", "--bins", "--locked"];
+    command(cargo().args(fuzz).args(["--", "-D", "warnings"]))
 }
 
 /// The host with its fault points (which the tests' dependency on it switches on) and all tests, in one build with one set of features.

@@ -89,8 +89,15 @@ impl Manifest {
         self
     }
 
-    /// Calls whose response is streamed fail. Without this they go past [`Middleware::execute`](crate::Middleware::execute), which sees
-    /// whole responses only.
+    /// Calls whose response is streamed go past [`Middleware::execute`](crate::Middleware::execute), which sees whole responses only: for what
+    /// only watches. Whether a call is streamed is for the code to say that makes it, so whatever decides something should not say this.
+    pub fn pass_streams(mut self) -> Self {
+        self.streams = Some("pass");
+        self
+    }
+
+    /// Calls whose response is streamed fail where [`Middleware::execute`](crate::Middleware::execute) stands. So they do where the manifest says
+    /// nothing; whoever installs the middleware can say otherwise.
     pub fn refuse_streams(mut self) -> Self {
         self.streams = Some("refuse");
         self

@@ -67,8 +67,8 @@ pub trait Middleware {
         Ok(Some(response))
     }
 
-    /// Answers the call: by `next`, which may be called up to 16 times, or otherwise. Calls whose response is streamed go past it, unless
-    /// the manifest [refuses](Manifest::refuse_streams) them.
+    /// Answers the call: by `next`, which may be called up to 16 times, or otherwise. Calls whose response is streamed fail where it
+    /// stands, unless the manifest or whoever installs it [lets them pass](Manifest::pass_streams).
     ///
     /// # Errors
     ///

@@ -25,10 +25,15 @@ pub(super) async fn is_alive() -> Response {
     conditional::json(StatusCode::OK, &json!({ "status": "ok" }), None)
 }
 
+/// What everybody is told who comes too late.
+pub(super) fn ending() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the host is ending")
+}
+
 /// `/readyz`: the store answers too, and nobody has asked the host to end.
 pub(super) async fn is_ready(State(api): State<Api>) -> Result<Response, Problem> {
     if *api.shared.closing.borrow() {
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the host is ending"));
+        return Err(ending());
     }
     let known = lock(&api.shared.health.0).filter(|(at, _)| at.elapsed() < COUNTS_FOR);
     let is_ready = match known {

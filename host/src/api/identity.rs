@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 
 use super::problem::Problem;
+use super::requests::MadeBy;
 use super::{Api, Peer, Settings};
 use crate::access::{Access, AccessError, Caller, Source};
 use crate::service::guarded::GuardedService;
@@ -113,6 +114,9 @@ impl FromRequestParts<Api> for Asker {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         let (caller, source) = api.identify(peer(parts)?, &parts.method, &parts.headers).await?;
+        if let Some(request) = parts.extensions.get::<MadeBy>() {
+            request.is(&caller);
+        }
         Ok(Self { service: api.service_for(caller, source), source })
     }
 }

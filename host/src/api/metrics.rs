@@ -90,6 +90,8 @@ fn write_system(text: &mut Text, system: &SystemView) {
     }
     let process = &system.process;
     text.one("kitaru_instances_bytes", "gauge", "Memory of all instances.", process.instances_bytes as f64);
+    let peak = process.instances_peak_bytes as f64;
+    text.one("kitaru_instances_peak_bytes", "gauge", "The most that it was since the process began.", peak);
     if let Some(ceiling) = process.instances_ceiling_bytes {
         text.one("kitaru_instances_ceiling_bytes", "gauge", "The most that instances may have together.", ceiling as f64);
     }

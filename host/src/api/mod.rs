@@ -75,7 +75,10 @@ struct Shared {
     news: News,
     watched: Watched,
     assistants: Endpoint,
+    /// The host is asked to end.
     closing: watch::Sender<bool>,
+    /// Nothing runs in it any more.
+    ended: watch::Sender<bool>,
 }
 
 impl std::fmt::Debug for Api {
@@ -101,15 +104,21 @@ impl Api {
             watched: Watched::default(),
             assistants: assistants::endpoint(&settings),
             closing: watch::Sender::new(false),
+            ended: watch::Sender::new(false),
             settings,
         };
         Self { shared: Arc::new(shared) }
     }
 
-    /// Begins a graceful stop: streams end, and `/readyz` says so.
+    /// Begins a graceful stop: streams end, no other request is taken on, and `/readyz` says so until [`Api::end`].
     pub fn close(&self) {
         self.shared.closing.send_replace(true);
         self.shared.assistants.close();
+    }
+
+    /// After [`Api::close`]: nothing runs in the host any more. Once what was asked is answered, nobody is.
+    pub fn end(&self) {
+        self.shared.ended.send_replace(true);
     }
 
     /// The service for a caller: what the API and every other surface on the network works with.
@@ -154,9 +163,19 @@ impl Api {
             .layer(axum::middleware::from_fn_with_state(self.clone(), requests::around))
             .with_state(self.clone())
     }
+
+    /// What is left of them while the host ends.
+    fn ending(&self) -> Router {
+        Router::new()
+            .route("/healthz", get(health::is_alive))
+            .route("/readyz", get(health::is_ready))
+            .fallback(async || health::ending())
+            .layer(axum::middleware::from_fn_with_state(self.clone(), requests::around))
+            .with_state(self.clone())
+    }
 }
 
-/// Returns when the host is to end.
+/// Returns when the host is to end, or has: what was sent is true.
 async fn closed(closing: &mut watch::Receiver<bool>) {
     // What it gives holds a lock.
     let _ = closing.wait_for(|closing| *closing).await;

@@ -282,6 +282,10 @@ fn problem() -> Value {
             "class": { "type": "string", "description": "The error's class, as Kitaru's clients know it." },
             "causes": { "type": "array", "items": { "type": "string" }, "description": "What led to it, the nearest first." },
             "hint": { "type": "string", "description": "What to do about it." },
+            "done": {
+                "type": "object",
+                "description": "What was done before it, of several: as the verb would have answered, under one of `verifications`, `deletion`, `replays`.",
+            },
         },
     })
 }

@@ -20,6 +20,8 @@ pub(super) struct Problem {
     class: &'static str,
     causes: Vec<String>,
     hint: Option<String>,
+    /// What was done before it. Boxed, because hardly any problem has it.
+    done: Option<Box<Value>>,
     retry_after: Option<Duration>,
 }
 
@@ -32,7 +34,7 @@ impl Problem {
             status if status.is_server_error() => "KitaruBackendError",
             _ => "KitaruUsageError",
         };
-        Self { status, detail: detail.into(), class, causes: Vec::new(), hint: None, retry_after: None }
+        Self { status, detail: detail.into(), class, causes: Vec::new(), hint: None, done: None, retry_after: None }
     }
 
     pub(super) fn usage(detail: impl Into<String>) -> Self {
@@ -75,6 +77,9 @@ impl Problem {
         if let Some(hint) = &self.hint {
             body.insert("hint".into(), hint.clone().into());
         }
+        if let Some(done) = &self.done {
+            body.insert("done".into(), done.as_ref().clone());
+        }
         body.into()
     }
 }
@@ -113,17 +118,18 @@ impl From<ServiceError> for Problem {
             causes.push(error.to_string());
             cause = error.source();
         }
-        let retry_after = match &error {
+        let retry_after = match error.itself() {
             ServiceError::Access(AccessError::TooMany { retry_after, .. }) => Some(*retry_after),
             ServiceError::Access(AccessError::Full { .. }) => Some(Duration::from_secs(1)),
             ServiceError::Engine(EngineError::Store(error)) if error.may_pass() => Some(Duration::from_secs(1)),
             _ => None,
         };
+        let done = error.done().and_then(|done| serde_json::to_value(done).ok()).map(Box::new);
         let status = status(&error);
         if status.is_server_error() {
             tracing::error!(error = &error as &dyn std::error::Error, "a request could not be answered");
         }
-        Self { status, class: error.class(), hint: error.hint(), detail: error.to_string(), causes, retry_after }
+        Self { status, class: error.class(), hint: error.hint(), detail: error.to_string(), causes, done, retry_after }
     }
 }
 
@@ -131,7 +137,7 @@ fn status(error: &ServiceError) -> StatusCode {
     if error.is_missing() {
         return StatusCode::NOT_FOUND;
     }
-    match error {
+    match error.itself() {
         ServiceError::Usage { .. } => StatusCode::BAD_REQUEST,
         ServiceError::NotFound { .. } | ServiceError::Lookup(_) => StatusCode::NOT_FOUND,
         ServiceError::State { .. } => StatusCode::CONFLICT,
@@ -147,6 +153,8 @@ fn status(error: &ServiceError) -> StatusCode {
         },
         // What serves others asks no server itself; if it does, it is between the two.
         ServiceError::Remote(_) => StatusCode::BAD_GATEWAY,
+        // In itself an error is whole.
+        ServiceError::Unfinished(_) => StatusCode::INTERNAL_SERVER_ERROR,
         ServiceError::Models(error) => match error {
             ModelsError::Registry(_) | ModelsError::Entry(_) => StatusCode::BAD_REQUEST,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
@@ -172,6 +180,16 @@ fn status(error: &ServiceError) -> StatusCode {
 mod tests {
     use super::*;
     use crate::access::{Needs, Role};
+    use crate::service::{DeletedView, Done};
+
+    #[test]
+    fn what_was_done_before_it_is_told_with_it() {
+        let gone = || DeletedView { executions: vec!["a".into()], ..DeletedView::nothing() };
+        let body = Problem::from(ServiceError::state("no").after(Done::Deletion(gone()))).body();
+        assert_eq!((&body["status"], &body["detail"], &body["class"]), (&json!(409), &json!("no"), &json!("KitaruStateError")));
+        assert_eq!(body["done"], json!({ "deletion": gone() }));
+        assert!(Problem::from(ServiceError::state("no")).body().get("done").is_none());
+    }
 
     #[test]
     fn what_went_wrong_has_a_status_and_says_what_to_do() {

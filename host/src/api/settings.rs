@@ -1,13 +1,13 @@
 //! How the API is served.
 
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::Shares;
-use crate::config::TlsFiles;
+use crate::config::{ServerConfig, TlsFiles};
 
 /// How the API is served, and how much it takes on at a time.
 #[derive(Clone)]
@@ -53,23 +53,25 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The port where nobody says another one.
-    pub const PORT: u16 = 8383;
-
     /// For this folder, with what is good for most.
     pub fn new(folder: PathBuf) -> Self {
+        Self::of(ServerConfig::default(), folder)
+    }
+
+    /// For this folder, as it is configured; what nobody can configure is as it is good for most.
+    pub fn of(config: ServerConfig, folder: PathBuf) -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, Self::PORT)),
-            tls: None,
-            public_url: None,
+            listen: config.listen,
+            tls: config.tls.clone(),
+            public_url: config.public_url.clone(),
             names: Vec::new(),
-            is_trusted_proxy: Arc::new(|_| false),
             open_metrics: false,
             folder,
-            largest_upload: 64 * 1024 * 1024,
+            largest_upload: config.upload_mib.saturating_mul(1024 * 1024),
             largest_body: 8 * 1024 * 1024,
-            connections: 10_000,
-            streams: 8_000,
+            connections: usize::try_from(config.connections).unwrap_or(usize::MAX),
+            streams: usize::try_from(config.streams).unwrap_or(usize::MAX),
+            is_trusted_proxy: Arc::new(move |address| config.trusts(address)),
             work: 256,
             uploads: 4,
             answers: 512 * 1024 * 1024,

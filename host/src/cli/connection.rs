@@ -6,7 +6,6 @@ use super::args::Global;
 use super::context::environment;
 use super::error::CliError;
 use crate::config::{Credentials, CredentialsError, ServerConnection};
-use crate::secrets::SecretString;
 
 /// Whom commands work with.
 #[derive(Clone, Debug)]
@@ -94,7 +93,7 @@ fn named(
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<(ServerConnection, SaidBy), CliError> {
     let url = address(text, "--server")?;
-    if let Some(token) = key_of_environment(&url, variable)? {
+    if let Some(token) = ServerConnection::key_of_environment(&url, variable)? {
         return Ok((ServerConnection { url, token }, SaidBy::Environment));
     }
     match credentials.read()?.to(&url) {
@@ -103,17 +102,6 @@ fn named(
             .class("KitaruAuthenticationError")
             .hint(format!("kitaru-host login {url}"))),
     }
-}
-
-/// The key that the environment has for a server.
-pub(super) fn key_of_environment(url: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Option<SecretString>, CliError> {
-    let read = |name| variable(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-    let (named, token) = (read(ServerConnection::URL), read(ServerConnection::TOKEN));
-    let is_for_it = match &named {
-        Some(named) => address(named, ServerConnection::URL)? == url,
-        None => true,
-    };
-    Ok(token.filter(|_| is_for_it).map(Into::into))
 }
 
 /// The address that somebody typed. What is none is not repeated: it may be a key.

@@ -14,8 +14,8 @@ use crate::client::{ClientSettings, RemoteService};
 use crate::clock::SystemClock;
 use crate::config::{
     ChosenLogStore, Configuration, DurabilitySource, FileOwner, GrantMemory, Home, HostConfig, HostDurability, Isolation,
-    LogStoreFile, MiddlewareConfig, ModelSources, ProcessEnvironment, ProjectConfig, RunConfig, ServerConfig, ServerConnection,
-    TelemetryConfig, find_project_file, user_file,
+    LogFormat, LogStoreFile, MiddlewareConfig, ModelSources, ProcessEnvironment, ProjectConfig, RunConfig, ServerConfig,
+    ServerConnection, TelemetryConfig, find_project_file, user_file,
 };
 use crate::engine::{Engine, EngineSettings, LoadMiddleware};
 use crate::ids::{Ids as _, SystemIds};
@@ -265,6 +265,13 @@ impl Context {
     pub(super) fn isolation(&self) -> Result<Isolation, CliError> {
         let variable = std::env::var_os(Isolation::VARIABLE);
         Ok(Isolation::choose(self.global.isolate, variable, self.host_config()?.isolate)?)
+    }
+
+    /// How this host writes its own log. What is wrong with files, commands that need them say themselves.
+    pub(super) fn log_format(&self) -> Result<Option<LogFormat>, CliError> {
+        let configured = current_folder().and_then(|folder| self.project(&folder)).ok();
+        let configured = configured.and_then(|project| project.telemetry.log_format);
+        Ok(LogFormat::choose(variable(LogFormat::VARIABLE), configured)?)
     }
 
     /// How much this host does at a time.

@@ -10,6 +10,7 @@ use super::context::Context;
 use super::conversation::Conversation;
 use super::elsewhere;
 use super::error::CliError;
+use super::hearing::Hearing;
 use super::limit_flags::{host_limit, limit_flag};
 use super::needs::flags_of;
 use super::progress::Progress;
@@ -72,6 +73,7 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
         Connection::Local => None,
     };
     let mut conversation = Conversation::new(service);
+    let mut hearing = Hearing::of(service, id, progress.is_some() && context.is_interactive()).await;
     let mut asked = Asked::listen();
     let (stop, stopping) = watch::channel(false);
     // What happens while a question stands at the terminal is told when it does no longer.
@@ -117,6 +119,7 @@ pub(super) async fn drive(context: &Context, service: &dyn Service, id: Executio
                     Some(_) => break Ended::Interrupted,
                     None => break drain(context, &stop, &mut asked, driving).await?,
                 },
+                chunk = hearing.next() => progress.iter_mut().for_each(|progress| progress.said(&chunk)),
                 answer = conversation.answer() => {
                     if answer? == Answer::Leave {
                         anstream::eprintln!();

@@ -16,15 +16,18 @@ mod elsewhere;
 mod error;
 mod facts;
 mod granted;
+mod hearing;
 mod hidden;
 mod isolate;
 mod limit_args;
 mod limit_flags;
+mod log;
 mod needs;
 mod output;
 mod progress;
 mod prompt;
 mod signals;
+mod speaking;
 mod starting;
 mod table;
 mod terminal;
@@ -66,7 +69,6 @@ pub fn main() -> ExitCode {
         }
         Err(error) => return usage::report_usage(&error),
     };
-    start_tracing(cli.global.verbose);
     let output = Output::new(&cli.global, cli.command.name());
     // Before there is any other thread.
     let plan = match cli.global.within.as_deref().map(|plan| isolate::enter(plan, &output)).transpose() {
@@ -78,7 +80,14 @@ pub fn main() -> ExitCode {
         Err(error) => return output.fail(&CliError::new(format!("the runtime could not be started: {error}"))),
     };
     let code = runtime.block_on(async {
+        let verbose = cli.global.verbose;
         let context = Context::new(cli.global, output.clone(), plan);
+        match context.log_format() {
+            Ok(format) => log::start(verbose, format, cli.command.serves()),
+            // What tells how things stand tells that too.
+            Err(_) if cli.command.degrades() => log::start(verbose, None, false),
+            Err(error) => return output.fail(&error),
+        }
         let first = match cli.command.is_elsewhere(&context) {
             // Nothing of any guest runs here.
             Ok(true) => Ok(None),
@@ -100,23 +109,6 @@ pub fn main() -> ExitCode {
     // A prompt that nobody answered still sits on standard input in a thread of its own.
     runtime.shutdown_background();
     code
-}
-
-/// Internal messages, for `-vv` or `KITARU_LOG`.
-fn start_tracing(verbose: u8) {
-    let default = match verbose {
-        0 => "error",
-        1 => "kitaru_host=warn",
-        _ => "kitaru_host=debug",
-    };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("KITARU_LOG").unwrap_or_else(|_| default.into());
-    // It tells messages whole, with the values that secrets are made of.
-    let filter = match "rmcp=error".parse::<tracing_subscriber::filter::Directive>() {
-        Ok(quiet) => filter.add_directive(quiet),
-        Err(_) => filter,
-    };
-    // A second initialisation (in tests) leaves the first in place.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
 /// All commands with their flags, for completions and for whoever compares them with other surfaces.

@@ -52,7 +52,7 @@ impl Output {
                 text if text.is_empty() => ExitCode::SUCCESS,
                 text => self.data(&text),
             }),
-            Format::Json => self.json(&json!({ "command": self.command, "item": to_value(item)? })),
+            Format::Json => self.json(&Told { command: self.command, item }),
         }
     }
 
@@ -93,7 +93,7 @@ impl Output {
 
     /// One JSON value in a line of its own, whatever form was asked for.
     pub(super) fn json_line(&self, value: &impl Serialize) -> Result<ExitCode, CliError> {
-        self.json(&to_value(value)?)
+        self.json(value)
     }
 
     /// One line of text data.
@@ -101,10 +101,18 @@ impl Output {
         self.data(text)
     }
 
-    /// Written as it is: JSON has no control characters that a terminal could mistake, but text that `AutoStream` would take out.
-    fn json(&self, value: &Value) -> Result<ExitCode, CliError> {
+    /// Text data that goes on in the same line.
+    pub(super) fn piece(&self, text: &str) -> ExitCode {
+        let mut out = AutoStream::auto(std::io::stdout().lock());
+        written(write!(out, "{text}").and_then(|()| out.flush()))
+    }
+
+    /// Written as it is: JSON has no control characters that a terminal could mistake, but text that `AutoStream` would take out. Either all of it
+    /// or none: an execution may have a hundred thousand calls, and what cannot be written as JSON is known before anything is.
+    fn json(&self, value: &impl Serialize) -> Result<ExitCode, CliError> {
+        let line = serde_json::to_vec(value).map_err(not_json)?;
         let mut out = std::io::stdout().lock();
-        Ok(written(writeln!(out, "{value}").and_then(|()| out.flush())))
+        Ok(written(out.write_all(&line).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush())))
     }
 
     /// Talk: to standard error, unless it is not wanted.
@@ -145,6 +153,17 @@ fn written(result: std::io::Result<()>) -> ExitCode {
     }
 }
 
+/// One thing, and the command that told of it.
+#[derive(Serialize)]
+struct Told<'a, T> {
+    command: &'a str,
+    item: &'a T,
+}
+
 fn to_value(item: &impl Serialize) -> Result<Value, CliError> {
-    serde_json::to_value(item).map_err(|error| CliError::new(format!("the output cannot be written as JSON: {error}")))
+    serde_json::to_value(item).map_err(not_json)
+}
+
+fn not_json(error: serde_json::Error) -> CliError {
+    CliError::new(format!("the output cannot be written as JSON: {error}"))
 }

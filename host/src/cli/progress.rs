@@ -7,10 +7,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use owo_colors::OwoColorize as _;
 
 use super::terminal::one_line;
-use crate::engine::{Event, ServedFrom};
+use crate::engine::{Event, LiveChunk, Said, ServedFrom};
 use crate::ids::ExecutionId;
 use crate::journal::LogLevel;
 use crate::store::LogSource;
+
+/// So many characters of what a model says are shown beside its name.
+const SAID: usize = 48;
 
 /// Shows events as they come.
 pub(super) struct Progress {
@@ -19,6 +22,8 @@ pub(super) struct Progress {
     bar: Option<ProgressBar>,
     /// Bodies that run, and since when.
     running: BTreeMap<(ExecutionId, u32), (String, Instant)>,
+    /// Who speaks, and the last that they said.
+    said: (String, String),
     /// Served calls are counted, and told in one line.
     served: (u32, Option<ServedFrom>),
 }
@@ -26,7 +31,7 @@ pub(super) struct Progress {
 impl Progress {
     /// With `live`, a line that moves; otherwise only lines that stay.
     pub(super) fn new(live: bool) -> Self {
-        Self { live, bar: None, running: BTreeMap::new(), served: (0, None) }
+        Self { live, bar: None, running: BTreeMap::new(), said: <_>::default(), served: (0, None) }
     }
 
     /// A line that stays, above the one that moves.
@@ -107,6 +112,28 @@ impl Progress {
             }
             Event::Waiting { .. } | Event::Stopped { .. } => self.rest(),
         }
+    }
+
+    /// Shows the last words that a model said.
+    pub(super) fn said(&mut self, chunk: &LiveChunk) {
+        let Some(bar) = &self.bar else { return };
+        let (speaker, words) = &mut self.said;
+        if *speaker != chunk.name {
+            (*speaker, *words) = (chunk.name.clone(), String::new());
+        }
+        match &chunk.said {
+            Said::Text(text) => words.push_str(text),
+            Said::Withheld => return,
+            Said::Ended => words.clear(),
+        }
+        // As much of it as surely stands in one line, without what would leave it.
+        let clean = one_line(&words.split_whitespace().collect::<Vec<_>>().join(" "));
+        let from = clean.char_indices().nth_back(SAID - 1).map_or(0, |(at, _)| at);
+        let last = clean.get(from..).unwrap_or_default();
+        let cut = if from > 0 { "…" } else { "" };
+        bar.set_message(format!("{} {}", one_line(speaker), format!("{cut}{last}").dimmed()));
+        let from = words.char_indices().nth_back(SAID * 2).map_or(0, |(at, _)| at);
+        words.drain(..from);
     }
 
     /// Shows what runs longest, and how much runs beside it; nothing where nothing runs.

@@ -8,6 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::RemoteService;
 use super::following::{self, Changes, known};
+use super::log_places::last_line;
 use super::resuming::{asks_for_a_model, resumable, resume};
 use super::steps::Steps;
 use super::trouble::Trouble;
@@ -15,9 +16,7 @@ use crate::clock::{Clock as _, SystemClock, Timestamp};
 use crate::engine::{DriveOptions, Driven, Event, SleepPolicy, WaitPolicy};
 use crate::ids::{CallId, ExecutionId};
 use crate::mutex::lock;
-use crate::service::{
-    ExecutionView, FollowEvent, ListQuery, LogEntry, LogQuery, PendingWaitView, ReplaySubmission, Service as _, ServiceError,
-};
+use crate::service::{ExecutionView, FollowEvent, ListQuery, LogEntry, LogQuery, PendingWaitView, Service as _, ServiceError};
 use crate::store::Status;
 
 /// What changes nothing of an execution itself, such as a question of a child of it, is looked for this often.
@@ -50,9 +49,10 @@ async fn drive_every(
 ) -> Result<Driven, ServiceError> {
     let is_new = lock(&remote.started).remove(&id);
     let mut trouble = Trouble::new(remote.wire.settings.reconnect);
-    let view = loop {
-        match remote.get(id).await {
-            Ok(view) => break view,
+    let with_lines = !is_new && options.observer.watches();
+    let (view, line) = loop {
+        match standing(remote, id, with_lines).await {
+            Ok(standing) => break standing,
             Err(error) => trouble.bear(error)?,
         }
         tokio::time::sleep(TICK).await;
@@ -63,7 +63,7 @@ async fn drive_every(
     if is_resumed {
         resume(remote, id).await?;
     }
-    let mut watching = Watching::begin(remote, id, options, &view, is_new);
+    let mut watching = Watching::begin(remote, id, options, &view, is_new, line);
     watching.resumed_at = is_resumed.then(Instant::now);
     let mut tick = interval_at(Instant::now() + every, every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -94,6 +94,17 @@ async fn drive_every(
     }
 }
 
+/// How it stands, and, where new lines are to be told from those of before, the last of these: asked for before it is let go on, so that no clock has
+/// to tell.
+async fn standing(
+    remote: &RemoteService,
+    id: ExecutionId,
+    with_lines: bool,
+) -> Result<(ExecutionView, Option<u64>), ServiceError> {
+    let view = remote.get(id).await?;
+    Ok((view, if with_lines { Some(last_line(remote, id).await?) } else { None }))
+}
+
 /// Waits until nobody drives `id`.
 pub(super) async fn free(remote: &RemoteService, id: ExecutionId) -> Result<(), ServiceError> {
     while remote.get(id).await?.runner.is_some() {
@@ -120,19 +131,6 @@ pub(super) async fn drive_all(remote: &RemoteService, ids: &[ExecutionId]) -> Re
         result = result.and(driven.map(drop));
     }
     result
-}
-
-/// The same with the replays of a batch.
-pub(super) async fn drive_batch(remote: &RemoteService, submission: &mut ReplaySubmission) -> Result<(), ServiceError> {
-    submission.wait = true;
-    drive_all(remote, &submission.replays()).await?;
-    for result in &mut submission.results {
-        if let Ok(id) = result.replay_exec_id.parse() {
-            result.status = remote.get(id).await?.summary.status;
-        }
-    }
-    submission.count();
-    Ok(())
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {
@@ -173,13 +171,20 @@ struct Watching<'a> {
 }
 
 impl<'a> Watching<'a> {
-    fn begin(remote: &'a RemoteService, id: ExecutionId, options: DriveOptions, view: &ExecutionView, is_new: bool) -> Self {
+    fn begin(
+        remote: &'a RemoteService,
+        id: ExecutionId,
+        options: DriveOptions,
+        view: &ExecutionView,
+        is_new: bool,
+        line: Option<u64>,
+    ) -> Self {
         let (sender, heard) = mpsc::channel(64);
         let mut listening = JoinSet::new();
         listening.spawn(listen(remote.clone(), id, sender.clone()));
         let watches = options.observer.watches();
         if watches {
-            listening.spawn(read_lines(remote.clone(), id, is_new, sender));
+            listening.spawn(read_lines(remote.clone(), id, line, sender));
         }
         let before: &[_] = if is_new { &[] } else { &view.checkpoints };
         let steps = watches.then(|| Steps::new(id, options.observer.clone(), before));
@@ -330,20 +335,12 @@ async fn listen(remote: RemoteService, id: ExecutionId, sender: mpsc::Sender<Hea
     }
 }
 
-/// Tells every line: of what is new here all, otherwise those that come from now on.
-async fn read_lines(remote: RemoteService, id: ExecutionId, from_the_beginning: bool, sender: mpsc::Sender<Heard>) {
-    let began = SystemClock.now();
-    // The last of the old ones is given to say where new ones begin.
-    let limit = (!from_the_beginning).then_some(1);
-    let follow = following::logs(&remote, id, &LogQuery { limit, ..LogQuery::default() }).await;
+/// Tells every line after this one; all, where there is none.
+async fn read_lines(remote: RemoteService, id: ExecutionId, after: Option<u64>, sender: mpsc::Sender<Heard>) {
+    let follow = following::logs(&remote, id, &LogQuery { after, ..LogQuery::default() }).await;
     if let Ok(mut follow) = follow {
-        let mut may_be_old = !from_the_beginning;
         while let Ok(Some(event)) = follow.next().await {
             let FollowEvent::Log { entry, .. } = event else { continue };
-            let is_old = Timestamp::parse_moment(&entry.timestamp, began).is_ok_and(|at| at < began);
-            if std::mem::take(&mut may_be_old) && is_old {
-                continue;
-            }
             if sender.send(Heard::Line(Box::new(entry))).await.is_err() {
                 return;
             }

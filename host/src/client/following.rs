@@ -10,10 +10,16 @@ use serde_json::Value;
 
 use super::RemoteService;
 use super::events::{Events, Sent};
+use super::log_places::before_last;
+use super::pages::LINES;
 use super::request::Ask;
+use crate::engine::LiveChunk;
 use crate::ids::ExecutionId;
 use crate::service::verbs::LogsParams;
-use crate::service::{EventFollow, Follow, FollowEvent, Following, FollowingEvents, LogEntry, LogQuery, ServiceError};
+use crate::service::{
+    ChunkFollow, EventFollow, Follow, FollowEvent, Following, FollowingChunks, FollowingEvents, LiveVerbs, LogEntry, LogQuery,
+    ServiceError,
+};
 use crate::store::Status;
 
 /// Follows what an execution writes.
@@ -40,6 +46,19 @@ struct Terminal {
 }
 
 pub(super) async fn logs(remote: &RemoteService, id: ExecutionId, query: &LogQuery) -> Result<Follow, ServiceError> {
+    // Whoever goes on after a line is told all that follow.
+    let limit = query.limit.filter(|_| query.after.is_none());
+    let mut query = LogQuery { limit, ..query.clone() };
+    if let Some(many) = limit.filter(|limit| *limit > LINES) {
+        // More than a stream begins with: whichever they are, they come after a line.
+        (query.after, query.limit) = (Some(before_last(remote, id, &query, many).await?), None);
+    }
+    let events = lines(remote, id, &query).await?;
+    Ok(Box::new(RemoteFollow { events, after: query.after, asked: BTreeSet::new(), is_over: false }))
+}
+
+/// What the server sends of a log.
+pub(super) async fn lines(remote: &RemoteService, id: ExecutionId, query: &LogQuery) -> Result<Events, ServiceError> {
     let LogsParams { checkpoint, source, limit, after, .. } = LogsParams::of(id.to_string(), query);
     let mut ask = Ask::named("executions.logs.stream", &[("execution", &id.to_string())])?;
     let numbers = [("limit", limit), ("after", after)].map(|(name, number)| (name, number.map(|number| number.to_string())));
@@ -48,8 +67,7 @@ pub(super) async fn logs(remote: &RemoteService, id: ExecutionId, query: &LogQue
             ask = ask.with(name, &value);
         }
     }
-    let events = Events::open(&remote.wire, ask).await?;
-    Ok(Box::new(RemoteFollow { events, after: query.after, asked: BTreeSet::new(), is_over: false }))
+    Events::open(&remote.wire, ask).await
 }
 
 #[async_trait]
@@ -144,13 +162,51 @@ struct Change {
 
 impl Changes {
     pub(super) async fn of(remote: &RemoteService, id: ExecutionId) -> Result<Self, ServiceError> {
-        Ok(Self(Events::open(&remote.wire, Ask::named("executions.stream", &[("execution", &id.to_string())])?).await?))
+        Ok(Self(of_execution(remote, id).await?))
     }
 
     pub(super) async fn next(&mut self) -> Result<Status, ServiceError> {
-        let sent = self.0.next().await?;
-        known(&read::<Change>(&self.0, &sent)?.status)
+        loop {
+            let sent = self.0.next().await?;
+            // What models say meanwhile is no change.
+            if matches!(sent.name.as_str(), "execution" | "end") {
+                return known(&read::<Change>(&self.0, &sent)?.status);
+            }
+        }
     }
+}
+
+/// Follows what models say.
+struct RemoteChunks {
+    events: Events,
+    is_over: bool,
+}
+
+#[async_trait]
+impl LiveVerbs for RemoteService {
+    async fn follow_chunks(&self, id: ExecutionId) -> Result<ChunkFollow, ServiceError> {
+        Ok(Box::new(RemoteChunks { events: of_execution(self, id).await?, is_over: false }))
+    }
+}
+
+#[async_trait]
+impl FollowingChunks for RemoteChunks {
+    async fn next(&mut self) -> Result<Option<LiveChunk>, ServiceError> {
+        while !self.is_over {
+            let sent = self.events.next().await?;
+            match sent.name.as_str() {
+                "chunk" => return read(&self.events, &sent).map(Some),
+                "end" => self.is_over = true,
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What happens in an execution, as it happens.
+async fn of_execution(remote: &RemoteService, id: ExecutionId) -> Result<Events, ServiceError> {
+    Events::open(&remote.wire, Ask::named("executions.stream", &[("execution", &id.to_string())])?).await
 }
 
 /// A status that a server named.

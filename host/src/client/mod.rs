@@ -45,6 +45,7 @@ mod driving;
 mod events;
 mod flows;
 mod following;
+mod log_places;
 mod login;
 mod orders;
 mod pages;

@@ -8,7 +8,7 @@ use crate::service::verbs::{
     DeleteMany, DeleteManyParams, Diff, DiffParams, OnError, Replay, ReplayParams, Retry, RetryParams, Upgrade, UpgradeParams,
     Verify, VerifyParams,
 };
-use crate::service::{DeletedView, ExecutionDiff, ReplayCommand, ReplaySubmission, ServiceError, VerificationView};
+use crate::service::{DeletedView, Done, ExecutionDiff, ReplayCommand, ReplaySubmission, ServiceError, VerificationView};
 
 /// So many executions one request may name where each is run again.
 const MOST_CHECKED: usize = 200;
@@ -83,7 +83,10 @@ impl RemoteService {
         let mut views = Vec::with_capacity(ids.len());
         for some in parts(ids, MOST_CHECKED) {
             let params = VerifyParams { executions: texts(some), component: component.clone() };
-            views.extend(self.call::<Verify>(params).await?.items);
+            match self.call::<Verify>(params).await {
+                Ok(checked) => views.extend(checked.items),
+                Err(error) => return Err(error.after(Done::Verifications(views))),
+            }
         }
         Ok(views)
     }
@@ -93,7 +96,10 @@ impl RemoteService {
         let mut views = Vec::with_capacity(ids.len());
         for some in parts(ids, MOST_CHECKED) {
             let params = UpgradeParams { executions: texts(some), component: component.clone() };
-            views.extend(self.call::<Upgrade>(params).await?.items);
+            match self.call::<Upgrade>(params).await {
+                Ok(moved) => views.extend(moved.items),
+                Err(error) => return Err(error.after(Done::Verifications(views))),
+            }
         }
         Ok(views)
     }
@@ -113,15 +119,13 @@ impl RemoteService {
     }
 
     pub(super) async fn removed(&self, ids: &[ExecutionId]) -> Result<DeletedView, ServiceError> {
-        let (executions, failures) = (Vec::new(), Vec::new());
-        let mut removed = DeletedView { exec_id: None, deleted: true, executions, failures, freed_bytes: 0 };
+        let mut removed = DeletedView::nothing();
         for some in parts(ids, MOST_REMOVED) {
             let params = DeleteManyParams { executions: texts(some), ended_before_days: None };
-            let DeletedView { exec_id, deleted, executions, failures, freed_bytes } = self.call::<DeleteMany>(params).await?;
-            (removed.exec_id, removed.deleted) = (exec_id, removed.deleted && deleted);
-            removed.executions.extend(executions);
-            removed.failures.extend(failures);
-            removed.freed_bytes += freed_bytes;
+            match self.call::<DeleteMany>(params).await {
+                Ok(more) => removed.extend(more),
+                Err(error) => return Err(error.after(Done::Deletion(DeletedView { deleted: false, ..removed }))),
+            }
         }
         Ok(removed)
     }

@@ -8,7 +8,7 @@ use crate::service::{ExecutionSummary, ListQuery, Listing, LogEntry, LogQuery, S
 /// The most that a page has.
 const PAGE: u64 = 1_000;
 /// The most that a page of a log has.
-const LINES: u64 = 10_000;
+pub(super) const LINES: u64 = 10_000;
 
 impl RemoteService {
     /// Executions, as many as are asked for.
@@ -20,10 +20,20 @@ impl RemoteService {
         let mut params = ListParams { limit: Some(query.limit.clamp(1, PAGE)), ..ListParams::of(query) };
         let mut page = self.call::<List>(params.clone()).await?;
         let mut items = std::mem::take(&mut page.items);
-        while let Some(cursor) = page.next_cursor.filter(|_| (items.len() as u64) < query.limit) {
-            let left = query.limit - items.len() as u64;
-            (params.cursor, params.offset, params.limit) = (Some(cursor), None, Some(left.min(PAGE)));
+        let mut asked = params.limit.unwrap_or(PAGE);
+        let mut was_full = items.len() as u64 == asked;
+        // A search that found no more in what it looked through goes on where its caller wants it to, as beside the data folder.
+        while let Some(cursor) =
+            page.next_cursor.filter(|_| (query.words.is_empty() || was_full) && (items.len() as u64) < query.limit)
+        {
+            asked = (query.limit - items.len() as u64).min(PAGE);
+            (params.cursor, params.offset, params.limit) = (Some(cursor), None, Some(asked));
             let next = self.call::<List>(params.clone()).await?;
+            was_full = next.items.len() as u64 == asked;
+            if !query.words.is_empty() {
+                // Each page says what it looked through itself.
+                page.total = page.total.saturating_add(next.total);
+            }
             items.extend(next.items);
             page.next_cursor = next.next_cursor;
         }

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::wire::Address;
 use crate::service::{RemoteError, ServiceError};
 
-/// What is read of an error.
-pub(super) const LARGEST: usize = 1024 * 1024;
+/// What is read of an error, and of what was done before it.
+pub(super) const LARGEST: usize = 64 * 1024 * 1024;
 /// No server may have a client wait longer than this between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -22,6 +23,8 @@ struct Told {
     causes: Vec<String>,
     #[serde(default)]
     hint: Option<String>,
+    #[serde(default)]
+    done: Option<Value>,
 }
 
 /// The error of an answer with this status, and when it may be asked again.
@@ -34,7 +37,17 @@ pub(super) fn of_answer(address: &Address, verb: &str, status: StatusCode, heade
 }
 
 impl Told {
-    fn into_error(self, address: &Address, verb: &str, status: StatusCode, pause: Option<Duration>) -> ServiceError {
+    fn into_error(mut self, address: &Address, verb: &str, status: StatusCode, pause: Option<Duration>) -> ServiceError {
+        // What a later version may say of it is left out.
+        let done = self.done.take().and_then(|done| serde_json::from_str(&address.without_key(&done.to_string())).ok());
+        let error = self.into_refusal(address, verb, status, pause);
+        match done {
+            Some(done) => error.after(done),
+            None => error,
+        }
+    }
+
+    fn into_refusal(self, address: &Address, verb: &str, status: StatusCode, pause: Option<Duration>) -> ServiceError {
         let shown = |text: String| address.without_key(&text);
         let (message, hint) = (shown(self.detail), self.hint.map(shown));
         let causes: Vec<String> = self.causes.into_iter().map(shown).collect();
@@ -132,6 +145,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::service::Done;
 
     fn answered(status: u16, media_type: &'static str, body: &str) -> ServiceError {
         let mut headers = HeaderMap::new();
@@ -156,6 +170,19 @@ mod tests {
         assert_eq!((error.class(), error.hint().as_deref()), ("KitaruWaitValidationError", Some("do")));
         assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "one");
         assert!(told(404, "LookupError", &[]).is_missing());
+    }
+
+    #[test]
+    fn what_was_done_before_it_comes_with_it() {
+        let done = json!({ "deletion": { "deleted": true, "executions": ["a"], "failures": [], "freed_bytes": 1 } });
+        let with = |done: serde_json::Value| {
+            let body = json!({ "detail": "no", "class": "KitaruBackendError", "causes": [], "done": done });
+            answered(500, "application/problem+json", &body.to_string())
+        };
+        let (told, error) = with(done).parted();
+        assert!(matches!(told, Some(Done::Deletion(deleted)) if deleted.executions == ["a"]));
+        assert_eq!((error.to_string(), error.class()), ("no".into(), "KitaruBackendError"));
+        assert!(with(json!({ "of_a_later_version": [] })).done().is_none());
     }
 
     #[test]

@@ -16,18 +16,19 @@ use crate::secrets::ExposeSecret as _;
 use crate::service::verbs::{
     AbortWait, Access, AccessParams, Artifacts, ArtifactsParams, Cancel, Cohort, CohortParams, Component, ComponentParams,
     DiffMatrix, EndedBefore, EndedBeforeParams, Events, EventsParams, ExecutionParams, ForgetGrants, Get, Governed, GrantParams,
-    GrantsList, Info, Input, InputParams, Journal, Latest, ListParams, MatrixParams, ModelCalls, ModelList, ModelParams,
-    ModelRegister, ModelRegisterParams, ModelRemove, ModelShow, ModelTest, ModelTestParams, ModelUsage, ModelUsageParams,
-    Nothing, OnError, PendingWaits, PendingWaitsParams, Resume, Schema_, SecretDelete, SecretList, SecretParams, SecretSet,
-    SecretSetParams, SecretShow, StatisticsParams, StatisticsVerb, Status, Summary, Trajectory, WaitParams,
+    GrantsList, Info, Input, InputParams, Journal, JournalParams, Latest, ListParams, MatrixParams, ModelCalls, ModelList,
+    ModelParams, ModelRegister, ModelRegisterParams, ModelRemove, ModelShow, ModelTest, ModelTestParams, ModelUsage,
+    ModelUsageParams, Nothing, OnError, PendingWaits, PendingWaitsParams, Resume, Schema_, SecretDelete, SecretList,
+    SecretParams, SecretSet, SecretSetParams, SecretShow, StatisticsParams, StatisticsVerb, Status, Summary, Trajectory,
+    WaitParams,
 };
 use crate::service::{
     AccessQuery, AccessView, ArtifactQuery, ArtifactRef, ArtifactValueView, CohortQuery, ComponentView, DeletedView, EventFollow,
     ExecutionDiff, ExecutionSummary, ExecutionView, Follow, ForgottenGrants, GovernedCallView, GroupBy, InfoParams, InfoView,
-    JournalCall, ListQuery, Listing, LogEntry, LogQuery, Metric, ModelCallView, ModelChange, ModelChangedView, ModelDetailView,
-    ModelTestView, ModelUsageQuery, ModelUsageReport, ModelView, ModelsView, PendingWaitView, RememberedGrantsView,
-    ReplayCommand, ReplaySubmission, SecretChangedView, SecretDetailView, SecretView, Service, ServiceError, Statistics,
-    StoreView, SystemView, VerificationView,
+    JournalCall, JournalQuery, ListQuery, Listing, LogEntry, LogQuery, Metric, ModelCallView, ModelChange, ModelChangedView,
+    ModelDetailView, ModelTestView, ModelUsageQuery, ModelUsageReport, ModelView, ModelsView, PendingWaitView,
+    RememberedGrantsView, ReplayCommand, ReplaySubmission, SecretChangedView, SecretDetailView, SecretView, Service,
+    ServiceError, Statistics, StoreView, SystemView, VerificationView, drive_batch,
 };
 use crate::store::StartKey;
 
@@ -82,8 +83,9 @@ impl Service for RemoteService {
         self.call::<Latest>(ListParams { limit: None, ..ListParams::of(query) }).await
     }
 
-    async fn journal(&self, id: ExecutionId) -> Result<Vec<JournalCall>, ServiceError> {
-        Ok(self.call::<Journal>(one(id)).await?.items)
+    async fn journal(&self, id: ExecutionId, query: JournalQuery) -> Result<Vec<JournalCall>, ServiceError> {
+        let params = JournalParams { execution: id.to_string(), after: query.after, limit: query.limit };
+        Ok(self.call::<Journal>(params).await?.items)
     }
 
     async fn accesses(&self, id: ExecutionId, query: &AccessQuery) -> Result<Vec<AccessView>, ServiceError> {
@@ -258,7 +260,7 @@ impl Service for RemoteService {
     }
 
     async fn drive_batch(&self, submission: &mut ReplaySubmission) -> Result<(), ServiceError> {
-        driving::drive_batch(self, submission).await
+        drive_batch(self, submission).await
     }
 
     async fn drive_all(&self, ids: &[ExecutionId]) -> Result<(), ServiceError> {

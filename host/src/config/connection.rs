@@ -40,20 +40,38 @@ impl ServerConnection {
     /// # Errors
     /// When one variable is set without the other, or the address is none. No error has a value in it: somebody may have mixed the two up.
     pub fn of_environment(environment: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, ConfigError> {
-        let read = |name| environment(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let alone = |name, other: &str| ConfigError::Environment {
             name,
             problem: format!("it is set without {other}, and the two belong together"),
         };
-        match (read(Self::URL), read(Self::TOKEN)) {
+        match Self::variables(environment) {
             (None, None) => Ok(None),
             (Some(_), None) => Err(alone(Self::URL, Self::TOKEN)),
             (None, Some(_)) => Err(alone(Self::TOKEN, Self::URL)),
-            (Some(url), Some(token)) => {
-                let wrong = |problem: AddressProblem| ConfigError::Environment { name: Self::URL, problem: problem.to_string() };
-                Self::new(&url, token.into()).map(Some).map_err(wrong)
-            }
+            (Some(url), Some(token)) => Self::new(&url, token).map(Some).map_err(not_an_address),
         }
+    }
+
+    /// The key that the environment has for the server of this address: for the one that it names, or, where it names none, for any.
+    ///
+    /// # Errors
+    /// When the address that it names is none.
+    pub fn key_of_environment(
+        url: &str,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<SecretString>, ConfigError> {
+        let (named, token) = Self::variables(environment);
+        let is_for_it = match &named {
+            Some(named) => Self::address(named).map_err(not_an_address)? == url,
+            None => true,
+        };
+        Ok(token.filter(|_| is_for_it))
+    }
+
+    /// What the two variables say, the address first. A blank one says nothing.
+    pub fn variables(environment: impl Fn(&str) -> Option<String>) -> (Option<String>, Option<SecretString>) {
+        let read = |name| environment(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        (read(Self::URL), read(Self::TOKEN).map(Into::into))
     }
 
     /// An address as it is compared with others: without a slash at its end, scheme and host in small letters.
@@ -77,6 +95,11 @@ impl ServerConnection {
         let stays = host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
         url.scheme_str() != Some("https") && !stays
     }
+}
+
+/// What is wrong with the variable, which is not shown.
+fn not_an_address(problem: AddressProblem) -> ConfigError {
+    ConfigError::Environment { name: ServerConnection::URL, problem: problem.to_string() }
 }
 
 /// Whether this is an address of the web that may be shown: one without anything in it that could be a key.
@@ -108,11 +131,27 @@ mod tests {
         assert!(of("", "kh_SECRET").is_err_and(|error| error.contains("KITARU_AUTH_TOKEN") && !error.contains("kh_SECRET")));
     }
 
+    fn key_for(server: &str, url: &str, token: &str) -> Result<Option<String>, String> {
+        let read = |name: &str| Some(if name == ServerConnection::URL { url } else { token }.to_owned());
+        let found = ServerConnection::key_of_environment(server, read).map_err(|error| error.to_string())?;
+        Ok(found.map(|found| found.expose_secret().to_owned()))
+    }
+
+    #[test]
+    fn a_key_is_for_the_server_that_is_named_with_it_or_for_any() {
+        let server = "https://k.example";
+        assert_eq!(key_for(server, "https://K.example/", "kh_1"), Ok(Some("kh_1".into())));
+        assert_eq!(key_for(server, "https://other.example", "kh_1"), Ok(None));
+        assert_eq!(key_for(server, " ", "kh_1"), Ok(Some("kh_1".into())));
+        assert_eq!(key_for(server, server, " "), Ok(None));
+    }
+
     #[test]
     fn an_address_that_is_none_is_not_shown() {
         for bad in ["k.example", "kh_SECRET", "ftp://k.example", "https://me:SECRET@k.example", "https://k.example/?key=SECRET"] {
-            let error = of(bad, "t").unwrap_err();
-            assert!(error.contains(ServerConnection::URL) && !error.contains("SECRET"), "{bad}: {error}");
+            for error in [of(bad, "t").unwrap_err(), key_for("https://k.example", bad, "t").unwrap_err()] {
+                assert!(error.contains(ServerConnection::URL) && !error.contains("SECRET"), "{bad}: {error}");
+            }
         }
     }
 

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use kitaru_llm::gateway::GatewayConfig;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::isolation::Isolation;
+use super::isolation::{self, Isolation};
 use super::log_store::LogStore;
 use super::middleware::MiddlewareConfig;
 use super::model_table::{ModelEntryError, ModelTable};
@@ -70,45 +71,70 @@ pub struct HostConfig {
     pub isolate: Option<Isolation>,
 }
 
-/// The file as it is written.
-#[derive(Default, Deserialize)]
+/// What a project grants its flows, how much they may use, which models it knows, and how the host works that runs them. The user's own file has
+/// the same tables.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-struct Written {
+#[schemars(title = "kitaru.toml")]
+pub(super) struct Written {
+    /// What checkpoints may touch, and which models may be called: nothing, unless it is said here or on the command line. Folders are relative to
+    /// this file.
     grants: Grants,
+    /// What one instance may use.
     limits: Limits,
+    /// How one host process works, for all executions.
     host: WrittenHost,
+    /// Models by short names, over those of the data folder.
     models: ModelTable,
+    /// How model calls are made: limits, budgets, retries, a cache, scripted answers and more. Files are relative to this one.
     llm: GatewayConfig,
+    /// Where events of executions go: nowhere, unless that is said.
     telemetry: TelemetryConfig,
+    /// Whose components run.
     security: SecurityConfig,
+    /// New executions whose flow says nothing itself.
     run: RunConfig,
+    /// Where `serve` listens, how it is reached from outside, and how much it takes on.
     server: ServerConfig,
+    /// Where log lines go beside the data folder, which always has them.
     log_store: Option<LogStore>,
 }
 
 /// What stands beside the gateway's own settings in the same table.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
-struct WrittenBeside {
+pub(super) struct WrittenBeside {
     llm: WrittenMiddleware,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct WrittenMiddleware {
+    /// Components that stand in the way of model calls.
     middleware: Vec<MiddlewareConfig>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct WrittenHost {
+    /// Checkpoints of all executions that run at a time.
     parallel: Option<usize>,
+    /// Model calls of all executions that are made at a time.
     model_calls: Option<usize>,
+    /// Flows that `serve` has in memory, with those that only wait. If absent, 1000 less `parallel`, and at least 250.
     flows: Option<usize>,
+    /// Flows that only wait leave the memory of `serve` while it is larger than this, in MiB. If absent, half of what the machine or the process's
+    /// control group has.
     memory_mib: Option<u64>,
+    /// Memory of all instances together, in MiB; what wants more waits. If absent, half of what the machine or the process's control group has.
     instances_mib: Option<u64>,
+    /// Stack of one instance, in KiB.
     stack_kib: Option<u64>,
+    /// What must survive: the death of the machine (`full`), or only that of the process (`process`).
+    #[schemars(extend("enum" = DurabilityMode::ALL.map(DurabilityMode::as_str)))]
     durability: Option<String>,
+    /// Whether guests run in a process that has given its own rights away; `best-effort` is as far as the kernel can.
+    #[schemars(schema_with = "isolation::schema")]
     isolate: Option<Isolation>,
 }
 

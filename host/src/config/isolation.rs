@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::ConfigError;
 
@@ -27,6 +29,12 @@ pub enum Isolation {
 enum Written {
     Whether(bool),
     Word(String),
+}
+
+/// The truths and words that the file may have.
+pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
+    let all: Vec<Value> = [true, false].map(Value::from).into_iter().chain(Isolation::WORDS.map(Value::from)).collect();
+    json_schema!({ "type": ["boolean", "string"], "enum": all })
 }
 
 /// A word that is none of them.

@@ -8,6 +8,7 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::connection::is_address;
@@ -22,7 +23,7 @@ const HEAD: &str =
 const PATH: &str = "/v1/logs";
 
 /// Where log lines of executions go, beside the data folder.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Written", into = "Written")]
 pub enum LogStore {
     /// Nowhere.
@@ -94,15 +95,20 @@ impl LogStoreProblem {
 }
 
 /// As files have it.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Written {
+    /// Nowhere (`local`), or to a collector of OpenTelemetry (`otlp`). If absent, it follows from whether there is an address.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["local", "otlp"]))]
     backend: Option<String>,
+    /// The address of the collector; nothing in it may be a key. Lines go to `/v1/logs` below it.
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoint: Option<String>,
+    /// The stored secret with the collector's key: `NAME`, or `NAME.KEY`.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
+    /// The header that the key is sent in; without one it is a bearer token.
     #[serde(skip_serializing_if = "Option::is_none")]
     header: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! Environment variables as they are shown to people: keys and passwords in them hidden.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Words in the names of variables that hold something secret.
@@ -14,7 +15,7 @@ const LONG: usize = 24;
 const REST: &str = "***";
 
 /// A variable that is set, as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct EnvironmentVariable {
     /// Its name.
     pub name: String,

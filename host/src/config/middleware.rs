@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::ids::ComponentDigest;
-use crate::sandbox::middleware::{MiddlewareSettings, Surface};
+use crate::sandbox::middleware::{MiddlewareSettings, StreamedCalls, Surface};
 
 /// One component that stands in the way of model calls. The keys are those of the file.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MiddlewareConfig {
-    /// Where it comes from.
+    /// Where it comes from: a file, or the digest of a component in the store.
     pub component: MiddlewareSource,
     /// The name that it is registered under; its own where this is none.
     #[serde(default)]
@@ -23,7 +24,13 @@ pub struct MiddlewareConfig {
     pub priority: Option<i32>,
     /// Where it is to stand, of the places that it has; all of them where this is none.
     #[serde(default)]
+    #[schemars(schema_with = "surfaces")]
     pub surfaces: Option<Vec<Surface>>,
+    /// What becomes of calls whose response is streamed, where it wraps executions: they `pass` it, or it is to `refuse` them. Where this is none, what the
+    /// component says of itself; and if that says nothing, they are refused.
+    #[serde(default)]
+    #[schemars(schema_with = "streamed_calls")]
+    pub streams: Option<StreamedCalls>,
     /// How long one use may take, in milliseconds, what it waits for others not counted.
     #[serde(default)]
     pub timeout_ms: Option<u64>,
@@ -41,9 +48,20 @@ pub struct MiddlewareConfig {
     pub config: Map<String, Value>,
 }
 
+/// The places where middleware can stand, by their words.
+fn surfaces(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": { "type": "string", "enum": Surface::ALL.map(Surface::as_str) } })
+}
+
+/// What may become of streamed calls, by its words.
+fn streamed_calls(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": StreamedCalls::ALL.map(StreamedCalls::as_str) })
+}
+
 /// Where a component comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(from = "String")]
+#[schemars(with = "String")]
 pub enum MiddlewareSource {
     /// A file. Relative paths are relative to the configuration file.
     File(PathBuf),
@@ -91,6 +109,7 @@ impl MiddlewareConfig {
             name: self.name.clone(),
             priority: self.priority,
             surfaces: self.surfaces.clone(),
+            streams: self.streams,
             timeout: self.timeout_ms.map_or(default.timeout, Duration::from_millis),
             memory_mib: self.memory_mib.unwrap_or(default.memory_mib),
             value_mib: self.value_mib.unwrap_or(default.value_mib),
@@ -120,7 +139,7 @@ mod tests {
         let digest = "ab".repeat(32);
         let text = format!(
             "[[middleware]]\ncomponent = \"pii.wasm\"\n[[middleware]]\ncomponent = \"{digest}\"\npriority = -5\nsurfaces = [\"check\"]\n\
-             timeout_ms = 250\nflows = [\"a\"]\nconfig = {{ words = [\"x\"], level = 2 }}\n"
+             streams = \"pass\"\ntimeout_ms = 250\nflows = [\"a\"]\nconfig = {{ words = [\"x\"], level = 2 }}\n"
         );
         let mut read_ones = read(&text).unwrap();
         read_ones[0].resolve(Path::new("/project"));
@@ -130,6 +149,7 @@ mod tests {
         assert_eq!(read_ones[1].component.to_string(), digest);
         let settings = read_ones[1].settings();
         assert_eq!((settings.priority, settings.surfaces), (Some(-5), Some(vec![Surface::Check])));
+        assert_eq!(settings.streams, Some(StreamedCalls::Pass));
         assert_eq!((settings.timeout, settings.flows), (Duration::from_millis(250), vec!["a".to_owned()]));
         assert_eq!(Value::Object(settings.config), json!({ "words": ["x"], "level": 2 }));
 
@@ -137,6 +157,7 @@ mod tests {
             "priority = 1",
             "component = \"a\"\nprio = 1",
             "component = \"a\"\nsurfaces = [\"chek\"]",
+            "component = \"a\"\nstreams = \"maybe\"",
             "component = \"a\"\nconfig = 1",
         ] {
             assert!(read(&format!("[[middleware]]\n{bad}\n")).is_err(), "{bad}");

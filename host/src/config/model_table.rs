@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use kitaru_llm::codec::Api;
 use kitaru_llm::models::{Alias, ModelAlias, ModelRegistry, ProviderError, provider_of};
 use kitaru_llm::provider::{Endpoint, EndpointError};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -52,21 +53,35 @@ pub struct ModelEntryError {
 }
 
 /// The table as it is written.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ModelTable {
+    /// The model of calls that name none: an alias.
+    #[schemars(with = "Option<String>")]
     default: Option<Alias>,
+    /// What each alias stands for. An alias has letters, digits, `_` and `-`, and begins with a letter or a digit.
+    #[schemars(with = "BTreeMap<String, WrittenAlias>")]
     aliases: BTreeMap<Alias, WrittenAlias>,
 }
 
-#[derive(Debug, Deserialize)]
+/// What an alias stands for.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WrittenAlias {
+    /// The model, as `provider/model`.
+    #[schemars(with = "String")]
     model: Spanned<String>,
+    /// The stored secret with the provider's key, for when the environment has none.
+    #[schemars(with = "Option<String>")]
     secret: Option<Spanned<String>>,
+    /// The address of the provider, where it is another than usual.
+    #[schemars(with = "Option<String>")]
     base_url: Option<Spanned<String>>,
+    /// The protocol that the provider speaks, where it is another than usual.
     api: Option<Api>,
+    /// Aliases or models that are called instead when a call fails, in order.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     fallbacks: Vec<Spanned<String>>,
 }
 

@@ -1,6 +1,7 @@
 //! What holds for new executions that do not say otherwise: `--cache` and `--retries`, which go before all, then what a flow and its checkpoints
 //! say themselves, then `KITARU_CACHE` and `KITARU_RETRIES`, then `[run]` of `kitaru.toml`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
@@ -9,13 +10,14 @@ use super::ConfigError;
 const MOST_RETRIES: u32 = 1_000;
 
 /// `[run]` in `kitaru.toml`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunConfig {
     /// Whether checkpoints are served from the cache where neither they nor their flow say.
     pub cache: Option<bool>,
     /// How often a flow that says nothing itself is tried again.
     #[serde(deserialize_with = "some_retries")]
+    #[schemars(range(max = MOST_RETRIES))]
     pub retries: Option<u32>,
 }
 

@@ -3,18 +3,21 @@
 
 use std::ffi::OsString;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::ConfigError;
 use crate::signing::{SignaturePolicy, Trust, TrustedKey};
 
 /// `[security]` in `kitaru.toml`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SecurityConfig {
     /// What becomes of components that nobody trusted has signed.
+    #[schemars(with = "Option<String>", extend("enum" = SignaturePolicy::ALL.map(SignaturePolicy::as_str)))]
     pub signatures: Option<SignaturePolicy>,
-    /// Public keys of those who are trusted.
+    /// Public keys of those who are trusted, as `keys generate` or minisign print them.
+    #[schemars(with = "Vec<String>")]
     pub trusted_keys: Vec<TrustedKey>,
 }
 

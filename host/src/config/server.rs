@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::connection::is_address;
@@ -12,7 +13,7 @@ use super::connection::is_address;
 const PORT: u16 = 8383;
 
 /// How the server of one host works.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct ServerConfig {
     /// Where it listens.
@@ -77,17 +78,31 @@ impl ServerConfig {
 }
 
 /// The table as it is written.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("dependencies" = { "tls_certificate": ["tls_key"], "tls_key": ["tls_certificate"] }))]
 struct Written {
+    /// Address and port to listen on.
     listen: SocketAddr,
+    /// The certificate for TLS with those above it, a file in PEM. Relative to the file that names it.
     tls_certificate: Option<PathBuf>,
+    /// The certificate's private key, a file in PEM. Relative to the file that names it.
     tls_key: Option<PathBuf>,
+    /// The address by which others reach the server, which links begin with.
     public_url: Option<String>,
+    /// Addresses and ranges such as `10.0.0.0/8`: who may say, in `Forwarded` headers, whose requests they hand on.
     trusted_proxies: Vec<ProxyRange>,
+    /// One component that is sent, in MiB.
+    #[schemars(range(min = 1, max = 4096))]
     upload_mib: u64,
+    /// Connections at a time.
+    #[schemars(range(min = 1))]
     connections: u32,
+    /// Streams of events at a time, of all connections; each is a connection.
+    #[schemars(range(min = 1))]
     streams: u32,
+    /// Requests of one caller per second for long, and three times as many at once.
+    #[schemars(range(min = 1))]
     requests_per_second: u32,
 }
 
@@ -186,7 +201,7 @@ fn checked_url(text: &str) -> Option<String> {
 }
 
 /// An address, or all that begin as it does: `10.0.0.1` or `10.0.0.0/8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct ProxyRange {
     address: IpAddr,

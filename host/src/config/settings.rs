@@ -5,17 +5,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use kitaru_llm::gateway::GatewayConfig;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::connection::is_address;
+use super::defaults::{defaults, to_json};
 use super::{
-    ChosenLogStore, ConfigError, Configuration, FileOwner, HostDurability, Isolation, LogStore, LogStoreFile, LogStoreSource,
-    RunConfig, SecurityConfig, ServerConfig, ServerConnection,
+    ChosenLogStore, ConfigError, Configuration, FileOwner, HostDurability, Isolation, LogFormat, LogStore, LogStoreFile,
+    LogStoreSource, RunConfig, SecurityConfig, ServerConnection,
 };
-use crate::sandbox::{Grants, Limits};
-use crate::store::DurabilityMode;
 
 /// What is shown in the place of a value that nobody is shown.
 const HIDDEN: &str = "***";
@@ -123,31 +120,8 @@ impl Settings<'_> {
     }
 
     fn known_defaults(&self) -> Result<Known, SettingsError> {
-        let mut tables = json!({
-            "limits": to_json(&Limits::default())?,
-            "grants": to_json(&Grants::default())?,
-            "host": {
-                "parallel": null, "model_calls": null, "flows": null, "memory_mib": null, "instances_mib": null, "stack_kib": null,
-                "durability": DurabilityMode::default().as_str(), "isolate": Isolation::default().to_string(),
-            },
-            "run": to_json(&RunConfig::default())?,
-            "security": { "signatures": "off", "trusted_keys": [] },
-            "models": { "default": null, "registry": null },
-            "llm": to_json(&GatewayConfig::default())?,
-            "telemetry": { "atof": null, "otlp_endpoint": null, "service_name": "kitaru-host", "resource": {}, "content": false },
-            "server": to_json(&ServerConfig::default())?,
-            "client": { "server_url": null, "auth_token": null },
-        });
-        for (table, key) in [("llm", "allow"), ("llm", "cache"), ("llm", "mock_response"), ("server", "public_url")] {
-            // What is left out where it is not set is a setting all the same.
-            if let Some(table) = tables.get_mut(table).and_then(Value::as_object_mut) {
-                table.entry(key).or_insert(Value::Null);
-            }
-        }
-        let mut known = Known::new();
-        flatten(&mut known, String::new(), tables);
-        known.extend(self.defaults.iter().map(|(key, value)| ((*key).to_owned(), (value.clone(), SettingOrigin::Default))));
-        Ok(known)
+        let known = defaults(&self.defaults)?.into_iter();
+        Ok(known.map(|(key, value)| (key, (value, SettingOrigin::Default))).collect())
     }
 
     fn add_files(&self, known: &mut Known) -> Result<(), SettingsError> {
@@ -219,6 +193,9 @@ impl Settings<'_> {
         if let Some((name, value)) = endpoint.into_iter().find_map(|name| Some((name, read(name)?))) {
             say("telemetry.otlp_endpoint", name, shown("telemetry.otlp_endpoint", value.into()));
         }
+        if let Some(format) = LogFormat::choose(read(LogFormat::VARIABLE), None)? {
+            say("telemetry.log_format", LogFormat::VARIABLE, format.as_str().into());
+        }
         if let Some(name) = read("OTEL_SERVICE_NAME") {
             say("telemetry.service_name", "OTEL_SERVICE_NAME", name.into());
         }
@@ -263,23 +240,6 @@ impl Settings<'_> {
             known.insert(format!("log_store.{key}"), (json!(value), origin));
         }
         Ok(())
-    }
-}
-
-fn to_json(value: &impl Serialize) -> Result<Value, serde_json::Error> {
-    serde_json::to_value(value)
-}
-
-fn flatten(known: &mut Known, prefix: String, value: Value) {
-    match value {
-        Value::Object(members) if !members.is_empty() => {
-            for (key, value) in members {
-                flatten(known, if prefix.is_empty() { key } else { format!("{prefix}.{key}") }, value);
-            }
-        }
-        value => {
-            known.insert(prefix, (value, SettingOrigin::Default));
-        }
     }
 }
 
@@ -365,6 +325,7 @@ mod tests {
             ("KITARU_RETRIES", "many"),
             ("KITARU_DURABILITY", "fast"),
             ("KITARU_ISOLATE", "perhaps"),
+            ("KITARU_LOG_FORMAT", "xml"),
             ("KITARU_SIGNATURES", "required"),
             ("KITARU_SERVER_URL", "https://k.example"),
             ("KITARU_LOG_STORE_BACKEND", "s3"),

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Where events of executions go. Nowhere, unless that is said.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+use super::LogFormat;
+
+/// Where events of executions go, nowhere unless that is said, and how the host writes its own log.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TelemetryConfig {
-    /// The folder in which each execution has a file of ATOF lines.
+    /// The folder in which each execution has a file of events, as lines of ATOF. Relative to the file that names it.
     pub atof: Option<PathBuf>,
     /// The collector of OpenTelemetry: the address before `/v1/traces` and `/v1/metrics`.
     pub otlp_endpoint: Option<String>,
@@ -19,4 +22,6 @@ pub struct TelemetryConfig {
     pub resource: BTreeMap<String, String>,
     /// Whether spans have the sanitised messages of model calls in them.
     pub content: bool,
+    /// How the host writes its own log on standard error. Where this is said, a host that serves logs requests and executions.
+    pub log_format: Option<LogFormat>,
 }

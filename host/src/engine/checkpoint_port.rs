@@ -16,7 +16,7 @@ use super::run::Run;
 use crate::ids::{CallId, ExecutionId};
 use crate::journal::Failure;
 use crate::mutex::lock;
-use crate::sandbox::{ArtifactValue, Audit, CheckpointPort, Current, ModelSpan, ModelStream, OpenedSecret, Stop};
+use crate::sandbox::{AccessKind, ArtifactValue, Audit, CheckpointPort, Current, ModelSpan, ModelStream, OpenedSecret, Stop};
 use crate::store::{ArtifactRow, StoreError, get_bytes, put_bytes};
 
 /// The calls of one checkpoint attempt.
@@ -28,6 +28,8 @@ pub(super) struct CheckpointCalls {
     models: Arc<BodyCalls>,
     metadata: Arc<Mutex<Metadata>>,
     lines: Arc<LogLines>,
+    /// Where it is noted what it loads of other executions.
+    audit: Audit,
 }
 
 impl CheckpointCalls {
@@ -42,8 +44,8 @@ impl CheckpointCalls {
         let checkpoint = call.descriptor.name.clone();
         let call = CallId { execution: run.id(), index: call.index };
         let (kept, log) = (metadata.clone(), lines.clone());
-        let models = BodyCalls::new(run.clone(), call, attempt, checkpoint, kept, log, audit);
-        Self { run, call, attempt, saved: models.saved(), models: Arc::new(models), metadata, lines }
+        let models = BodyCalls::new(run.clone(), call, attempt, checkpoint, kept, log, audit.clone());
+        Self { run, call, attempt, saved: models.saved(), models: Arc::new(models), metadata, lines, audit }
     }
 
     /// Its model calls.
@@ -75,14 +77,34 @@ impl CheckpointCalls {
         Ok(artifacts::saved_id(self.call, ordinal))
     }
 
+    /// Whether there is such an execution, and whoever started this one over the network may see it: it is of a flow of theirs, or was started for the
+    /// same execution as this one. Whoever has the data folder may see all.
+    async fn may_load_from(&self, execution: ExecutionId) -> Result<bool, EngineError> {
+        let other = match self.run.store.execution(execution).await {
+            Err(StoreError::NotFound { .. }) => return Ok(false),
+            other => other?.new,
+        };
+        let Some(starter) = &self.run.spec.starter else { return Ok(true) };
+        let own = &self.run.row.new;
+        let is_of_the_same = other.root.unwrap_or(other.id) == own.root.unwrap_or(own.id);
+        Ok(is_of_the_same || starter.flows.covers(&other.flow))
+    }
+
     async fn fetch(&self, execution: &str, name: &str) -> Result<Result<ArtifactValue, Failure>, EngineError> {
         let Ok(execution) = execution.parse::<ExecutionId>() else {
             return Ok(Err(Failure::usage(format!("load() expected `execution_id` to be a UUID, got {execution:?}"))));
         };
-        let entries = match artifacts::list_artifacts(self.run.store.as_ref(), execution).await {
-            Err(EngineError::Store(StoreError::NotFound { .. })) => {
-                return Ok(Err(Failure::runtime("not-found", format!("execution {execution} does not exist"))));
+        // One answer for what is not there and for what is not theirs, and one record of it: neither tells the two apart.
+        if execution != self.run.id() {
+            let may = self.may_load_from(execution).await?;
+            self.audit.noted(AccessKind::Load, &format!("{execution}/{name}"), may, None);
+            if !may {
+                return Ok(Err(unknown(execution)));
             }
+        }
+        let entries = match artifacts::list_artifacts(self.run.store.as_ref(), execution).await {
+            // Somebody has deleted it since.
+            Err(EngineError::Store(StoreError::NotFound { .. })) => return Ok(Err(unknown(execution))),
             entries => entries?,
         };
         match artifacts::find(&entries, name) {
@@ -107,6 +129,10 @@ impl CheckpointCalls {
             }
         }
     }
+}
+
+fn unknown(execution: ExecutionId) -> Failure {
+    Failure::runtime("not-found", format!("execution {execution} does not exist"))
 }
 
 #[async_trait]

@@ -273,6 +273,8 @@ impl Run {
             flow_epoch: now,
             original: None,
             parent: (bond == Bond::Attached).then_some(CallId { execution: self.id(), index: call.index }),
+            // Also of one that goes its own way: it was started for whatever this one was.
+            root: Some(self.row.new.root.unwrap_or(self.id())),
             depth: self.row.new.depth + 1,
             tags: self.row.new.tags.clone(),
             replay_plan: None,

@@ -234,7 +234,7 @@ impl Engine {
     async fn run_once(&self, run: Run) -> Result<Stopped, EngineError> {
         let run = Arc::new(run);
         let recorded = run.cursor.recorded();
-        run.tell(|| Event::Started { execution: run.id(), flow: run.row.new.flow.clone(), recorded });
+        run.tell_stop(|| Event::Started { execution: run.id(), flow: run.row.new.flow.clone(), recorded });
         run_to_stop(&run).await
     }
 

@@ -119,7 +119,7 @@ impl Observer {
         Self { told: Some(Arc::new(told)), sees_all: true }
     }
 
-    /// One that is told only where executions stop ([`Event::Stopped`]), and what is asked and answered ([`Event::Waiting`],
+    /// One that is told only where executions start ([`Event::Started`]) and stop ([`Event::Stopped`]), and what is asked and answered ([`Event::Waiting`],
     /// [`Event::Answered`]). Steps run ahead of the disk as if nobody watched.
     pub fn of_stops(told: impl Fn(Event) + Send + Sync + 'static) -> Self {
         Self { told: Some(Arc::new(told)), sees_all: false }

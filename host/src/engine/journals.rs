@@ -3,10 +3,10 @@
 use super::EngineError;
 use crate::ids::ExecutionId;
 use crate::journal::{EntryBody, History, Payload, decode};
-use crate::store::Store;
+use crate::store::{Store, StoredEntry};
 
-/// Records read at a time.
-pub(super) const PAGE: u64 = 2048;
+/// Records read at a time: few enough that most of a long journal is folded while more of it is read.
+pub(super) const PAGE: u64 = 512;
 /// The first time: most journals are short.
 const FIRST: u64 = 32;
 
@@ -39,21 +39,36 @@ pub(super) async fn read_journal_until(
     records: u64,
 ) -> Result<JournalRead, EngineError> {
     let mut read = JournalRead { history: History::default(), link: [0; 32], bytes: 0 };
+    let page = async |from: u64, most: u64| match records.saturating_sub(from).min(most) {
+        0 => Ok(Vec::new()),
+        left => store.entries(execution, from, left).await,
+    };
+    let (mut most, mut from) = (FIRST, 0);
+    let mut records = page(from, most).await?;
     loop {
-        // A page at a time: its bytes are not kept beside what they fold into.
-        let most = if read.history.next_seq == 0 { FIRST } else { PAGE };
-        let left = records.saturating_sub(read.history.next_seq).min(most);
-        let page = if left == 0 { Vec::new() } else { store.entries(execution, read.history.next_seq, left).await? };
-        let is_last = (page.len() as u64) < most;
-        for record in page {
-            let entry = decode(&record.bytes).map_err(|source| EngineError::Record { execution, seq: record.seq, source })?;
-            read.bytes = read.bytes.saturating_add(size(&record.bytes, &entry.body));
-            read.history.apply(entry).map_err(|source| EngineError::History { execution, source })?;
-            read.link = record.link;
-        }
+        from += records.len() as u64;
+        let is_last = (records.len() as u64) < most;
+        most = PAGE;
+        // The store reads the next page while this one is folded. Not more: its bytes are not kept beside what they fold into.
+        let next = async { if is_last { Ok(Vec::new()) } else { page(from, most).await } };
+        let (next, folded) = tokio::join!(biased; next, async { read.fold(execution, records) });
+        folded?;
         if is_last {
             return Ok(read);
         }
+        records = next?;
+    }
+}
+
+impl JournalRead {
+    fn fold(&mut self, execution: ExecutionId, records: Vec<StoredEntry>) -> Result<(), EngineError> {
+        for record in records {
+            let entry = decode(&record.bytes).map_err(|source| EngineError::Record { execution, seq: record.seq, source })?;
+            self.bytes = self.bytes.saturating_add(size(&record.bytes, &entry.body));
+            self.history.apply(entry).map_err(|source| EngineError::History { execution, source })?;
+            self.link = record.link;
+        }
+        Ok(())
     }
 }
 

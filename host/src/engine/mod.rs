@@ -82,7 +82,7 @@ pub use error::EngineError;
 pub use events::{Event, Monitor, Observer, ServedFrom};
 pub use journals::{JournalRead, read_journal};
 pub use measures::{Bodies, Measures};
-pub use models::{LiveChunk, LiveText, LoadMiddleware, LoadedMiddleware, ModelsNow, Said};
+pub use models::{LiveChunk, LiveText, LoadMiddleware, LoadedMiddleware, ModelsNow, Overheard, Said};
 pub use options::{DriveOptions, SleepPolicy, WaitPolicy};
 pub use replay::ReplayOrder;
 pub use room::Occupancy;

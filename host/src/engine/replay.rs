@@ -10,7 +10,7 @@ use super::submit::{check_tags, pick_flow};
 use super::{Engine, EngineError, FrozenSpec, Starter};
 use crate::ids::ExecutionId;
 use crate::journal::{CanonicalJson, ReplayPlan, ReplayRequest};
-use crate::sandbox::{Grants, LimitChanges};
+use crate::sandbox::{Grants, LimitChanges, Limits};
 use crate::scope::Scope;
 use crate::store::{NewExecution, Status, get_text, put_bytes};
 
@@ -31,6 +31,8 @@ pub struct ReplayOrder {
     pub needs_in: Option<PathBuf>,
     /// Limits other than those that the source had.
     pub limits: LimitChanges,
+    /// What the new execution's limits are not over, whatever the source had; none where whoever asks may raise them.
+    pub most: Option<Limits>,
     /// What is known of models now, over what the source knew.
     pub models: FrozenModels,
     /// Labels of the new execution.
@@ -89,7 +91,8 @@ impl Engine {
             spec.grants.extend(needs);
         }
         self.check_grants(&spec.grants)?;
-        spec.limits = order.limits.over(spec.limits);
+        let limits = order.limits.over(spec.limits);
+        spec.limits = order.most.map_or(limits, |most| limits.at_most(most));
         spec.flow_defaults = flow.options;
         spec.learn(order.models);
         self.check_given_models(&plan, &journal.history, &spec).await?;
@@ -111,6 +114,8 @@ impl Engine {
             created_at: self.clock.now(),
             original: Some(order.source),
             parent: None,
+            // Whoever replays it spends anew.
+            root: None,
             depth: 0,
             tags: check_tags(order.tags)?,
             replay_plan: Some(plan),

@@ -49,7 +49,8 @@ pub struct Starter {
     /// The identifier of the account that answers for what the execution was granted; none where whoever has the data folder does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// The flows that may be started on its behalf, but for those of the execution's own component.
+    /// The flows that may be started, and whose executions may be read, on its behalf; but for those of the execution's own component, and what it
+    /// started itself.
     pub flows: Scope,
 }
 

@@ -20,14 +20,14 @@ pub struct Spending {
     pub refused_by_budget: u64,
 }
 
-/// Counts a call that ended. `has_budget`: its execution has one of its own.
+/// Counts a call that ended. `has_budget`: its execution has one of its own, which is its tree's.
 pub(super) fn count(record: &CallRecord, spent: NanoUsd, has_budget: bool) {
     CALLS.fetch_add(1, Ordering::Relaxed);
     SPENT_NANOS.fetch_add(spent.as_nanos(), Ordering::Relaxed);
     let Some(failure) = record.outcome.as_ref().err().filter(|failure| failure.kind == CallFailure::BUDGET) else { return };
     REFUSED.fetch_add(1, Ordering::Relaxed);
     let whose = failure.details.as_ref().and_then(|details| details.get("budget"));
-    if has_budget && whose.is_some_and(|whose| whose == "execution") {
+    if has_budget && whose.is_some_and(|whose| whose == "execution" || whose == "tree") {
         crate::sandbox::reached("llm_usd");
     }
 }

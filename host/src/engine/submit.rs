@@ -126,6 +126,7 @@ impl Engine {
             flow_epoch: now,
             original: None,
             parent: None,
+            root: None,
             depth: 0,
             tags: check_tags(submission.tags)?,
             replay_plan: None,

@@ -205,6 +205,8 @@ impl Engine {
             original,
             // Its parent waits for it elsewhere.
             parent: exported.parent.map(|(execution, index)| CallId { execution, index }),
+            // What its tree spent was spent there, and nothing that a file says draws on what somebody here may spend.
+            root: None,
             depth,
             tags,
             replay_plan: exported.replay_plan,

@@ -27,13 +27,25 @@ const NAMES: &[(&str, &str, &str)] = &[
     ("artifacts.list", "exec_id", "execution"),
     ("artifacts.get", "artifact_id", "artifact"),
     ("secrets.set", "name", "secret"),
-    ("flows.deploy", "inputs", "input"),
+    ("deploy", "inputs", "input"),
+    ("deploy", "tag", "tags"),
     ("invoke", "inputs", "input"),
     ("info", "all_packages", "all"),
 ];
 
+/// Where Kitaru takes one label, and we several.
+const LABEL: (&str, &str) = ("tag", "tags");
+
 /// Verbs that Kitaru asks for a stack.
-const WITH_STACK: [&str; 4] = ["executions.list", "executions.latest", "executions.run", "executions.statistics"];
+const WITH_STACK: [&str; 5] = ["executions.list", "executions.latest", "executions.run", "executions.statistics", "deploy"];
+
+/// Verbs that Kitaru tells by one word what is to run.
+const WITH_TARGET: [&str; 2] = ["executions.run", "deploy"];
+
+/// The verb of which Kitaru has pages, where we give all at once.
+const IN_PARTS: &str = "secrets.list";
+/// Such a page has so many.
+const PART: u64 = 20;
 
 /// Parameters that Kitaru has for a verb beside ours: their names, and the names that they are accepted for.
 pub(super) fn other_names(verb: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -43,10 +55,19 @@ pub(super) fn other_names(verb: &str) -> impl Iterator<Item = (&'static str, &'s
 /// Parameters that Kitaru has for a verb and we have not, with their schemas.
 pub(super) fn extra(verb: &str) -> Vec<(&'static str, Value)> {
     let mut found = Vec::new();
-    if verb == "executions.run" {
+    if WITH_TARGET.contains(&verb) {
         let about = "What to run: `<digest>:<flow>`, the SHA-256 of a component that is kept here and one of its flows; in place of `component` and \
                      `flow`.";
         found.push(("target", json!({ "type": "string", "description": about })));
+    }
+    if verb == "secrets.set" {
+        let about = "Always true: a secret is this host's, and what lists it shows no value.";
+        found.push(("private", json!({ "type": "boolean", "description": about, "enum": [true] })));
+    }
+    if verb == IN_PARTS {
+        let (page, size) = ("Only this part of the list, the first being 1; all of it if absent.", "How many a part has.");
+        found.push(("page", json!({ "type": "integer", "minimum": 1, "description": page })));
+        found.push(("size", json!({ "type": "integer", "minimum": 1, "default": PART, "description": size })));
     }
     if verb == "executions.replay" {
         found.push(("exec_id", json!({ "type": "string", "description": "One execution, in place of `exec_ids`." })));
@@ -58,6 +79,11 @@ pub(super) fn extra(verb: &str) -> Vec<(&'static str, Value)> {
         ));
     }
     found
+}
+
+/// Parameters that need not be given where what to run is told by one word.
+pub(super) fn in_target(verb: &str) -> &'static [&'static str] {
+    if WITH_TARGET.contains(&verb) { &["component", "flow"] } else { &[] }
 }
 
 /// The parameters of a verb, of what a tool was given.
@@ -81,7 +107,17 @@ pub(super) fn parameters(verb: &str, given: Map<String, Value>) -> Result<Map<St
                 set(&mut given, "exec_id", "exec_ids", json!([one]))?;
             }
         }
-        "executions.run" => {
+        "secrets.set" => {
+            if let Some(private) = given.shift_remove("private")
+                && private != true
+            {
+                return Err(ServiceError::Usage {
+                    message: format!("a secret is always private here, and cannot be made with `private`: {private}"),
+                    hint: Some("leave `private` out; flows get a secret by a grant, `secrets` of `kitaru.toml`".into()),
+                });
+            }
+        }
+        verb if WITH_TARGET.contains(&verb) => {
             if let Some(target) = given.shift_remove("target") {
                 let (component, flow) = target.as_str().and_then(parts).ok_or_else(|| ServiceError::Usage {
                     message: format!("`target` must be `<digest>:<flow>`, and {target} is not"),
@@ -104,7 +140,50 @@ pub(super) fn parameters(verb: &str, given: Map<String, Value>) -> Result<Map<St
 /// So many lines of a log are given where no number is said, as Kitaru does.
 pub(super) const LINES: u64 = 200;
 
+/// The part of a list that is asked for by Kitaru's `page` and `size`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    page: u64,
+    size: u64,
+}
+
+impl Part {
+    /// Takes it out of what a tool was given. None if all is wanted.
+    pub(super) fn taken_from(verb: &str, given: &mut Map<String, Value>) -> Result<Option<Self>, ServiceError> {
+        if verb != IN_PARTS {
+            return Ok(None);
+        }
+        let mut number = |name: &str| match given.shift_remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => value
+                .as_u64()
+                .filter(|number| *number > 0)
+                .map(Some)
+                .ok_or_else(|| ServiceError::usage(format!("`{name}` must be a whole number from 1, and {value} is not"))),
+        };
+        Ok(match (number("page")?, number("size")?) {
+            (None, None) => None,
+            (page, size) => Some(Self { page: page.unwrap_or(1), size: size.unwrap_or(PART) }),
+        })
+    }
+
+    /// The part of a list: `{items, count}`.
+    pub(super) fn of(self, mut list: Value) -> Value {
+        let whole = list.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
+        let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        let before = number(self.page.saturating_sub(1).saturating_mul(self.size));
+        let items: Vec<Value> = whole.into_iter().skip(before).take(number(self.size)).collect();
+        if let Some(list) = list.as_object_mut() {
+            list.insert("count".into(), items.len().into());
+            list.insert("items".into(), items.into());
+        }
+        list
+    }
+}
+
 fn set(given: &mut Map<String, Value>, theirs: &str, ours: &str, value: Value) -> Result<(), ServiceError> {
+    // One label, where we take several.
+    let value = if (theirs, ours) == LABEL && value.is_string() { json!([value]) } else { value };
     match given.get(ours) {
         Some(known) if *known != value => Err(ServiceError::usage(format!(
             "`{theirs}` and `{ours}` say the same thing in two ways, and not the same here: give one of them"
@@ -139,13 +218,21 @@ mod tests {
     #[test]
     fn kitaru_s_names_mean_parameters_that_there_are() {
         for (verb, theirs, ours) in NAMES {
-            let Some(entry) = known(verb) else {
-                assert!(verb.starts_with("flows."), "{verb}");
-                continue;
-            };
+            let entry = known(verb).unwrap_or_else(|| panic!("there is no verb {verb}"));
             let schema = Value::from((entry.params)());
             assert!(schema["properties"][ours].is_object(), "{verb}: {ours} in {schema}");
             assert!(schema["properties"].get(theirs).is_none(), "{verb}: {theirs}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_verbs_is_said_of_verbs_that_there_are() {
+        for verb in WITH_STACK.into_iter().chain(WITH_TARGET).chain([IN_PARTS]) {
+            assert!(known(verb).is_some_and(|entry| entry.about.tool.is_ok()), "{verb}");
+        }
+        for verb in WITH_TARGET {
+            let schema = Value::from((known(verb).unwrap().params)());
+            assert!(in_target(verb).iter().all(|name| schema["properties"][name].is_object()), "{verb}");
         }
     }
 
@@ -169,6 +256,43 @@ mod tests {
     fn two_different_values_for_one_parameter_and_other_stacks_are_refused() {
         assert!(of("executions.get", json!({ "exec_id": "x", "execution": "y" })).unwrap_err().contains("give one of them"));
         assert!(of("executions.list", json!({ "stack": "aws" })).unwrap_err().contains("aws"));
+    }
+
+    #[test]
+    fn a_version_is_published_as_kitaru_says_it() {
+        let digest = "b".repeat(64);
+        let given = json!({
+            "target": format!("{digest}:main"), "inputs": { "a": 1 }, "tag": "canary", "exclusive": true, "stack": null, "cache": null,
+        });
+        let expected = json!({ "component": digest, "flow": "main", "input": { "a": 1 }, "tags": ["canary"], "exclusive": true });
+        assert_eq!(of("deploy", given), Ok(expected));
+        assert!(of("deploy", json!({ "target": "main.py" })).unwrap_err().contains("<digest>:<flow>"));
+    }
+
+    #[test]
+    fn secrets_are_private_and_listed_in_parts_where_that_is_asked_for() {
+        let made = |private: Value| of("secrets.set", json!({ "name": "mail", "private": private }));
+        assert_eq!(made(json!(true)), Ok(json!({ "secret": "mail" })));
+        assert_eq!(made(Value::Null), Ok(json!({ "secret": "mail" })));
+        assert!(made(json!(false)).unwrap_err().contains("always private"));
+
+        let part = |given: Value| {
+            let Value::Object(mut given) = given else { panic!("{given}") };
+            let part = Part::taken_from(IN_PARTS, &mut given).map_err(|error| error.to_string());
+            assert!(given.is_empty(), "{given:?}");
+            part
+        };
+        let list = || json!({ "items": (1..=25).collect::<Vec<_>>(), "count": 25 });
+        assert_eq!((part(json!({})), part(json!({ "page": null, "size": null }))), (Ok(None), Ok(None)));
+        let second = part(json!({ "page": 2 })).unwrap().unwrap();
+        assert_eq!(second.of(list()), json!({ "items": [21, 22, 23, 24, 25], "count": 5 }));
+        let first = part(json!({ "size": 2 })).unwrap().unwrap();
+        assert_eq!(first.of(list()), json!({ "items": [1, 2], "count": 2 }));
+        let none = part(json!({ "page": u64::MAX, "size": u64::MAX })).unwrap().unwrap();
+        assert_eq!(none.of(list()), json!({ "items": [], "count": 0 }));
+        for wrong in [json!({ "page": 0 }), json!({ "size": -1 }), json!({ "page": "1" })] {
+            assert!(part(wrong.clone()).unwrap_err().contains("from 1"), "{wrong}");
+        }
     }
 
     #[test]

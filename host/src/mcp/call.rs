@@ -5,11 +5,12 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::{Map, Value, json};
 
+use super::arguments::Part;
 use super::asking::{self, Round, Way};
 use super::form::Form;
 use super::tools::{self, Kind};
 use super::visitor::Visitor;
-use super::{arguments, flows, results, verb};
+use super::{arguments, cleaning, flows, results, verb};
 use crate::access::Role;
 use crate::ids::ExecutionId;
 use crate::service::verbs::Entry;
@@ -22,6 +23,8 @@ struct Call<'a> {
     kind: Kind,
     /// What runs, if the caller has said that.
     target: Option<String>,
+    /// Which part of a list is wanted.
+    part: Option<Part>,
 }
 
 /// Does what a tool is for.
@@ -31,18 +34,25 @@ pub(super) async fn call(
     context: &RequestContext<RoleServer>,
 ) -> Result<CallToolResponse, ErrorData> {
     let returned = Round::returned(&request)?;
-    let given = request.arguments.unwrap_or_default();
+    let mut given = request.arguments.unwrap_or_default();
     let target = target(&given);
     if let Some(kind) = tools::kind_of(&request.name) {
-        let call = Call { visitor, context, kind, target };
+        let part = match Part::taken_from(kind.entry().about.name, &mut given) {
+            Ok(part) => part,
+            Err(error) => return Ok(results::refused(&error).into()),
+        };
+        let call = Call { visitor, context, kind, target, part };
         return match returned {
             Some((round, answer)) if kind.leads_on() => call.answered(round, answer).await,
             _ => call.verb(kind.entry(), arguments::parameters(kind.entry().about.name, given)).await,
         };
     }
+    if let (cleaning::NAME, Some(previewer)) = (&*request.name, &visitor.cleaning) {
+        return Ok(cleaning::call(previewer.clone(), given).await.into());
+    }
     match flows::of_tool(visitor, &request.name).await {
         Ok(Some((flow, entry))) => {
-            let call = Call { visitor, context, kind: Kind::Starts(entry), target: Some(flow.clone()) };
+            let call = Call { visitor, context, kind: Kind::Starts(entry), target: Some(flow.clone()), part: None };
             match returned {
                 Some((round, answer)) => call.answered(round, answer).await,
                 None => call.verb(entry, Ok(flows::parameters(flow, given))).await,
@@ -65,7 +75,10 @@ impl Call<'_> {
             Err(error) => Err(error),
         };
         let done = match done {
-            Ok(done) => done,
+            Ok(done) => match self.part {
+                Some(part) => part.of(done),
+                None => done,
+            },
             Err(error) => return Ok(results::refused(&error).into()),
         };
         if self.kind.is_log() {

@@ -9,6 +9,7 @@ mod arguments;
 mod asking;
 mod call;
 mod changes;
+mod cleaning;
 mod flows;
 mod form;
 mod http;

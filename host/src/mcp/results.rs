@@ -15,7 +15,7 @@ pub(super) const LARGEST: usize = 4 * 1024 * 1024;
 pub(super) fn too_large() -> ServiceError {
     ServiceError::Usage {
         message: "The answer is larger than the 4 MiB that an assistant is given.".into(),
-        hint: Some("ask for less of it, or have a program read it over the HTTP API; GET /api/v1/artifacts/{artifact}/content gives an artifact as it is".into()),
+        hint: Some("ask for less of it (`limit`, `after`), or have a program read it over the HTTP API; GET /api/v1/artifacts/{artifact}/content gives an artifact as it is".into()),
     }
 }
 
@@ -37,15 +37,18 @@ pub(super) fn text(text: String) -> CallToolResult {
     CallToolResult::success(vec![ContentBlock::text(text)])
 }
 
-/// A refusal, which the assistant reads: class and message, what caused it, and what to do instead.
+/// A refusal, which the assistant reads: class and message, what caused it, and what to do instead; and what was done before it.
 pub(super) fn refused(error: &ServiceError) -> CallToolResult {
-    CallToolResult::error(vec![ContentBlock::text(told(error))])
+    let mut content = vec![ContentBlock::text(told(error))];
+    let done = error.done().and_then(|done| serde_json::to_string(done).ok());
+    content.extend(done.filter(|done| done.len() <= LARGEST).map(|done| ContentBlock::text(format!("done before that: {done}"))));
+    CallToolResult::error(content)
 }
 
 /// The same in the terms of the protocol, for what is not a tool.
 pub(super) fn protocol_error(error: &ServiceError) -> ErrorData {
     let data = json!({ "class": error.class(), "hint": error.hint() });
-    match error {
+    match error.itself() {
         ServiceError::NotFound { .. } | ServiceError::Lookup(_) => ErrorData::resource_not_found(told(error), Some(data)),
         _ => ErrorData::invalid_params(told(error), Some(data)),
     }
@@ -71,6 +74,7 @@ pub(super) fn told(error: &ServiceError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::{DeletedView, Done};
 
     #[test]
     fn what_no_assistant_can_read_is_not_given() {
@@ -88,6 +92,15 @@ mod tests {
         let result = serde_json::to_value(refused(&error)).unwrap();
         assert_eq!(result["isError"], true);
         assert_eq!(result["content"][0]["text"], "KitaruRuntimeError: no such thing\nhint: look elsewhere");
+    }
+
+    #[test]
+    fn a_refusal_tells_what_was_done_before_it() {
+        let gone = DeletedView { executions: vec!["a".into()], ..DeletedView::nothing() };
+        let result = serde_json::to_value(refused(&ServiceError::state("no").after(Done::Deletion(gone)))).unwrap();
+        assert_eq!((&result["isError"], &result["content"][0]["text"]), (&json!(true), &json!("KitaruStateError: no")));
+        let told = result["content"][1]["text"].as_str().unwrap();
+        assert!(told.starts_with("done before that: {\"deletion\":{") && told.contains("[\"a\"]"), "{told}");
     }
 
     #[test]

@@ -26,12 +26,16 @@ pub(super) fn input(entry: &Entry) -> Map<String, Value> {
         } else if let Some(same) = same.as_object_mut() {
             same.insert("description".into(), about.into());
         }
-        if let (true, Some(own)) = (was_required, properties.get_mut(ours).and_then(Value::as_object_mut)) {
-            let about = own.get("description").and_then(Value::as_str).unwrap_or_default();
-            let about = format!("{about} Required, here or as `{theirs}`.");
-            own.insert("description".into(), about.trim_start().into());
+        if was_required {
+            say(&mut properties, ours, &format!("Required, here or as `{theirs}`."));
         }
         properties.insert(theirs.to_owned(), same);
+    }
+    for part in arguments::in_target(entry.about.name) {
+        if required.iter().any(|name| name == part) {
+            required.retain(|name| name != part);
+            say(&mut properties, part, "Required, here or in `target`.");
+        }
     }
     properties.extend(arguments::extra(entry.about.name).into_iter().map(|(name, schema)| (name.to_owned(), schema)));
     if entry.about.name == "executions.logs"
@@ -46,6 +50,14 @@ pub(super) fn input(entry: &Entry) -> Map<String, Value> {
         schema.insert("required".into(), required.into());
     }
     schema
+}
+
+/// Adds to what is said of a property.
+fn say(properties: &mut Map<String, Value>, name: &str, more: &str) {
+    let Some(property) = properties.get_mut(name).and_then(Value::as_object_mut) else { return };
+    let about = property.get("description").and_then(Value::as_str).unwrap_or_default();
+    let about = format!("{about} {more}");
+    property.insert("description".into(), about.trim_start().into());
 }
 
 /// What a verb's tool gives. None where that is not always an object: then there is nothing to promise.
@@ -105,7 +117,7 @@ pub(super) fn of_flow(schema: &Value, defaults: &Map<String, Value>) -> Map<Stri
 }
 
 /// A schema without what only says how it was written.
-fn plain(schema: Value) -> Map<String, Value> {
+pub(super) fn plain(schema: Value) -> Map<String, Value> {
     let Value::Object(mut schema) = schema else { return Map::new() };
     for word in ["$schema", "title"] {
         schema.shift_remove(word);
@@ -181,6 +193,9 @@ mod tests {
         assert_eq!(answer["required"], json!(["value"]));
         let run = Value::Object(input(crate::mcp::verb("executions.run").unwrap()));
         assert!(["target", "args", "input", "stack"].iter().all(|name| run["properties"][name].is_object()), "{run}");
+        let deploy = Value::Object(input(crate::mcp::verb("deploy").unwrap()));
+        assert_eq!((deploy.get("required"), &deploy["properties"]["tag"]["type"]), (None, &json!("string")), "{deploy}");
+        assert!(deploy["properties"]["flow"]["description"].as_str().unwrap().contains("or in `target`"), "{deploy}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
 use super::visitor::Visitor;
-use super::{call, changes, flows, prompts, resources, results, tools};
+use super::{call, changes, cleaning, flows, prompts, resources, results, tools};
 
 /// What assistants are told before anything else.
 const INSTRUCTIONS: &str = "kitaru-host runs durable flows. An execution is one run of a flow; it is a journal of durable calls (checkpoints, \
@@ -67,7 +67,8 @@ impl ServerHandler for Server {
         let visitor = self.visitor(&context.extensions)?;
         let _place = visitor.place().map_err(|error| results::protocol_error(&error))?;
         let flows = flows::tools(visitor).await.map_err(|error| results::protocol_error(&error))?;
-        Ok(ListToolsResult::with_all_items(tools::of_verbs(visitor.role).chain(flows).collect()))
+        let own = tools::of_verbs(visitor.role).chain(cleaning::tool(visitor));
+        Ok(ListToolsResult::with_all_items(own.chain(flows).collect()))
     }
 
     async fn call_tool(

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::access::{Role, Share, Who};
+use crate::service::clean::CleanPreviewer;
 use crate::service::guarded::GuardedService;
 use crate::service::verbs::Entry;
 use crate::service::{Service, ServiceError};
@@ -31,12 +32,20 @@ pub struct Visitor {
     pub role: Role,
     /// Whether he may still be here; none of whoever owns what is served.
     pub stays: Option<Arc<dyn Stays>>,
+    /// What shows him which folders of this machine `clean` would delete; none of whoever is not at this machine, or works with a server.
+    pub cleaning: Option<Arc<CleanPreviewer>>,
 }
 
 impl Visitor {
     /// The owner of the data folder, who may do everything.
     pub fn owner(service: Arc<dyn Service>) -> Self {
-        Self { service, guarded: None, who: "local".into(), role: Role::Admin, stays: None }
+        Self { service, guarded: None, who: "local".into(), role: Role::Admin, stays: None, cleaning: None }
+    }
+
+    /// The same, who is shown what `clean` would delete.
+    #[must_use]
+    pub fn with_cleaning(self, previewer: CleanPreviewer) -> Self {
+        Self { cleaning: Some(Arc::new(previewer)), ..self }
     }
 
     /// Somebody from the network.
@@ -47,7 +56,7 @@ impl Visitor {
             Who::Owner => Who::OWNER.to_owned(),
             Who::Account { id, .. } => id.to_string(),
         };
-        Self { service: service.clone(), role: caller.role, guarded: Some(service), who, stays: Some(stays) }
+        Self { service: service.clone(), role: caller.role, guarded: Some(service), who, stays: Some(stays), cleaning: None }
     }
 
     /// His place for what is no call of a verb, until this goes.

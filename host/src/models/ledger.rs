@@ -36,6 +36,7 @@ pub fn account_of(scope: &UsageScope) -> Option<SpendScope> {
     match scope {
         UsageScope::Checkpoint(_) => None,
         UsageScope::Execution(id) => id.parse().ok().map(SpendScope::Execution),
+        UsageScope::Tree(id) => id.parse().ok().map(SpendScope::Tree),
         UsageScope::Flow(name) => Some(SpendScope::Flow(name.clone())),
         UsageScope::Day(day) => Some(SpendScope::Day(*day)),
     }
@@ -118,6 +119,7 @@ mod tests {
             request: &request,
             event: None,
             execution: Some(&id),
+            root: None,
             flow: Some("f"),
             execution_limit: None,
             spent_before: NanoUsd::ZERO,
@@ -129,7 +131,8 @@ mod tests {
         assert_eq!((account.scope, left), (UsageScope::day_of(now), nanos(749_999)));
         budget(&one).settle(&first, &Cost::reported(nanos(10))).await.unwrap();
         budget(&other).reserve(call).await.unwrap();
-        for scope in [UsageScope::day_of(now), UsageScope::Flow("f".into()), UsageScope::Execution(id.clone())] {
+        let own = [UsageScope::Execution(id.clone()), UsageScope::Tree(id.clone())];
+        for scope in [UsageScope::day_of(now), UsageScope::Flow("f".into())].into_iter().chain(own) {
             assert_eq!(one.used(&scope).await.unwrap(), nanos(750_010), "{scope:?}");
         }
     }
@@ -138,7 +141,8 @@ mod tests {
     async fn what_the_store_has_no_account_for_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = ledger(folder.path());
-        for scope in [UsageScope::Checkpoint("c".into()), UsageScope::Execution("no id".into())] {
+        for scope in [UsageScope::Checkpoint("c".into()), UsageScope::Execution("no id".into()), UsageScope::Tree("no id".into())]
+        {
             let error = ledger.used(&scope).await.unwrap_err();
             assert!(matches!(error, LedgerError::Unavailable(_)), "{error:?}");
             let accounts = [Account { scope, limit: nanos(1) }];

@@ -20,11 +20,13 @@ pub enum AccessKind {
     Secret,
     /// A model was called.
     Llm,
+    /// What another execution kept was loaded.
+    Load,
 }
 
 impl AccessKind {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Read, Self::Write, Self::Env, Self::Net, Self::Secret, Self::Llm];
+    pub const ALL: [Self; 7] = [Self::Read, Self::Write, Self::Env, Self::Net, Self::Secret, Self::Llm, Self::Load];
 
     /// Its word.
     pub const fn as_str(self) -> &'static str {
@@ -35,6 +37,7 @@ impl AccessKind {
             Self::Net => "net",
             Self::Secret => "secret",
             Self::Llm => "llm",
+            Self::Load => "load",
         }
     }
 }
@@ -45,7 +48,7 @@ pub struct Access {
     /// Of what kind.
     pub kind: AccessKind,
     /// What was touched: a path as the guest says it, a name of a variable, `GET https://host:443/path` without its query, `host:port`, a model as it was
-    /// asked for.
+    /// asked for, `<execution>/<name>` of what another execution kept.
     pub target: String,
     /// Whether it was allowed.
     pub allowed: bool,

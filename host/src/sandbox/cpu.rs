@@ -10,22 +10,40 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use super::turns;
 
 thread_local! {
     /// When the present turn began, by the clock of this thread, in nanoseconds. None where it is not counted.
     static BEGAN: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// The CPU time that one instance has used, in nanoseconds.
+/// The CPU time that one instance has used, and its turns.
 #[derive(Debug, Default)]
-pub(super) struct CpuTime(AtomicU64);
+pub(super) struct CpuTime {
+    /// In nanoseconds.
+    used: AtomicU64,
+    /// Its turns among those of all instances, if it takes part.
+    turn: Option<Arc<turns::Turn>>,
+}
 
 impl CpuTime {
+    /// Of an instance that takes turns with others.
+    pub(super) fn in_turn(all: &Arc<turns::Turns>) -> Self {
+        Self { used: AtomicU64::new(0), turn: Some(Arc::new(turns::Turn::new(all))) }
+    }
+
+    /// Its turns, if it takes any.
+    pub(super) fn turn(&self) -> Option<&Arc<turns::Turn>> {
+        self.turn.as_ref()
+    }
+
     /// What was used up to the end of the last turn.
     pub(super) fn used(&self) -> Duration {
-        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+        Duration::from_nanos(self.used.load(Ordering::Relaxed))
     }
 
     /// What was used up to now, asked in a turn of its own.
@@ -57,14 +75,20 @@ struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     fn begin(cpu: &'a CpuTime, counts: bool) -> Self {
+        if let Some(turn) = &cpu.turn {
+            turn.begin();
+        }
         Self { cpu, began_around: BEGAN.replace(counts.then(thread_time)) }
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.cpu.0.fetch_add(turn_so_far(), Ordering::Relaxed);
+        self.cpu.used.fetch_add(turn_so_far(), Ordering::Relaxed);
         BEGAN.set(self.began_around);
+        if let Some(turn) = &self.cpu.turn {
+            turn.end();
+        }
     }
 }
 

@@ -12,9 +12,12 @@ use super::limits::LimitReached;
 use super::port::Scope;
 use super::reached::reached;
 use super::state::HostState;
+use super::turns::{Turn, Turns};
 use crate::mutex::lock;
 
 const TICK: Duration = Duration::from_millis(5);
+/// Whoever has computed for so many ticks on end does so for long.
+const LONG: u32 = 2;
 
 /// Moves the epoch of all engines on, for as long as it lives and any instance does: where nothing runs, nothing wakes up.
 pub(super) struct Ticker {
@@ -27,6 +30,7 @@ struct Shared {
     is_over: AtomicBool,
     instances: AtomicUsize,
     engines: Mutex<Vec<EngineWeak>>,
+    turns: Arc<Turns>,
 }
 
 impl Ticker {
@@ -40,6 +44,7 @@ impl Ticker {
                     continue;
                 }
                 std::thread::sleep(TICK);
+                ours.turns.tick();
                 let engines = lock(&ours.engines);
                 engines.iter().filter_map(EngineWeak::upgrade).for_each(|engine| engine.increment_epoch());
             }
@@ -52,6 +57,11 @@ impl Ticker {
     /// One more engine whose instances are to be interrupted.
     pub(super) fn watch(&self, engine: &Engine) {
         lock(&self.shared.engines).push(engine.weak());
+    }
+
+    /// The turns of all instances.
+    pub(super) fn turns(&self) -> &Arc<Turns> {
+        &self.shared.turns
     }
 
     /// An instance begins. Its engine's epoch moves on until the answer is dropped.
@@ -86,11 +96,15 @@ pub(super) fn watch(store: &mut Store<HostState>) {
         let state = context.data_mut();
         // What it waited for memory is no time of its own.
         state.deadline += state.limiter.take_waited();
+        let computes_for_long = computes_for_long(state);
         if let Some(text) = over_cpu_time(state) {
             return Err(LimitReached(text).into());
         }
         if Instant::now() < state.deadline {
-            return Ok(UpdateDeadline::Yield(1));
+            return Ok(match state.cpu.turn().filter(|_| computes_for_long) {
+                Some(turn) => UpdateDeadline::YieldCustom(1, Turn::next(turn)),
+                None => UpdateDeadline::Yield(1),
+            });
         }
         let text = match state.scope() {
             Scope::Flow => {
@@ -104,6 +118,18 @@ pub(super) fn watch(store: &mut Store<HostState>) {
         };
         Err(LimitReached(text).into())
     });
+}
+
+/// Whether an instance has computed for some ticks on end, most of what it can have waited in them being for its turn; and, if it is a flow, without a
+/// durable call in between.
+fn computes_for_long(state: &mut HostState) -> bool {
+    let Some(turn) = state.cpu.turn() else { return false };
+    let used = state.cpu.used_now();
+    let computed = used.saturating_sub(std::mem::replace(&mut state.cpu_at_tick, used));
+    state.ticks_computed = if state.is_new_stretch || computed < TICK / 4 { 0 } else { state.ticks_computed.saturating_add(1) };
+    let does = state.ticks_computed >= LONG;
+    turn.computes_for_long(does);
+    does
 }
 
 /// The sentence for an instance that computed for too long, if this one has: a checkpoint in all, a flow since its last durable call.

@@ -53,6 +53,13 @@ const WASI: [(&str, &[&str]); 7] = [
     ("wasi:sockets/", &["instance-network", "network", "ip-name-lookup", "tcp", "tcp-create-socket", "udp", "udp-create-socket"]),
 ];
 
+/// The interfaces of WASI 0.2 that guests are linked with, without their versions.
+pub fn wasi_interfaces() -> Vec<String> {
+    WASI.iter()
+        .flat_map(|(package, interfaces)| interfaces.iter().map(move |interface| format!("{package}{interface}")))
+        .collect()
+}
+
 /// The names that a component imports, in order.
 pub(super) fn names(engine: &Engine, component: &Component) -> Vec<String> {
     component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect()

@@ -10,6 +10,7 @@ use wasmtime_wasi::I32Exit;
 
 use super::bindings::FlowPre;
 use super::bindings::kitaru::flow::types;
+use super::cpu::CpuTime;
 use super::error::ComponentError;
 use super::fault::{self, Fault};
 use super::limiter::InstanceLimiter;
@@ -104,6 +105,11 @@ pub(super) fn state(sandbox: &Sandbox, streams: &Streams, fresh: Fresh) -> HostS
     table.set_max_capacity(HANDLES);
     let mut pending = ResourceTable::new();
     pending.set_max_capacity(PENDING);
+    let cpu = match port {
+        Port::Flow(_) | Port::Checkpoint(_) => CpuTime::in_turn(sandbox.ticker.turns()),
+        // Others wait for them, and their time is short.
+        Port::Middleware(_) | Port::Describe => CpuTime::default(),
+    };
     HostState {
         port,
         wasi,
@@ -122,7 +128,9 @@ pub(super) fn state(sandbox: &Sandbox, streams: &Streams, fresh: Fresh) -> HostS
         audit,
         lookups: 0,
         deadline,
-        cpu: Arc::default(),
+        cpu: Arc::new(cpu),
+        cpu_at_tick: Duration::ZERO,
+        ticks_computed: 0,
         cpu_before: Duration::ZERO,
         is_new_stretch: false,
         _ticking: sandbox.ticker.instance(),

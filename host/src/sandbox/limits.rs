@@ -112,7 +112,8 @@ impl Limits {
             cpu_seconds: self.cpu_seconds.min(other.cpu_seconds),
             history_mib: self.history_mib.min(other.history_mib),
             artifacts_mib: self.artifacts_mib.min(other.artifacts_mib),
-            argument_mib: self.argument_mib.map(|own| own.min(other.argument())),
+            // Where neither says one, what it follows from is narrowed.
+            argument_mib: self.argument_mib.or(other.argument_mib).map(|_| self.argument().min(other.argument())),
             requests: self.requests.min(other.requests),
             response_mib: self.response_mib.min(other.response_mib),
             request_seconds: self.request_seconds.min(other.request_seconds),
@@ -357,6 +358,8 @@ mod tests {
         let wide = changed(|limits| (limits.artifact_mib, limits.argument_mib) = (9_000, Some(20_000)));
         let narrowed = wide.at_most(Limits::default());
         assert_eq!((narrowed.artifact_mib, narrowed.argument_mib), (256, Some(272)));
+        let asked = changed(|limits| limits.argument_mib = Some(20));
+        assert_eq!(Limits::default().at_most(asked), asked, "also where only the other says it");
         let dollars = |dollars| changed(|limits| limits.llm_usd = Some(NanoUsd::from_dollars(dollars)));
         assert_eq!(dollars(2).at_most(dollars(1)), dollars(1));
         assert_eq!((dollars(2).at_most(Limits::default()), Limits::default().at_most(dollars(2))), (dollars(2), dollars(2)));

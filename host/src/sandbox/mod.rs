@@ -43,6 +43,7 @@ mod secrets;
 mod stack;
 mod state;
 mod stdio;
+mod turns;
 mod wasi;
 
 pub use audit::{Access, AccessKind, Audit, together};
@@ -56,6 +57,7 @@ pub use grants::{
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use host::fuzzing;
+pub use imports::wasi_interfaces;
 pub use instance::Ran;
 pub use limits::{LimitChanges, Limits};
 pub use manifest::{CheckpointInfo, CheckpointOptions, Effect, FlowInfo, FlowOptions, Manifest, ManifestError, OnUnknown};

@@ -117,7 +117,11 @@ pub(super) struct HostState {
     pub(super) deadline: Instant,
     /// What it has computed.
     pub(super) cpu: Arc<CpuTime>,
-    /// The same when the flow's present stretch began.
+    /// The same at the last tick.
+    pub(super) cpu_at_tick: Duration,
+    /// Ticks in a row for which it has computed.
+    pub(super) ticks_computed: u32,
+    /// The same as `cpu` when the flow's present stretch began.
     pub(super) cpu_before: Duration,
     /// A stretch has begun since that was noted. Noted at the next tick, because asking the clock costs more than a served call.
     pub(super) is_new_stretch: bool,

@@ -15,7 +15,7 @@ use crate::store::{AccessRow, ExecutionRow, Store};
 /// Uses, or denials, of a capability on one target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccessSum {
-    /// `read`, `write`, `env`, `net`, `secret` or `llm`.
+    /// `read`, `write`, `env`, `net`, `secret`, `llm` or `load`.
     pub kind: String,
     /// What was touched, as the guest says it.
     pub target: String,
@@ -53,7 +53,7 @@ pub struct AccessView {
     pub checkpoint_name: String,
     /// The call's invocation ID; null where another call stands there now.
     pub invocation_id: Option<String>,
-    /// `read`, `write`, `env`, `net`, `secret` or `llm`.
+    /// `read`, `write`, `env`, `net`, `secret`, `llm` or `load`.
     pub kind: String,
     /// What was touched, as the guest says it.
     pub target: String,

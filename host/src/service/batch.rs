@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 
-use super::{LocalService, ReplayCommand, Service as _, ServiceError};
+use super::{Done, LocalService, ReplayCommand, Service, ServiceError};
 use crate::clock::{Clock as _, SystemClock};
 use crate::engine::{DriveOptions, EngineError};
 use crate::ids::{ExecutionId, Ids as _, SystemIds};
@@ -87,7 +87,7 @@ impl ReplaySubmission {
 /// reported; otherwise the first refusal ends the batch.
 ///
 /// # Errors
-/// The first refusal, unless refusals are collected.
+/// The first refusal, unless refusals are collected; with the replays that were made before it.
 pub(super) async fn replay(
     service: &LocalService,
     sources: &[String],
@@ -95,6 +95,21 @@ pub(super) async fn replay(
     collect: bool,
 ) -> Result<ReplaySubmission, ServiceError> {
     let mut submission = begin(&command);
+    let replayed = replay_each(service, sources, &command, collect, &mut submission).await;
+    submission.count();
+    match replayed {
+        Ok(()) => Ok(submission),
+        Err(error) => Err(error.after(Done::Replays(Box::new(submission)))),
+    }
+}
+
+async fn replay_each(
+    service: &LocalService,
+    sources: &[String],
+    command: &ReplayCommand,
+    collect: bool,
+    submission: &mut ReplaySubmission,
+) -> Result<(), ServiceError> {
     let mut matched: Map<String, Value> = Map::new();
     for source in sources {
         let resolved = service.resolve(source).await;
@@ -110,7 +125,6 @@ pub(super) async fn replay(
         };
         match (replayed, id) {
             (Ok(replay), Some(id)) => {
-                note_targets(service, replay, &mut matched).await?;
                 submission.results.push(ReplayResult {
                     original_exec_ref: source.clone(),
                     original_exec_id: id.to_string(),
@@ -118,6 +132,7 @@ pub(super) async fn replay(
                     status: "submitted".into(),
                     compare_url: None,
                 });
+                note_targets(service, replay, &mut matched).await?;
             }
             (Err(error), _) if !collect => return Err(error),
             (Err(error @ ServiceError::Engine(EngineError::Replay(ReplayError::Unknown { .. }))), _) => {
@@ -130,8 +145,7 @@ pub(super) async fn replay(
     if let Some(plan) = submission.plan.as_object_mut() {
         plan.insert("matched_targets".into(), Value::Object(matched));
     }
-    submission.count();
-    Ok(submission)
+    Ok(())
 }
 
 /// Which calls the selectors of overrides named, over all sources.
@@ -148,23 +162,32 @@ async fn note_targets(service: &LocalService, replay: ExecutionId, matched: &mut
     Ok(())
 }
 
-/// Drives the replays of a batch to their next stops, beside each other.
+/// Drives the replays of a batch to their next stops, beside each other, wherever they are. What is known then of how they stand is noted in any case.
 ///
 /// # Errors
-/// When the store fails.
-pub(super) async fn drive(service: &LocalService, submission: &mut ReplaySubmission) -> Result<(), ServiceError> {
+/// When one cannot be driven or looked at; with the replays.
+pub(crate) async fn drive_batch<S: Service + ?Sized>(service: &S, submission: &mut ReplaySubmission) -> Result<(), ServiceError> {
     submission.wait = true;
-    drive_all(service, &submission.replays(), DriveOptions::default()).await?;
+    let mut driven = service.drive_all(&submission.replays()).await;
     for result in &mut submission.results {
-        if let Ok(id) = result.replay_exec_id.parse() {
-            result.status = service.get(id).await?.summary.status;
+        let Ok(id) = result.replay_exec_id.parse() else { continue };
+        match service.get(id).await {
+            Ok(view) => result.status = view.summary.status,
+            Err(error) => {
+                driven = driven.and(Err(error));
+                // Whoever cannot be asked about one cannot be asked about any.
+                break;
+            }
         }
     }
     submission.count();
-    Ok(())
+    driven.map_err(|error| error.after(Done::Replays(Box::new(submission.clone()))))
 }
 
-/// The same in another way.
+/// Drives executions to their next stops, beside each other.
+///
+/// # Errors
+/// When one cannot be driven; the others are all the same.
 pub(super) async fn drive_all(service: &LocalService, ids: &[ExecutionId], options: DriveOptions) -> Result<(), ServiceError> {
     let mut driving = JoinSet::new();
     for id in ids.iter().copied() {

@@ -1,6 +1,7 @@
 //! Cohorts: executions of one flow that can be replayed together, from the same checkpoint.
 
 use super::{ExecutionSummary, ListQuery, LocalService, ServiceError, executions, summaries};
+use crate::engine::{EngineError, read_journal};
 use crate::journal::{ReplayPlan, ReplayRequest};
 use crate::store::{Page, Status};
 
@@ -41,11 +42,19 @@ pub(super) async fn find(service: &LocalService, query: &CohortQuery) -> Result<
             break;
         }
         let briefs = summaries::in_brief(service.engine(), some).await?;
-        for (row, (summary, history)) in some.iter().zip(briefs) {
-            let request = ReplayRequest { from: query.at.clone(), ..ReplayRequest::default() };
-            if query.at.is_none() || ReplayPlan::new(row.new.id, &history, &request).is_ok() {
-                found.push(summary);
+        for (row, summary) in some.iter().zip(briefs) {
+            if let Some(at) = &query.at {
+                let request = ReplayRequest { from: Some(at.clone()), ..ReplayRequest::default() };
+                let history = match read_journal(service.store().as_ref(), row.new.id).await {
+                    Ok(journal) => journal.history,
+                    Err(EngineError::Record { .. } | EngineError::History { .. }) => continue,
+                    Err(error) => return Err(error.into()),
+                };
+                if ReplayPlan::new(row.new.id, &history, &request).is_err() {
+                    continue;
+                }
             }
+            found.push(summary);
         }
     }
     if query.oldest_first {

@@ -74,7 +74,8 @@ impl Used {
             }
         }
         for (index, call) in (0_u32..).zip(calls) {
-            for record in reused_by(call) {
+            let end = call.end.as_ref();
+            for record in end.map(|end| reused_by(&end.provenance, end.metadata.as_ref())).unwrap_or_default() {
                 used.total.count(&record);
                 used.by_call.entry(index).or_default().count(&record);
             }
@@ -111,11 +112,11 @@ fn is_of(call: &CallRecord, record: &UsageRecord) -> bool {
     record.checkpoint_name.as_ref().is_none_or(|name| names.contains(&name))
 }
 
-/// The usage records of a call that was answered again without being made.
-fn reused_by(call: &CallRecord) -> Vec<UsageRecord> {
-    let end = call.end.as_ref().filter(|end| matches!(end.provenance, Provenance::Served { .. } | Provenance::Cached { .. }));
+/// The usage records of a call that ended like this, if it was answered again without being made.
+pub(super) fn reused_by(provenance: &Provenance, metadata: Option<&String>) -> Vec<UsageRecord> {
+    let is_reused = matches!(provenance, Provenance::Served { .. } | Provenance::Cached { .. });
     // Few calls ask models, and whatever else is metadata need not even be read.
-    let metadata = end.and_then(|end| end.metadata.as_ref()).filter(|text| text.contains("\"llm_usage_v1\""));
+    let metadata = metadata.filter(|text| is_reused && text.contains("\"llm_usage_v1\""));
     let metadata = metadata.and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or_default();
     let records = metadata.get("llm_usage_v1").and_then(Value::as_object);
     let read = records.into_iter().flat_map(|records| records.values()).map(UsageRecord::from_json);

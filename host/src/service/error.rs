@@ -2,7 +2,7 @@
 
 use kitaru_llm::models::RegistryError;
 
-use super::RemoteError;
+use super::{RemoteError, Unfinished};
 use crate::access::{AccessError, Full};
 use crate::config::{FileError, GrantMemoryError, ModelsError};
 use crate::engine::EngineError;
@@ -54,6 +54,9 @@ pub enum ServiceError {
     /// A server refused, or could not be asked.
     #[error(transparent)]
     Remote(#[from] RemoteError),
+    /// It failed after a part of it was done: see [`ServiceError::parted`].
+    #[error(transparent)]
+    Unfinished(Box<Unfinished>),
 }
 
 impl From<AccessError> for ServiceError {
@@ -92,17 +95,26 @@ impl ServiceError {
 
     /// Whether what was named is not there.
     pub fn is_missing(&self) -> bool {
-        if let Self::Remote(error) = self {
+        let error = self.itself();
+        if let Self::Remote(error) = error {
             return error.status() == Some(404);
         }
         matches!(
-            self,
+            error,
             Self::NotFound { .. }
                 | Self::Lookup(_)
                 | Self::Engine(EngineError::Store(StoreError::NotFound { .. }))
                 | Self::Models(ModelsError::Registry(RegistryError::Unknown { .. }))
                 | Self::Access(AccessError::NotFound { .. })
         )
+    }
+
+    /// The error, whatever was done before it.
+    pub fn itself(&self) -> &Self {
+        match self {
+            Self::Unfinished(unfinished) => unfinished.error(),
+            error => error,
+        }
     }
 
     /// The name of the error's class, as Kitaru's clients know them.
@@ -114,6 +126,7 @@ impl ServiceError {
             Self::Lookup(_) => "LookupError",
             Self::State { .. } => "KitaruStateError",
             Self::Remote(error) => error.class(),
+            Self::Unfinished(unfinished) => unfinished.error().class(),
             Self::Grants(GrantMemoryError::File(FileError::Parse { .. }) | GrantMemoryError::Digest { .. }) => "KitaruUsageError",
             Self::Grants(_) | Self::Models(ModelsError::Registry(RegistryError::Unknown { .. })) => "KitaruRuntimeError",
             Self::Models(ModelsError::File(FileError::Parse { .. }) | ModelsError::Entry(_) | ModelsError::Registry(_)) => {
@@ -178,6 +191,7 @@ impl ServiceError {
             Self::Grants(error) => error.hint(),
             Self::Access(error) => error.hint(),
             Self::Remote(error) => error.what_to_do().map(str::to_owned),
+            Self::Unfinished(unfinished) => unfinished.error().hint(),
         }
     }
 }

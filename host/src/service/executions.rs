@@ -25,12 +25,16 @@ pub(super) fn filter(query: &ListQuery) -> ExecutionFilter {
         until: query.until,
         ended_before: None,
         metadata: query.metadata.clone(),
+        words: query.words.clone(),
+        after: None,
         before: query.cursor,
     }
 }
 
 pub(super) async fn latest(engine: &Engine, query: &ListQuery) -> Result<ExecutionView, ServiceError> {
-    let rows = engine.store().list(&filter(query), Page { offset: 0, limit: 1 }).await?;
+    // Of a search among the newest, as a list's first page.
+    let window = summaries::window(engine, filter(query)).await?;
+    let rows = engine.store().list(&window.filter, Page { offset: 0, limit: 1 }).await?;
     let Some(row) = rows.first() else {
         let filters =
             [query.flow.as_ref().map(|flow| format!("flow='{flow}'")), query.status.map(|status| format!("status='{status}'"))];
@@ -51,7 +55,8 @@ pub(super) async fn get(engine: &Engine, id: ExecutionId) -> Result<ExecutionVie
     let JournalRead { history, bytes: history_bytes, .. } = read_journal(store, id).await?;
     let entries = artifacts_of(store, id, &history).await?;
     let used = Used::read(store, id, &history).await?;
-    let summary = summaries::of(engine, &row, &history, entries.len(), &used).await?;
+    let checkpoints = history.calls().iter().filter(|call| call.descriptor.kind.is_checkpoint()).count();
+    let summary = summaries::of(engine, &row, [checkpoints, entries.len()], used.total()).await?;
     let capabilities = Capabilities::read(engine, store, &row).await?;
     let with = Known { execution: row.status, entries: &entries, used: &used, capabilities: &capabilities };
     let checkpoints = (0_u32..)
@@ -232,11 +237,23 @@ fn artifact_ref(entry: &ArtifactEntry) -> ArtifactRef {
     }
 }
 
-pub(super) async fn journal(engine: &Engine, id: ExecutionId) -> Result<Vec<JournalCall>, ServiceError> {
+/// Which durable calls of an execution.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JournalQuery {
+    /// Only those after the one with this index.
+    pub after: Option<u32>,
+    /// At most so many.
+    pub limit: Option<u64>,
+}
+
+/// The calls, with their values. Those that are not asked for cost no more than their records.
+pub(super) async fn journal(engine: &Engine, id: ExecutionId, query: JournalQuery) -> Result<Vec<JournalCall>, ServiceError> {
     let row = engine.execution(id).await?;
     let history = read_journal(engine.store().as_ref(), id).await?.history;
+    let first = query.after.map_or(0, |after| usize::try_from(after).unwrap_or(usize::MAX).saturating_add(1));
+    let most = query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let mut calls = Vec::new();
-    for (index, record) in (0_u32..).zip(history.calls()) {
+    for (index, record) in (0_u32..).zip(history.calls()).skip(first).take(most) {
         let (provenance, original_call_id, other_input) = provenance(record);
         let output = match record.end.as_ref().map(|end| &end.outcome) {
             Some(Outcome::Success(payload)) => Some(value(engine, payload).await?),

@@ -5,6 +5,8 @@
 mod access;
 mod accesses;
 mod batch;
+mod briefs;
+mod chunks;
 pub mod clean;
 mod cohort;
 mod components;
@@ -34,6 +36,7 @@ mod secrets;
 mod statistics;
 mod summaries;
 mod system;
+mod unfinished;
 mod upkeep;
 pub mod verbs;
 mod views;
@@ -55,13 +58,16 @@ pub use access::{
     UpdateServiceAccountParams, WaitLinkParams, WaitLinkView, WhoAmIView,
 };
 pub use accesses::{AccessQuery, AccessSum, AccessView, CapabilitiesView};
+pub(crate) use batch::drive_batch;
 pub use batch::{ReplayLeft, ReplayResult, ReplaySubmission};
+pub use chunks::{ChunkFollow, FollowingChunks, LiveVerbs};
 pub use cohort::CohortQuery;
 pub use costs::CheckpointUsage;
 pub use deltas::TokenDelta;
 pub use diff::{AppliedOverride, ArtifactDiff, CheckpointDiff, ExecutionDiff};
 pub use error::ServiceError;
 pub use events::{EventBatch, EventBatches, EventFollow, FollowingEvents};
+pub use executions::JournalQuery;
 pub use flows::{
     CurlView, DeletedDeploymentView, DeletedFlowView, DeployParams, DeploymentParams, DeploymentView, FlowParams, FlowVerbs,
     FlowView, HostDefaults, InvokeParams, LOCAL_CALLER, ListFlowsParams, RunParams, SelectorView, TagParams, UntagParams,
@@ -83,6 +89,7 @@ pub use remote_error::RemoteError;
 pub use secrets::{RevealedValues, SecretChangedView, SecretDetailView, SecretView};
 pub use statistics::{GroupBy, Metric, Statistics, StatisticsGroup};
 pub use system::SystemView;
+pub use unfinished::{Done, Unfinished};
 pub use upkeep::{DeletedView, VerificationView};
 pub use views::{
     ArtifactRef, ArtifactValueView, AttemptView, CheckpointView, ComponentView, ExecutionSummary, ExecutionView, FailureView,
@@ -119,6 +126,8 @@ pub struct ListQuery {
     pub original: Option<ExecutionId>,
     /// Only children of this execution.
     pub parent: Option<ExecutionId>,
+    /// Only with all of these words, in lower case: in the flow's name, the ID, the status, the labels, the status reason or an open question.
+    pub words: Vec<String>,
     /// Go on after the page that had this cursor.
     pub cursor: Option<u64>,
     /// How many to leave out.
@@ -130,9 +139,9 @@ pub struct ListQuery {
 impl ListQuery {
     /// Whether it leaves any execution out.
     pub fn is_narrow(&self) -> bool {
-        let Self { status, flow, tags, since, until, metadata, original, parent, .. } = self;
+        let Self { status, flow, tags, since, until, metadata, original, parent, words, .. } = self;
         let named = status.is_some() || flow.is_some() || original.is_some() || parent.is_some();
-        named || since.is_some() || until.is_some() || !tags.is_empty() || !metadata.is_empty()
+        named || since.is_some() || until.is_some() || !tags.is_empty() || !metadata.is_empty() || !words.is_empty()
     }
 }
 
@@ -141,7 +150,7 @@ impl ListQuery {
 pub struct Listing<T> {
     /// The items.
     pub items: Vec<T>,
-    /// How many there are on all pages.
+    /// How many there are on all pages; of a search by words, how many this page has looked through.
     pub total: u64,
     /// Where the next page begins, if there is one.
     pub next_cursor: Option<u64>,
@@ -193,7 +202,7 @@ pub struct ReplayCommand {
 
 /// The verbs.
 #[async_trait]
-pub trait Service: AccessVerbs + FlowVerbs + Send + Sync {
+pub trait Service: AccessVerbs + FlowVerbs + LiveVerbs + Send + Sync {
     /// The execution that `text` names: an ID or a unique prefix of one.
     async fn resolve(&self, text: &str) -> Result<ExecutionId, ServiceError>;
     /// The flow of an execution.
@@ -218,8 +227,8 @@ pub trait Service: AccessVerbs + FlowVerbs + Send + Sync {
     async fn get(&self, id: ExecutionId) -> Result<ExecutionView, ServiceError>;
     /// The newest execution that passes the query.
     async fn latest(&self, query: &ListQuery) -> Result<ExecutionView, ServiceError>;
-    /// The durable calls of an execution, with inputs and outputs.
-    async fn journal(&self, id: ExecutionId) -> Result<Vec<JournalCall>, ServiceError>;
+    /// Durable calls of an execution, with inputs and outputs.
+    async fn journal(&self, id: ExecutionId, query: JournalQuery) -> Result<Vec<JournalCall>, ServiceError>;
     /// What its checkpoints used and were denied.
     async fn accesses(&self, id: ExecutionId, query: &AccessQuery) -> Result<Vec<AccessView>, ServiceError>;
     /// Log lines.
@@ -293,14 +302,15 @@ pub trait Service: AccessVerbs + FlowVerbs + Send + Sync {
     async fn resume(&self, id: ExecutionId) -> Result<(), ServiceError>;
     /// All executions that pass the query, newest first.
     async fn ids(&self, query: &ListQuery) -> Result<Vec<ExecutionId>, ServiceError>;
-    /// Replays several executions with one order. With `collect`, refusals are reported; otherwise the first ends the batch.
+    /// Replays several executions with one order. With `collect`, refusals are reported; otherwise the first ends the batch, and the error tells
+    /// which replays were made before it ([`ServiceError::done`]).
     async fn replay_batch(
         &self,
         sources: &[String],
         command: ReplayCommand,
         collect: bool,
     ) -> Result<ReplaySubmission, ServiceError>;
-    /// Drives the replays of a batch to their next stops, beside each other.
+    /// Drives the replays of a batch to their next stops, beside each other. An error tells which there are.
     async fn drive_batch(&self, submission: &mut ReplaySubmission) -> Result<(), ServiceError>;
     /// Drives executions to their next stops, beside each other. Those that somebody else drives are left to him.
     async fn drive_all(&self, ids: &[ExecutionId]) -> Result<(), ServiceError>;
@@ -318,15 +328,15 @@ pub trait Service: AccessVerbs + FlowVerbs + Send + Sync {
     ) -> Result<Statistics, ServiceError>;
     /// Executions to replay together.
     async fn cohort(&self, query: &CohortQuery) -> Result<Vec<ExecutionSummary>, ServiceError>;
-    /// Checks executions against their own component or another, writing nothing.
+    /// Checks executions against their own component or another, writing nothing. An error tells what came of those that were checked before it.
     async fn verify(&self, ids: &[ExecutionId], component: Option<&[u8]>) -> Result<Vec<VerificationView>, ServiceError>;
-    /// Moves waiting executions to another component, where that makes the recorded calls.
+    /// Moves waiting executions to another component, where that makes the recorded calls. An error tells which were moved before it.
     async fn upgrade(&self, ids: &[ExecutionId], component: &[u8]) -> Result<Vec<VerificationView>, ServiceError>;
     /// Writes executions with all that they need.
     async fn export(&self, ids: &[ExecutionId], out: &mut (dyn Write + Send)) -> Result<Vec<ExecutionId>, ServiceError>;
     /// Reads what an export wrote.
     async fn import(&self, archive: &mut (dyn Read + Send), trusted: bool) -> Result<Imported, ServiceError>;
-    /// Removes ended executions with what only they needed.
+    /// Removes ended executions with what only they needed. An error tells which were removed before it.
     async fn delete(&self, ids: &[ExecutionId]) -> Result<DeletedView, ServiceError>;
     /// Executions that ended before the last so many days, and that nothing needs.
     async fn ended_before(&self, days: u32) -> Result<Vec<ExecutionId>, ServiceError>;

@@ -1,61 +1,70 @@
 //! Executions in brief, as lists have them.
 
-use std::collections::HashMap;
+use kitaru_llm::usage::UsageSummary;
 
-use super::costs::Used;
 use super::executions::{filter, object};
-use super::{ExecutionSummary, FailureView, ListQuery, Listing, ServiceError, waits};
-use crate::engine::{Engine, EngineError, artifacts_of, read_journal};
-use crate::ids::ExecutionId;
-use crate::journal::History;
-use crate::store::{ExecutionFilter, ExecutionRow, ModelUsage, Page, Status};
+use super::{ExecutionSummary, FailureView, ListQuery, Listing, ServiceError, briefs, waits};
+use crate::engine::Engine;
+use crate::store::{ExecutionFilter, ExecutionRow, Page, Status};
+
+/// A search by words looks through so many executions at a time, however few it finds: a caller who wants more goes on from there.
+const WALK: u64 = 10_000;
+
+/// A part of the executions that a filter is for, which is looked through in one go.
+pub(super) struct Window {
+    /// The filter, for this part.
+    pub(super) filter: ExecutionFilter,
+    /// Where what follows begins, if anything does.
+    pub(super) next: Option<u64>,
+}
+
+/// The first part of a filter's executions: all of them where no words are searched for.
+pub(super) async fn window(engine: &Engine, filter: ExecutionFilter) -> Result<Window, ServiceError> {
+    if filter.words.is_empty() {
+        return Ok(Window { filter, next: None });
+    }
+    let all = ExecutionFilter { words: Vec::new(), ..filter.clone() };
+    let beyond = engine.store().list(&all, Page { offset: WALK, limit: 1 }).await?;
+    let last = beyond.first().map(|row| row.position);
+    Ok(Window { filter: ExecutionFilter { after: last, ..filter }, next: last.map(|last| last.saturating_add(1)) })
+}
 
 pub(super) async fn list(engine: &Engine, query: &ListQuery) -> Result<Listing<ExecutionSummary>, ServiceError> {
-    let filter = filter(query);
+    let Window { filter, next } = window(engine, filter(query)).await?;
     let rows = engine.store().list(&filter, Page { offset: query.offset, limit: query.limit }).await?;
     let (last, full) = (rows.last().map(|row| row.position), rows.len() as u64 == query.limit);
-    let items = in_brief(engine, &rows).await?.into_iter().map(|(summary, _)| summary).collect();
-    let total = engine.store().count(&ExecutionFilter { before: None, ..filter }).await?;
-    Ok(Listing { items, total, next_cursor: last.filter(|_| full) })
+    let items = in_brief(engine, &rows).await?;
+    let total = if filter.words.is_empty() {
+        engine.store().count(&ExecutionFilter { before: None, ..filter }).await?
+    } else {
+        // Where the page is full, the next one begins after its last, and looks through the rest.
+        let after = if full { last.map(|last| last.saturating_sub(1)) } else { filter.after };
+        engine.store().count(&ExecutionFilter { words: Vec::new(), after, ..filter }).await?
+    };
+    Ok(Listing { items, total, next_cursor: last.filter(|_| full).or(next) })
 }
 
-/// Executions in brief, each with its calls. What they used is read at once for all of them.
-pub(super) async fn in_brief(engine: &Engine, rows: &[ExecutionRow]) -> Result<Vec<(ExecutionSummary, History)>, ServiceError> {
-    let store = engine.store().as_ref();
-    let ids: Vec<ExecutionId> = rows.iter().map(|row| row.new.id).collect();
-    let mut usage: HashMap<ExecutionId, Vec<ModelUsage>> = HashMap::new();
-    for row in store.model_usage_in(&ids).await? {
-        usage.entry(row.execution).or_default().push(row);
+/// Executions in brief.
+pub(super) async fn in_brief(engine: &Engine, rows: &[ExecutionRow]) -> Result<Vec<ExecutionSummary>, ServiceError> {
+    let known = briefs::of(engine.store().as_ref(), rows).await?;
+    let mut summaries = Vec::with_capacity(rows.len());
+    for (row, brief) in rows.iter().zip(known) {
+        summaries.push(of(engine, row, [brief.checkpoints, brief.artifacts], brief.used()).await?);
     }
-    let mut briefs = Vec::with_capacity(rows.len());
-    for row in rows {
-        let id = row.new.id;
-        // One damaged journal must not hide other executions (E13).
-        let history = match read_journal(store, id).await {
-            Ok(journal) => journal.history,
-            Err(EngineError::Record { .. } | EngineError::History { .. }) => History::default(),
-            Err(error) => return Err(error.into()),
-        };
-        let artifacts = if history.is_empty() { 0 } else { artifacts_of(store, id, &history).await?.len() };
-        let used = Used::of(usage.get(&id).map_or(&[], Vec::as_slice), history.calls());
-        briefs.push((of(engine, row, &history, artifacts, &used).await?, history));
-    }
-    Ok(briefs)
+    Ok(summaries)
 }
 
-/// An execution in brief.
+/// An execution in brief, with so many checkpoints and artifacts.
 pub(super) async fn of(
     engine: &Engine,
     row: &ExecutionRow,
-    history: &History,
-    artifact_count: usize,
-    used: &Used,
+    [checkpoint_count, artifact_count]: [usize; 2],
+    used: Option<UsageSummary>,
 ) -> Result<ExecutionSummary, ServiceError> {
     let pending = match row.status {
         Status::Waiting => engine.pending_waits(row.new.id).await?.first().map(|wait| waits::view(wait, &row.new.flow)),
         _ => None,
     };
-    let used = used.total();
     Ok(ExecutionSummary {
         exec_id: row.new.id.to_string(),
         flow_id: flow_id(&row.new.flow),
@@ -68,7 +77,7 @@ pub(super) async fn of(
         pending_wait: pending,
         failure: row.failure.as_ref().filter(|_| row.status == Status::Failed).map(FailureView::from),
         metadata: object(Some(&row.metadata)),
-        checkpoint_count: history.calls().iter().filter(|call| call.descriptor.kind.is_checkpoint()).count(),
+        checkpoint_count,
         artifact_count,
         cost_usd: used.as_ref().and_then(|used| used.known_cost()),
         total_tokens: used.as_ref().map(|used| used.total_tokens),

@@ -26,6 +26,9 @@ pub struct SystemView {
 pub struct ProcessView {
     /// Memory of all instances, in bytes.
     pub instances_bytes: u64,
+    /// The most that it was since the process began, in bytes. Zero from a host that does not tell it.
+    #[serde(default)]
+    pub instances_peak_bytes: u64,
     /// The most that they may have together, in bytes; null where nothing bounds them.
     pub instances_ceiling_bytes: Option<u64>,
     /// Instances that wait for memory.
@@ -67,6 +70,7 @@ pub(super) async fn view(service: &LocalService) -> Result<SystemView, ServiceEr
         models: service.models_summary().await?,
         process: ProcessView {
             instances_bytes: measures.memory.now,
+            instances_peak_bytes: measures.memory.peak,
             instances_ceiling_bytes: measures.memory.ceiling,
             waiting_for_memory: measures.memory.waiting as u64,
             flows: measures.flows.flows as u64,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{FailureView, ListQuery, LocalService, ServiceError};
+use super::{Done, FailureView, ListQuery, LocalService, ServiceError};
 use crate::clock::{Clock as _, SystemClock, Timestamp};
 use crate::engine::{DriveOptions, EngineError, Observer, SleepPolicy, Verdict, Verification};
 use crate::ids::ExecutionId;
@@ -97,13 +97,29 @@ pub struct DeletedView {
     pub freed_bytes: u64,
 }
 
+impl DeletedView {
+    /// Nothing so far, of what is all to go.
+    pub fn nothing() -> Self {
+        Self { exec_id: None, deleted: true, executions: Vec::new(), failures: Vec::new(), freed_bytes: 0 }
+    }
+
+    /// Adds what was removed after it.
+    pub fn extend(&mut self, more: Self) {
+        let Self { exec_id, deleted, executions, failures, freed_bytes } = more;
+        (self.exec_id, self.deleted) = (exec_id, self.deleted && deleted);
+        self.executions.extend(executions);
+        self.failures.extend(failures);
+        self.freed_bytes += freed_bytes;
+    }
+}
+
 /// Files that are younger may belong to a row that is about to be written.
 const GRACE: Duration = Duration::from_secs(600);
 
 /// Checks executions against their own component or another, writing nothing.
 ///
 /// # Errors
-/// When one does not exist, or the component cannot run here.
+/// When one does not exist, or the component cannot run here; with what came of those before it.
 pub(super) async fn verify(
     service: &LocalService,
     ids: &[ExecutionId],
@@ -111,10 +127,14 @@ pub(super) async fn verify(
 ) -> Result<Vec<VerificationView>, ServiceError> {
     let mut views = Vec::with_capacity(ids.len());
     for id in ids {
-        views.push(match service.engine().verify(*id, component).await {
-            Ok(verification) => verification.into(),
-            Err(error) => refused(service, *id, error, ids.len()).await?,
-        });
+        let checked = match service.engine().verify(*id, component).await {
+            Ok(verification) => Ok(verification.into()),
+            Err(error) => refused(service, *id, error, ids.len()).await,
+        };
+        match checked {
+            Ok(view) => views.push(view),
+            Err(error) => return Err(error.after(Done::Verifications(views))),
+        }
     }
     Ok(views)
 }
@@ -122,33 +142,51 @@ pub(super) async fn verify(
 /// Moves waiting executions to another component, where that makes the recorded calls.
 ///
 /// # Errors
-/// When one does not exist, does not wait, is being run, or the component cannot run here.
+/// When one does not exist, does not wait, is being run, or the component cannot run here; with what came of those before it.
 pub(super) async fn upgrade(
     service: &LocalService,
     ids: &[ExecutionId],
     component: &[u8],
 ) -> Result<Vec<VerificationView>, ServiceError> {
     let (mut views, mut ready) = (Vec::with_capacity(ids.len()), Vec::new());
-    for id in ids {
-        let view = match service.engine().upgrade(*id, component).await {
-            Ok(verification) => {
-                // What came while it was being moved found a runner, and left the driving to it.
-                if verification.holds() && service.engine().is_ready(*id).await? {
-                    ready.push(*id);
-                }
-                let moved = verification.holds() && verification.component != verification.row.new.component;
-                VerificationView { upgraded: Some(moved), ..verification.into() }
-            }
-            Err(error) => VerificationView { upgraded: Some(false), ..refused(service, *id, error, ids.len()).await? },
-        };
-        views.push(view);
-    }
+    let moved = move_each(service, ids, component, &mut views, &mut ready).await;
     // They are moved, whatever becomes of them: whoever looks after executions drives them on if this does not.
     let sleep = SleepPolicy::Leave { longer_than: Duration::ZERO };
     if let Err(error) = super::batch::drive_all(service, &ready, DriveOptions { sleep, ..DriveOptions::default() }).await {
         tracing::warn!(error = &error as &dyn std::error::Error, "an execution could not be driven on");
     }
-    Ok(views)
+    match moved {
+        Ok(()) => Ok(views),
+        Err(error) => Err(error.after(Done::Verifications(views))),
+    }
+}
+
+/// Tells what came of each, and which can go on.
+async fn move_each(
+    service: &LocalService,
+    ids: &[ExecutionId],
+    component: &[u8],
+    views: &mut Vec<VerificationView>,
+    ready: &mut Vec<ExecutionId>,
+) -> Result<(), ServiceError> {
+    for id in ids {
+        match service.engine().upgrade(*id, component).await {
+            Ok(verification) => {
+                let holds = verification.holds();
+                let moved = holds && verification.component != verification.row.new.component;
+                views.push(VerificationView { upgraded: Some(moved), ..verification.into() });
+                // What came while it was being moved found a runner, and left the driving to it.
+                if holds && service.engine().is_ready(*id).await? {
+                    ready.push(*id);
+                }
+            }
+            Err(error) => {
+                let view = refused(service, *id, error, ids.len()).await?;
+                views.push(VerificationView { upgraded: Some(false), ..view });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// One of several executions that could not be looked at or moved: the others are, all the same.
@@ -190,28 +228,36 @@ pub(super) async fn ids(service: &LocalService, query: &ListQuery) -> Result<Vec
 /// Removes ended executions, and what only they needed; and answers of models that are too old.
 ///
 /// # Errors
-/// When the only one does not exist, has not ended or is needed. Of several, the others are removed all the same.
+/// When the only one does not exist, has not ended or is needed. Of several, the others are removed all the same. When what they alone needed cannot be
+/// removed; with those that are gone.
 pub(super) async fn delete(service: &LocalService, ids: &[ExecutionId]) -> Result<DeletedView, ServiceError> {
-    let (mut executions, mut failures) = (Vec::with_capacity(ids.len()), Vec::new());
+    let mut deleted = DeletedView::nothing();
     for id in ids {
         match service.store().delete(*id).await {
-            Ok(()) => executions.push(id.to_string()),
+            Ok(()) => deleted.executions.push(id.to_string()),
             Err(error) if ids.len() == 1 => return Err(EngineError::from(error).into()),
-            Err(error) => failures.push(NotDeleted { exec_id: id.to_string(), reason: error.to_string() }),
+            Err(error) => deleted.failures.push(NotDeleted { exec_id: id.to_string(), reason: error.to_string() }),
         }
     }
-    let exec_id = match ids {
-        [only] => Some(only.to_string()),
-        _ => None,
-    };
-    let deleted = failures.is_empty();
+    if let [only] = ids {
+        deleted.exec_id = Some(only.to_string());
+    }
+    deleted.deleted = deleted.failures.is_empty();
+    match free(service).await {
+        Ok(bytes) => Ok(DeletedView { freed_bytes: bytes, ..deleted }),
+        Err(error) => Err(error.after(Done::Deletion(deleted))),
+    }
+}
+
+/// Removes what nothing needs any more. How many bytes that were.
+async fn free(service: &LocalService) -> Result<u64, ServiceError> {
     service.store().forget_answers(SystemClock.now()).await?;
     service.store().close_reservations().await?;
     for digest in service.middleware.iter() {
         // It is as young as a component that is about to be named.
         let _ = service.store().keep_component(*digest).await?;
     }
-    Ok(DeletedView { exec_id, deleted, executions, failures, freed_bytes: service.store().sweep(GRACE).await? })
+    Ok(service.store().sweep(GRACE).await?)
 }
 
 /// Executions that ended before the last `days` days.

@@ -3,6 +3,7 @@
 mod accesses;
 mod audit;
 mod blobs;
+mod briefs;
 mod cache;
 mod children;
 mod executions;
@@ -23,13 +24,14 @@ mod starts;
 mod sweep;
 mod tags;
 mod transfer;
+mod trees;
 mod waits;
 mod wakeups;
 
 pub(crate) use {
-    accesses::*, audit::*, blobs::*, cache::*, children::*, executions::*, flows::*, journal::*, leases::*, model_answers::*,
-    model_calls::*, outputs::*, removal::*, schedule::*, secrets::*, service_accounts::*, sessions::*, spending::*, starts::*,
-    sweep::*, tags::*, transfer::*, waits::*, wakeups::*,
+    accesses::*, audit::*, blobs::*, briefs::*, cache::*, children::*, executions::*, flows::*, journal::*, leases::*,
+    model_answers::*, model_calls::*, outputs::*, removal::*, schedule::*, secrets::*, service_accounts::*, sessions::*,
+    spending::*, starts::*, sweep::*, tags::*, transfer::*, trees::*, waits::*, wakeups::*,
 };
 
 use super::Store;
@@ -48,7 +50,7 @@ pub(crate) trait Place: Send + Sync + 'static {
 macro_rules! contract_tests {
     ($place:ty) => {
         contract_tests!(@ $place:
-            a_created_execution_reads_back, an_execution_is_created_once, a_replay_of_what_is_not_there_is_refused, executions_are_found_by_prefix, executions_are_listed_newest_first,
+            a_created_execution_reads_back, an_execution_is_created_once, a_replay_of_what_is_not_there_is_refused, executions_are_found_by_prefix, executions_are_listed_newest_first, executions_are_found_by_words,
             filters_hold_together, a_request_to_cancel_is_noted, every_status_change_does_what_it_says, unknown_executions_are_not_found,
             entries_read_back_in_order, e13_an_append_must_continue_the_journal, a_refused_append_writes_nothing,
             e12_a_lease_that_was_taken_over_can_write_nothing, e12_a_lease_that_was_given_back_can_write_nothing,
@@ -95,11 +97,15 @@ macro_rules! contract_tests {
             model_calls_read_back_in_order, a_refused_append_records_no_model_call, usage_is_found_by_flow_and_day,
             what_was_spent_is_summed_by_execution_flow_and_day, a_deleted_execution_leaves_what_it_spent,
             an_imported_execution_spends_nothing_here,
+            a_brief_reads_back_and_a_later_one_takes_its_place, a_brief_goes_with_its_execution_and_those_of_its_replays_too,
+            artifacts_are_counted_by_who_saved_them, usage_is_read_from_a_position_on,
             accesses_read_back_in_order, a_refused_append_records_no_access,
             a8_an_amount_is_set_aside_in_all_accounts_or_in_none, a8_the_last_cent_is_given_once,
             a_record_takes_the_place_of_what_was_set_aside, what_no_record_tells_stays_spent, a_call_of_no_execution_has_no_record,
             what_a_dead_runner_had_set_aside_counts_for_good, a_record_leaves_alone_what_another_runner_set_aside,
             amounts_without_end_are_no_trouble, every_amount_is_counted_once_at_every_moment,
+            a8_all_of_a_tree_spend_from_one_account, a8_the_last_cent_of_a_tree_is_given_once, a_trees_account_goes_with_the_last_of_it,
+            what_is_imported_is_a_tree_of_its_own,
             an_answer_reads_back_until_it_is_too_old, a_later_answer_takes_the_place_of_an_earlier_one,
             the_answer_that_was_not_used_for_longest_makes_room, answers_make_room_by_their_size,
             a_large_answer_stays_while_it_is_kept, answers_that_are_too_old_are_forgotten,

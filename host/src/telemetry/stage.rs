@@ -38,6 +38,7 @@ pub(super) fn new_execution(number: u8) -> NewExecution {
         flow_epoch: at(0),
         original: None,
         parent: None,
+        root: None,
         depth: 0,
         tags: vec!["demo".into()],
         replay_plan: None,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::models::OnMissing;
@@ -14,7 +15,7 @@ use crate::provider;
 use crate::retry::RetryPolicy;
 
 /// The settings of a gateway. All have defaults, with which every model may be called and nothing is limited.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GatewayConfig {
     /// What happens to a call when there is neither a model nor a key: `fail` or `pending`. The gateway only says which; who drives the call waits.
@@ -87,7 +88,7 @@ impl Default for GatewayConfig {
 }
 
 /// What happens to a call that was under way when its host died: nobody knows whether it was answered and charged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AfterCrash {
     /// It is made again, and may be charged twice.
@@ -100,7 +101,7 @@ pub enum AfterCrash {
 }
 
 /// How long a provider may take, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TimeoutConfig {
     /// For looking its name up, connecting and agreeing on keys: 10 000.
@@ -134,7 +135,7 @@ impl TimeoutConfig {
 }
 
 /// How often and after what pauses a call is repeated; pauses in milliseconds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetryConfig {
     /// Attempts with each model, the first included: 3.
@@ -169,7 +170,7 @@ impl RetryConfig {
 }
 
 /// How large an answer may be, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AnswerLimits {
     /// One answer, of a stream all its events together: 33 554 432 (32 MiB).
@@ -186,7 +187,7 @@ impl Default for AnswerLimits {
 }
 
 /// What is taken out of records: prompts, answers and events. What is sent and answered stays as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedactConfig {
     /// Patterns of one's own, in order.
@@ -202,7 +203,7 @@ impl Default for RedactConfig {
 }
 
 /// What calls cost.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PriceConfig {
     /// A file with prices of one's own (JSON), which beat the maintained table. Read when the gateway is made.

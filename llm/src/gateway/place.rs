@@ -22,7 +22,9 @@ pub struct PlaceOfCheckpoint {
 pub struct CallPlace {
     /// The execution.
     pub execution: Option<String>,
-    /// The flow of that execution.
+    /// The execution at the top of its tree: the one that started it, or that started the one that did, and so on. None where it was started by no other.
+    pub root: Option<String>,
+    /// The flow of the execution.
     pub flow: Option<String>,
     /// The checkpoint around the call; for a call that is durable by itself that is the call.
     pub checkpoint: Option<PlaceOfCheckpoint>,
@@ -32,7 +34,8 @@ pub struct CallPlace {
     pub parent: Option<Uuid>,
     /// The call's identifier in events, given where a repeated attempt is to keep it; none for a fresh one.
     pub uuid: Option<Uuid>,
-    /// The most that the execution may spend, where it has a budget of its own; a budget of the settings that is lower counts too.
+    /// The most that the execution may spend, where it has a budget of its own, and the most that its tree may spend together; a budget of the
+    /// settings that is lower counts too.
     pub budget: Option<NanoUsd>,
     /// Whether a model may be called here: the grant. Asked for the model and for each fallback.
     pub allowed: Arc<dyn Fn(&SelectedModel) -> bool + Send + Sync>,
@@ -43,6 +46,7 @@ impl CallPlace {
     pub fn anywhere() -> Self {
         Self {
             execution: None,
+            root: None,
             flow: None,
             checkpoint: None,
             attempt: 1,
@@ -64,6 +68,7 @@ impl fmt::Debug for CallPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallPlace")
             .field("execution", &self.execution)
+            .field("root", &self.root)
             .field("flow", &self.flow)
             .field("checkpoint", &self.checkpoint)
             .field("attempt", &self.attempt)

@@ -205,6 +205,7 @@ impl CallState {
             alias: self.first.selected.alias.as_ref().map(ToString::to_string),
             endpoint: current.base_url.clone().unwrap_or_default(),
             execution: self.place.execution.clone(),
+            root: self.place.root.clone(),
             flow: self.place.flow.clone(),
             api: Some(current.api),
             budget: self.place.budget,

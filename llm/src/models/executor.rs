@@ -1,5 +1,6 @@
 //! Who answers when nothing at all is configured: the first provider whose key the environment has, else nobody.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::credentials::Environment;
@@ -12,7 +13,7 @@ const DEFAULT_ANTHROPIC_MODEL: &str = "claude-haiku-4-5-20251001";
 const DEFAULT_MAX_TOKENS: u64 = 1024;
 
 /// What happens to a call when there is nobody to answer it: the setting `llm.on_missing`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnMissing {
     /// The call fails.

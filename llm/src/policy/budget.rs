@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use crate::price::{Cost, NanoUsd, PriceQuery, Pricing};
 use crate::usage::{TokenCounts, UsageScope};
 
 /// What happens to calls whose price nobody knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownPrice {
     /// They are refused: a budget that does not know what it spends is none.
@@ -26,12 +27,12 @@ pub enum UnknownPrice {
 }
 
 /// How much may be spent; no limit where absent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BudgetLimits {
     /// In dollars, by one call with all its attempts.
     pub per_call: Option<NanoUsd>,
-    /// In dollars, by one execution.
+    /// In dollars, by one execution; and by all executions of a tree together: what it started, what those started, and so on.
     pub per_execution: Option<NanoUsd>,
     /// In dollars, by all executions of one flow.
     pub per_flow: Option<NanoUsd>,
@@ -67,9 +68,12 @@ pub struct BudgetedCall<'a> {
     pub event: Option<Uuid>,
     /// The execution that makes it.
     pub execution: Option<&'a str>,
-    /// The flow of that execution.
+    /// The execution at the top of its tree, where that is another.
+    pub root: Option<&'a str>,
+    /// The flow of the execution.
     pub flow: Option<&'a str>,
-    /// The most that this execution may spend, where it has a budget of its own: of that and the limit of all executions the lower counts.
+    /// The most that this execution may spend, where it has a budget of its own, and its tree together: of that and the limit of all executions the
+    /// lower counts.
     pub execution_limit: Option<NanoUsd>,
     /// What the earlier attempts of the same call have cost already.
     pub spent_before: NanoUsd,
@@ -126,7 +130,7 @@ pub enum BudgetError {
 }
 
 impl BudgetError {
-    /// Whose budget it is, in a word: `call`, `execution`, `flow` or `day`; `unknown` where nobody knows what the call can cost, and `ledger` where
+    /// Whose budget it is, in a word: `call`, `execution`, `tree`, `flow` or `day`; `unknown` where nobody knows what the call can cost, and `ledger` where
     /// nobody could be asked.
     pub fn whose(&self) -> &'static str {
         match self {
@@ -134,6 +138,7 @@ impl BudgetError {
             Self::Account { account, .. } => match account.scope {
                 UsageScope::Checkpoint(_) => "checkpoint",
                 UsageScope::Execution(_) => "execution",
+                UsageScope::Tree(_) => "tree",
                 UsageScope::Flow(_) => "flow",
                 UsageScope::Day(_) => "day",
             },
@@ -159,6 +164,8 @@ fn account_name(scope: &UsageScope) -> String {
     match scope {
         UsageScope::Checkpoint(id) => format!("checkpoint `{id}`"),
         UsageScope::Execution(id) => format!("execution `{id}`"),
+        // Without the name of its top: whoever knows that of an execution can ask for what it kept, and this is told to all code in the tree.
+        UsageScope::Tree(_) => "its tree of executions".into(),
         UsageScope::Flow(name) => format!("flow `{name}`"),
         UsageScope::Day(_) => "today".into(),
     }
@@ -198,8 +205,11 @@ impl Budget {
             return Vec::new();
         }
         let execution = call.execution.map(|id| UsageScope::Execution(id.into()));
+        // Whoever starts others shares a budget with them, and does not give each as much again.
+        let tree = call.root.or(call.execution).map(|id| UsageScope::Tree(id.into()));
         let flow = call.flow.map(|name| UsageScope::Flow(name.into()));
-        [(execution, per_execution), (flow, limits.per_flow), (Some(UsageScope::day_of(call.now)), limits.per_day)]
+        let day = Some(UsageScope::day_of(call.now));
+        [(execution, per_execution), (tree, per_execution), (flow, limits.per_flow), (day, limits.per_day)]
             .into_iter()
             .filter_map(|(scope, limit)| Some(Account { scope: scope?, limit: limit.unwrap_or(NanoUsd::MAX) }))
             .collect()

@@ -27,6 +27,7 @@ fn call<'a>(resolved_model: &'a str, request: &'a ChatRequest) -> BudgetedCall<'
         request,
         event: None,
         execution,
+        root: None,
         flow,
         execution_limit: None,
         spent_before: NanoUsd::ZERO,
@@ -56,6 +57,33 @@ async fn a8_what_does_not_fit_is_refused_before_the_call() {
     assert_eq!(ledger.used(&UsageScope::Execution("e".into())).await.unwrap(), NanoUsd::from_nanos(10));
 }
 
+/// What another started, and what that started, has no budget beside it: the limit is one for all of them.
+#[tokio::test]
+async fn a8_a_tree_of_executions_has_one_budget() {
+    let two = CEILING.plus(CEILING);
+    let (budget, ledger) = budget(BudgetLimits::default());
+    let request = request(Some(1000));
+    let of =
+        |execution, root| BudgetedCall { execution: Some(execution), root, execution_limit: Some(two), ..call(MODEL, &request) };
+    let own = budget.reserve(of("top", None)).await.unwrap();
+    budget.reserve(of("child", Some("top"))).await.unwrap();
+    for refused in [of("top", None), of("child", Some("top")), of("grandchild", Some("top"))] {
+        let error = budget.reserve(refused).await.unwrap_err();
+        assert_eq!(error.whose(), "tree", "{error}");
+        assert!(!error.to_string().contains("top"), "it is told to others than the top: {error}");
+    }
+    // What the top gives back is there for the others, and who stands in no tree of it never lacked anything.
+    budget.settle(&own, &Cost::reported(NanoUsd::ZERO)).await.unwrap();
+    budget.reserve(of("grandchild", Some("top"))).await.unwrap();
+    budget.reserve(of("stranger", None)).await.unwrap();
+    assert_eq!(ledger.used(&UsageScope::Tree("top".into())).await.unwrap(), two);
+    // The limit of the settings is one for all of them too, where it is lower.
+    let limits = BudgetLimits { per_execution: Some(CEILING), ..BudgetLimits::default() };
+    let lower = Budget::new(limits, TokenEstimate::SURE, Arc::new(Pricing::default()), Arc::new(MemoryLedger::default()));
+    lower.reserve(of("child", Some("top"))).await.unwrap();
+    assert_eq!(lower.reserve(of("top", None)).await.unwrap_err().whose(), "tree");
+}
+
 #[tokio::test]
 async fn a_cost_that_nobody_reported_counts_as_what_was_set_aside() {
     let (budget, ledger) = budget(BudgetLimits { per_day: Some(NanoUsd::from_dollars(1)), ..BudgetLimits::default() });
@@ -72,7 +100,7 @@ async fn a_limit_that_is_set_later_finds_what_was_spent() {
     let reservation = budget.reserve(call(MODEL, &request)).await.unwrap();
     budget.settle(&reservation, &Cost::reported(NanoUsd::from_nanos(10))).await.unwrap();
     let day = UsageScope::day_of(call(MODEL, &request).now);
-    for scope in [UsageScope::Execution("e".into()), UsageScope::Flow("f".into()), day] {
+    for scope in [UsageScope::Execution("e".into()), UsageScope::Tree("e".into()), UsageScope::Flow("f".into()), day] {
         assert_eq!(ledger.used(&scope).await.unwrap(), NanoUsd::from_nanos(10), "{scope:?}");
     }
 }

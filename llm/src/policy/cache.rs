@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -53,7 +54,7 @@ pub trait ResponseStore: Send + Sync {
 pub struct CacheStoreError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
 /// Which calls are answered from the cache, and how long an answer is fresh.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CachePolicy {
     /// What makes calls the same.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -48,12 +49,27 @@ pub fn prompt_key(messages: &[Value], model: &str, max_tokens: u64) -> CacheKey 
     CacheKey::of(&python_json(&json!({ "messages": messages, "model": model, "max_tokens": max_tokens })))
 }
 
-/// What the canonical key is made of, and which calls have none.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What a key is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyOf {
+    /// Everything that the answer can depend on: the model, where it is asked, by which protocol, and the whole request.
+    #[default]
+    Canonical,
+    /// Messages, model and `max_tokens` alone, as the simple executor has it: so the same model has the same answers wherever it is asked. A call that
+    /// says more than that has no key.
+    Prompt,
+}
+
+/// What keys are made of, and which calls have none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyRules {
     /// Keeps the answers of one user or project from another's.
     pub namespace: String,
+    /// What a key is made of.
+    #[serde(default)]
+    pub key: KeyOf,
     /// Headers that belong to the key, in any case of letters.
     #[serde(default)]
     pub headers: Vec<String>,
@@ -77,6 +93,9 @@ pub enum KeyRulesError {
         /// The header.
         name: String,
     },
+    /// Headers, where the key is the prompt.
+    #[error("`headers` are no part of a cache key that is the prompt alone")]
+    HeadersBesidePrompt,
     /// No share.
     #[error("the bypass rate is {rate}, and must be from 0 to 1")]
     BypassRate {
@@ -95,6 +114,11 @@ pub enum Bypass {
         /// The request's key that says so.
         key: String,
     },
+    /// It says more than messages, model and limit, or no limit, and only those are to be its key.
+    MoreThanPrompt {
+        /// The request's key that says so.
+        key: String,
+    },
     /// By chance.
     Sampled,
     /// The cache is not for calls of this alias.
@@ -107,6 +131,7 @@ impl Bypass {
         match self {
             Self::Nondeterministic => "nondeterministic",
             Self::Stateful { .. } => "stateful",
+            Self::MoreThanPrompt { .. } => "more_than_prompt",
             Self::Sampled => "sampled",
             Self::Alias => "alias",
         }
@@ -116,7 +141,13 @@ impl Bypass {
 impl KeyRules {
     /// Rules of this namespace, with everything else as usual.
     pub fn of(namespace: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), headers: Vec::new(), cache_nondeterministic: false, bypass_rate: 0.0 }
+        Self {
+            namespace: namespace.into(),
+            key: KeyOf::default(),
+            headers: Vec::new(),
+            cache_nondeterministic: false,
+            bypass_rate: 0.0,
+        }
     }
 
     /// Checks the rules.
@@ -129,6 +160,9 @@ impl KeyRules {
         }
         if let Some(name) = self.headers.iter().find(|name| is_credential_header(name)) {
             return Err(KeyRulesError::CredentialHeader { name: name.clone() });
+        }
+        if self.key == KeyOf::Prompt && !self.headers.is_empty() {
+            return Err(KeyRulesError::HeadersBesidePrompt);
         }
         if !(0.0..=1.0).contains(&self.bypass_rate) {
             return Err(KeyRulesError::BypassRate { rate: self.bypass_rate });
@@ -160,6 +194,11 @@ impl KeyRules {
         if chance < self.bypass_rate {
             return Err(Bypass::Sampled);
         }
+        if self.key == KeyOf::Prompt {
+            let prompt = prompt_of(resolved_model, request).map_err(|key| Bypass::MoreThanPrompt { key })?;
+            let text = json!({ "version": 1, "api": api, "namespace": self.namespace, "prompt": prompt.to_string() });
+            return Ok(CacheKey::of(&canonical_json(&text)));
+        }
         let wanted = |name: &str| self.headers.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
         let headers: Map<String, Value> = raw
             .headers
@@ -178,6 +217,24 @@ impl KeyRules {
         }));
         Ok(CacheKey::of(&text))
     }
+}
+
+/// The key of a request that has messages, a model and a limit; or what it has besides, or lacks.
+fn prompt_of(resolved_model: &str, request: &ChatRequest) -> Result<CacheKey, String> {
+    let relevant = relevant(request);
+    let members = |value: Option<&Value>| value.and_then(Value::as_object).cloned().unwrap_or_default();
+    let top = members(Some(&relevant)).into_iter().filter(|(key, _)| !matches!(key.as_str(), "messages" | "model" | "params"));
+    let params = members(relevant.get("params")).into_iter();
+    let params = params.filter(|(key, _)| !matches!(key.as_str(), "max_tokens" | "temperature"));
+    if let Some((key, _)) = top.chain(params).find(|(_, value)| !value.is_null()) {
+        return Err(key);
+    }
+    if request.params.temperature.is_some_and(|temperature| temperature != 0.0) {
+        return Err("temperature".into());
+    }
+    let max_tokens = request.params.max_tokens.ok_or("max_tokens")?;
+    let messages = serde_json::to_value(&request.messages).unwrap_or_default();
+    Ok(prompt_key(messages.as_array().map(Vec::as_slice).unwrap_or_default(), resolved_model, max_tokens))
 }
 
 fn stateful(request: &ChatRequest) -> Option<String> {
@@ -238,7 +295,7 @@ fn rename_tool_calls(value: &mut Value, names: &mut Vec<String>, in_call: bool) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Message, ToolCall};
+    use crate::chat::{Message, Params, ToolCall};
 
     fn request(temperature: Option<f64>) -> ChatRequest {
         let mut request = ChatRequest::new("gpt-x", vec![Message::user("q")]);
@@ -248,6 +305,31 @@ mod tests {
 
     fn key_of(rules: &KeyRules, request: &ChatRequest) -> Result<CacheKey, Bypass> {
         rules.key("openai/gpt-x", "https://api.openai.com/v1", None, request, &RawRequest::default(), 0.5)
+    }
+
+    #[test]
+    fn a_key_of_the_prompt_is_the_same_wherever_the_model_is_asked() {
+        let rules = KeyRules { key: KeyOf::Prompt, cache_nondeterministic: true, ..KeyRules::of("n") };
+        let mut simple = request(None);
+        let key = |rules: &KeyRules, address: &str, request: &ChatRequest| {
+            rules.key("openai/gpt-x", address, None, request, &RawRequest::default(), 0.5)
+        };
+        assert_eq!(key(&rules, "https://a", &simple), Err(Bypass::MoreThanPrompt { key: "max_tokens".into() }));
+        simple.params.max_tokens = Some(100);
+        let known = key(&rules, "https://a", &simple).unwrap();
+        assert_eq!(key(&rules, "https://b", &simple), Ok(known));
+        let canonical = KeyRules { key: KeyOf::Canonical, ..rules.clone() };
+        assert_ne!(key(&canonical, "https://a", &simple), key(&canonical, "https://b", &simple));
+        assert_ne!(key(&KeyRules { namespace: "m".into(), ..rules.clone() }, "https://a", &simple), Ok(known));
+        let warmer = ChatRequest { seed: Some(1), ..simple.clone() };
+        assert_eq!(key(&rules, "https://a", &warmer), Err(Bypass::MoreThanPrompt { key: "seed".into() }));
+        let warm = ChatRequest { params: Params { temperature: Some(1.5), ..simple.params.clone() }, ..simple.clone() };
+        assert_eq!(key(&rules, "https://a", &warm), Err(Bypass::MoreThanPrompt { key: "temperature".into() }));
+        let headers = KeyRules { headers: vec!["x-tenant".into()], ..rules.clone() };
+        assert_eq!(headers.check(), Err(KeyRulesError::HeadersBesidePrompt));
+        let mut stopped = simple;
+        stopped.params.stop = Some(vec!["x".into()]);
+        assert_eq!(key(&rules, "https://a", &stopped), Err(Bypass::MoreThanPrompt { key: "stop".into() }));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Scripted answers in place of providers: a table by the call's name, its model and its prompt, with failures and delays.
 
 use regex::Regex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use crate::chat::{ApiSpecific, ChatResponse, Content, FinishReason, ResponseTool
 use crate::price::NanoUsd;
 
 /// Which calls a rule answers, and how.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MockRule {
     /// The call's name; none for any.
@@ -30,7 +31,7 @@ pub struct MockRule {
 }
 
 /// What a rule does when its answers are used up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenExhausted {
     /// The last answer is given again.
@@ -45,8 +46,9 @@ pub enum WhenExhausted {
 }
 
 /// One scripted answer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "WrittenReply")]
+#[schemars(with = "WrittenReply")]
 pub struct MockReply {
     /// What is answered.
     #[serde(flatten)]
@@ -66,18 +68,26 @@ pub struct MockReply {
 }
 
 /// A reply as it is written. Spelt out, because what is flattened cannot refuse what it does not know, and a misspelt delay must not be none.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WrittenReply {
+    /// The answer is a text.
     text: Option<String>,
+    /// The answer is JSON, as its text: for calls that ask for structured answers.
     #[serde(default, deserialize_with = "present")]
     json: Option<Value>,
+    /// The answer are tools that the model asks for.
     tool_calls: Option<Vec<MockToolCall>>,
+    /// There is no answer but a failure, as if the provider had failed.
     error: Option<MockFailure>,
+    /// So many milliseconds it takes.
     #[serde(default)]
     delay_ms: u64,
+    /// Tokens that are reported as read.
     tokens_input: Option<u64>,
+    /// Tokens that are reported as written.
     tokens_output: Option<u64>,
+    /// The cost that is reported, in dollars.
     cost_usd: Option<NanoUsd>,
 }
 
@@ -121,7 +131,7 @@ pub enum MockAnswer {
 }
 
 /// A tool that a scripted answer asks for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MockToolCall {
     /// The tool.
@@ -132,7 +142,7 @@ pub struct MockToolCall {
 }
 
 /// A scripted failure.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize, JsonSchema)]
 #[error("scripted failure: {message}")]
 #[serde(deny_unknown_fields)]
 pub struct MockFailure {

@@ -33,7 +33,7 @@ mod size;
 pub use allow::{ModelAllowList, NotAllowed};
 pub use budget::{Budget, BudgetError, BudgetLimits, BudgetedCall, Reservation, UnknownPrice};
 pub use cache::{CacheEntry, CacheOutcome, CachePolicy, CacheStoreError, CachedCall, MemoryCache, ResponseCache, ResponseStore};
-pub use cache_key::{Bypass, CacheKey, KeyRules, KeyRulesError, prompt_key};
+pub use cache_key::{Bypass, CacheKey, KeyOf, KeyRules, KeyRulesError, prompt_key};
 pub use canonical::canonical_json;
 pub use estimate::{TokenEstimate, estimate_input_tokens};
 pub use ledger::{Account, LedgerError, MemoryLedger, ReservationId, SpendLedger};

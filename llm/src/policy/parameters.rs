@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -14,7 +15,7 @@ const SAMPLING: [&str; 4] = ["temperature", "max_tokens", "top_p", "stop"];
 const PROTECTED: [&str; 5] = ["messages", "model", "tools", "params", "stream"];
 
 /// What happens to parameters of calls of some models. Applied in the order of the fields.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ParameterRule {
     /// The models, as patterns of `provider/model`; none mean all.

@@ -1,12 +1,13 @@
 //! Personal data and keys in texts. A regular expression finds candidates; checksums and lengths tell them from other numbers.
 
 use regex::Regex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::redact::{RedactError, compile};
 
 /// A kind of data that is found in texts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PersonalData {
     /// Keys and tokens of services, and private keys.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use regex::Regex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -15,7 +16,7 @@ const SECRET: &str = "[redacted]";
 const SHORTEST_SECRET: usize = 6;
 
 /// A pattern of one's own, and what stands where it was found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RedactionRule {
     /// A regular expression. Searching takes time in proportion to the text, whatever the expression.

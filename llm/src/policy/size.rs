@@ -1,12 +1,13 @@
 //! How large a request may be.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::estimate::{TokenEstimate, estimate_input_tokens};
 use crate::chat::{ChatRequest, RawRequest};
 
 /// Limits of one request; none where absent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SizeLimits {
     /// Bytes of the request's body.
@@ -15,7 +16,7 @@ pub struct SizeLimits {
     pub max_messages: Option<u64>,
     /// Tools.
     pub max_tools: Option<u64>,
-    /// Tokens that the model reads, estimated as [`TokenEstimate::LIKELY`].
+    /// Tokens that the model reads, as estimated before the call (`TokenEstimate::LIKELY`).
     pub max_input_tokens: Option<u64>,
     /// Tokens that the model may write. A call that names no limit of its own is refused, unless a parameter rule set one.
     pub max_output_tokens: Option<u64>,

@@ -1,12 +1,13 @@
 //! Prices of one's own: a file with rates that beat the maintained table, for negotiated prices, own servers and models that are newer than it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::money::NanoUsd;
 use crate::usage::TokenCounts;
 
 /// Rates by provider and model.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PriceCatalog {
     /// What to write into records as the version of these prices.
@@ -18,7 +19,7 @@ pub struct PriceCatalog {
 }
 
 /// The rates of one model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CatalogEntry {
     /// The provider's prefix, such as `openai`.
@@ -49,7 +50,7 @@ fn usd() -> String {
 }
 
 /// Dollars per million tokens. A class of tokens without a rate has no price, which is another thing than the price zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rates {
     /// Tokens read.
@@ -67,7 +68,7 @@ pub struct Rates {
 }
 
 /// How a provider counts tokens of its prompt cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PromptCache {
     /// Whether they are among the prompt's tokens in what the provider reports. Taken from files for compatibility: token counts here always
@@ -76,7 +77,7 @@ pub struct PromptCache {
 }
 
 /// Where a provider counts tokens that it read from its prompt cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadAccounting {
     /// Among the prompt's.

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::iter::Sum;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const NANOS_PER_DOLLAR: u64 = 1_000_000_000;
 
 /// An amount in billionths of a US dollar. Additions stop at the largest amount (18 billion dollars) and never wrap. Its JSON is a number of dollars.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema)]
+#[schemars(with = "f64", extend("minimum" = 0))]
 pub struct NanoUsd(u64);
 
 impl NanoUsd {

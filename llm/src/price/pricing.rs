@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::catalog::PriceCatalog;
@@ -76,7 +77,7 @@ impl PriceSource for PriceCatalog {
 }
 
 /// Whether costs that providers do not report are computed: the setting `KITARU_LLM_ESTIMATED_COSTS`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EstimatedCosts {
     /// They are, where there is a price.

@@ -1,4 +1,4 @@
-//! Running sums per checkpoint, execution, flow and day.
+//! Running sums per checkpoint, execution, tree of executions, flow and day.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,6 +16,8 @@ pub enum UsageScope {
     Checkpoint(String),
     /// One execution.
     Execution(String),
+    /// The execution of this identifier with all that it started, what those started, and so on.
+    Tree(String),
     /// All executions of one flow.
     Flow(String),
     /// One day in UTC, as days since 1 January 1970.

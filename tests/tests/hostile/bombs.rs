@@ -188,6 +188,19 @@ pub(crate) const PARTS: &[Row] = &[
         End::Refused(INVALID),
     ),
     made(
+        "type of itself",
+        "A list of itself.",
+        // The first type, and it is a list of the first type. No text of a component says that, so it is put together here.
+        || [[0, b'a', b's', b'm', 0x0d, 0, 1, 0].as_slice(), &[7, 3, 1, 0x70, 0]].concat(),
+        End::Refused(INVALID),
+    ),
+    made(
+        "types above each other",
+        "Two types of functions, each of which is above the other.",
+        || module("(rec (type $a (sub $b (func))) (type $b (sub $a (func))))"),
+        End::Refused(INVALID),
+    ),
+    made(
         "20,000 imports",
         "Twenty thousand imports that there are not.",
         || component((0..20_000).map(|n| format!("(import \"acme:rockets/r{n}\" (instance))\n")).collect::<String>()),

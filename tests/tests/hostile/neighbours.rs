@@ -115,3 +115,43 @@ fn a_flow_that_behaves_keeps_going_beside_those_that_do_not() {
         server.kill();
     });
 }
+
+/// Flows and bodies that compute without end, so many of each.
+const SPINNERS: usize = 24;
+
+#[test]
+fn a_flow_that_behaves_is_through_while_others_compute_without_end() {
+    let host = host();
+    let good = host.flow("sequence", &json!({ "steps": STEPS }), &[]);
+    let spinning = |flow: &str| {
+        let target = kitaru_tests::fixture(&format!("conformance:{flow}"));
+        let limits = ["--flow-seconds=120", "--checkpoint-seconds=120", "--cpu-seconds=120"];
+        let command = [&["run", &target, "--input", "{}", "--detach"][..], &limits].concat();
+        id(&host.item(command)).to_owned()
+    };
+    let spinners: Vec<ExecutionId> = ["spin_flow", "spin_checkpoint"]
+        .into_iter()
+        .flat_map(|flow| std::iter::repeat_n(flow, SPINNERS))
+        .map(|flow| spinning(flow).parse().unwrap())
+        .collect();
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let store = SqliteStore::open(&host.home()).unwrap();
+        let good = store.execution(id(&good).parse().unwrap()).await.unwrap().new;
+        let server = host.serving();
+        let began = Instant::now();
+        for spinner in &spinners {
+            while store.execution(*spinner).await.unwrap().runner.is_none() {
+                assert!(began.elapsed() < PATIENCE, "{spinner} has not begun");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        let beside = Instant::now();
+        assert_eq!(end_of(&store, submit(&store, &good).await).await, Status::Completed);
+        println!("{STEPS} steps beside {} that compute without end: {:?}", spinners.len(), beside.elapsed());
+        for spinner in &spinners {
+            let row = store.execution(*spinner).await.unwrap();
+            assert!(row.ended_at.is_none() && row.runner.is_some(), "it computes all the while: {row:?}");
+        }
+        server.kill();
+    });
+}

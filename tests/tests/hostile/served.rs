@@ -1,7 +1,7 @@
 //! Hostile flows that come over the network: a real server runs them for a real client, and serves on. What they were granted, no answer of the server
 //! shows.
 
-use kitaru_tests::served::{Answered, order};
+use kitaru_tests::served::order;
 use kitaru_tests::web::Say;
 use kitaru_tests::{Asking, Planted, Served, Web, fixture, peak_of, until};
 use serde_json::{Value, json};
@@ -10,7 +10,9 @@ use super::row::{End, Guest, Row};
 use super::{GROUPS, SECRET, host};
 
 const API: &str = "/api/v1";
-/// The most memory that the server may hold, in MiB.
+/// What instances of the server may have together, in MiB: twice what each of the rows may, and so much less than all of them.
+const INSTANCES: u64 = 128;
+/// The most memory that the server may hold, in MiB: that, and what compiling and answering take in a debug build.
 const CEILING: u64 = 2_000;
 
 /// Flows of the guest `hostile` that need nothing of the test's folder.
@@ -50,49 +52,18 @@ fn start(admin: &Asking, component: &str, flow: &str, input: &Value, grants: &Va
     view["exec_id"].as_str().unwrap().to_owned()
 }
 
-/// What the server answers, once it has time for this caller.
-fn asked(admin: &Asking, path: &str) -> Answered {
-    until("an answer", || Some(admin.get(path)).filter(|answer| answer.status != 429))
-}
-
 /// An execution, as soon as it has ended.
 fn ended(admin: &Asking, id: &str) -> Value {
     until("its end", || {
-        let view = asked(admin, &format!("{API}/executions/{id}")).expect(200);
+        let view = admin.get_in_time(&format!("{API}/executions/{id}")).expect(200);
         view["ended_at"].is_string().then_some(view)
     })
-}
-
-/// All that can be asked about an execution.
-fn all_of(admin: &Asking, id: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for part in
-        ["", "/journal", "/logs", "/artifacts", "/accesses", "/events?content=true", "/trajectory?content=true", "/model-calls"]
-    {
-        let answer = asked(admin, &format!("{API}/executions/{id}{part}"));
-        assert_eq!(answer.status, 200, "{part}: {answer:?}");
-        bytes.extend(answer.body);
-    }
-    let artifacts = asked(admin, &format!("{API}/executions/{id}/artifacts")).expect(200);
-    for artifact in artifacts["items"].as_array().unwrap() {
-        let id = artifact["artifact_id"].as_str().unwrap();
-        let content = asked(admin, &format!("{API}/artifacts/{id}/content"));
-        assert_eq!(content.status, 200, "{content:?}");
-        bytes.extend(content.body);
-        bytes.extend(content.headers.iter().flat_map(|(name, value)| [name, value]).flat_map(|text| text.bytes()));
-    }
-    for stream in ["logs/stream", "stream"] {
-        let events = admin.follow(&format!("{API}/executions/{id}/{stream}"), None).rest();
-        bytes.extend(format!("{events:?}").into_bytes());
-    }
-    bytes.extend(asked(admin, &format!("{API}/export?execution={id}")).body);
-    bytes
 }
 
 #[test]
 fn a_server_runs_what_strangers_send_and_serves_on() {
     let host = host();
-    let mut served = Served::start(&host);
+    let mut served = Served::start_with(&host, &["--max-instances-memory", &INSTANCES.to_string()]);
     let admin = served.account(&host, "root", "admin", &[]);
     let component = sent(&admin);
     let grants = json!({ "net": ["*"] });
@@ -111,12 +82,19 @@ fn a_server_runs_what_strangers_send_and_serves_on() {
     }
     assert!(served.running.is_alive());
     assert_eq!(served.nobody().get("/healthz").status, 200);
-    let metrics = String::from_utf8(asked(&admin, "/metrics").body).unwrap();
+    let metrics = String::from_utf8(admin.get_in_time("/metrics").body).unwrap();
     let reached = |line: &str| line.starts_with("kitaru_limits_reached_total{limit=\"handles\"} ");
     assert!(metrics.lines().any(reached), "whoever watches the host sees which limits were met: {metrics}");
     for gauge in ["kitaru_bodies 0", "kitaru_bodies_waiting 0", "kitaru_bodies_limit 64", "kitaru_model_cost_dollars_total 0"] {
         assert!(metrics.lines().any(|line| line == gauge), "{gauge}: {metrics}");
     }
+    let gauge = |name: &str| {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|number| number.parse::<f64>().ok()).unwrap_or_else(|| panic!("no `{name}`: {metrics}"))
+    };
+    let (peak, ceiling) = (gauge("kitaru_instances_peak_bytes"), gauge("kitaru_instances_ceiling_bytes"));
+    assert_eq!(ceiling, (INSTANCES << 20) as f64);
+    assert!(peak > 1e6 && peak <= ceiling, "what instances had together, whatever they did: {peak} of {ceiling}");
     let good = start(&admin, &component, "asks_beyond_its_secrets", &json!({}), &json!({}));
     assert_eq!(ended(&admin, &good)["status"], "completed", "and does its work");
     let peak = peak_of(served.running.id()).unwrap_or_default();
@@ -152,14 +130,14 @@ fn a_granted_secret_is_in_no_answer_of_the_server() {
         let id = start(&admin, &component, flow, &input, &grants);
         let view = ended(&admin, &id);
         assert_ne!(view["failure"]["exception_type"], "breach", "{flow}: {view:#}");
-        assert!(!planted.is_in(&all_of(&admin, &id)), "{flow} shows the secret");
+        assert!(!planted.is_in(&admin.everything_of(&id)), "{flow} shows the secret");
         if flow == "hears_a_secret" {
             assert_eq!(view["result"], "held", "{view:#}");
             assert!(web.asked().iter().any(|asked| asked.header("authorization") == [format!("Bearer {SECRET}")]), "it was sent");
         }
     }
     for path in [format!("{API}/secrets"), format!("{API}/audit?limit=1000"), "/metrics".into(), format!("{API}/executions")] {
-        let answer = asked(&admin, &path);
+        let answer = admin.get_in_time(&path);
         assert!(answer.status == 200 && !planted.is_in(&answer.body), "{path}: {}", answer.status);
     }
     planted.is_in_no_file_of(&host);

@@ -40,16 +40,39 @@ impl Hidden {
     }
 }
 
+/// A host that serves what others are not to have, by so many routes.
+struct Scene {
+    host: Host,
+    served: Served,
+    admin: Asking,
+    hidden: Hidden,
+    routes: Vec<Route>,
+}
+
+impl Scene {
+    fn set() -> Self {
+        let host = Host::new();
+        let served = Served::start(&host);
+        let admin = served.account(&host, "root", "admin", &[]);
+        let (component, execution) = waiting(&admin, "wait_bool");
+        let routes = routes(&admin);
+        Self { host, served, admin, hidden: Hidden { component, execution }, routes }
+    }
+
+    /// Nobody has answered or ended what was hidden.
+    #[track_caller]
+    fn is_as_it_was(&self) {
+        let view = self.admin.get(&format!("{API}/executions/{}", self.hidden.execution)).expect(200);
+        assert_eq!(view["status"], "waiting", "nobody has touched it");
+    }
+}
+
 #[test]
 fn whoever_has_no_credential_that_counts_gets_nothing_by_any_route() {
-    let host = Host::new();
-    let served = Served::start(&host);
-    let admin = served.account(&host, "root", "admin", &[]);
-    let (component, execution) = waiting(&admin, "wait_bool");
-    let hidden = Hidden { component, execution };
-    let routes = routes(&admin);
+    let scene = Scene::set();
+    let Scene { host, served, admin, hidden, routes } = &scene;
     let token = host.item(["auth", "token", "--seconds", "1"])["token"].as_str().unwrap().to_owned();
-    let revoked = served.account(&host, "gone", "admin", &[]);
+    let revoked = served.account(host, "gone", "admin", &[]);
     assert_eq!(revoked.get(&format!("{API}/executions")).status, 200);
     let _ = host.item(["auth", "service-accounts", "delete", "gone"]);
     std::thread::sleep(Duration::from_millis(1_100));
@@ -66,36 +89,29 @@ fn whoever_has_no_credential_that_counts_gets_nothing_by_any_route() {
     ];
     for stranger in strangers {
         // Of wrong ones, further tries have to wait.
-        each_says(&routes, &stranger, &hidden, |_, status| matches!(status, 400 | 401 | 429));
+        each_says(routes, &stranger, hidden, |_, status| matches!(status, 400 | 401 | 429));
     }
-    still_serves(&admin);
-    let view = admin.get(&format!("{API}/executions/{}", hidden.execution)).expect(200);
-    assert_eq!(view["status"], "waiting", "nobody has touched it");
+    still_serves(admin);
+    scene.is_as_it_was();
 }
 
 #[test]
 fn a_viewer_changes_nothing_and_a_scope_hides_what_it_has_not_by_any_route() {
-    let host = Host::new();
-    let served = Served::start(&host);
-    let admin = served.account(&host, "root", "admin", &[]);
-    let (component, execution) = waiting(&admin, "wait_bool");
-    let hidden = Hidden { component, execution };
-    let routes = routes(&admin);
-    let viewer = served.account(&host, "eyes", "viewer", &[]);
+    let scene = Scene::set();
+    let Scene { host, served, admin, hidden, routes } = &scene;
+    let viewer = served.account(host, "eyes", "viewer", &[]);
     for route in routes.iter().filter(|route| route.role != "viewer") {
         let path = route.at(|name| hidden.value(name));
         let answer = sent(&viewer, &route.method, &path);
         assert_eq!(answer.status, 403, "{} {path}: {}", route.method, String::from_utf8_lossy(&answer.body));
     }
     for role in ["viewer", "operator", "author", "admin"] {
-        let scoped = served.account(&host, &format!("other-{role}"), role, &["other-*"]);
+        let scoped = served.account(host, &format!("other-{role}"), role, &["other-*"]);
         // Lists are there, and empty; streams of all would go on.
-        let mine: Vec<Route> = self::routes(&admin).into_iter().filter(|route| route.path != "/stream").collect();
-        each_says(&mine, &scoped, &hidden, |_, status| matches!(status, 200 | 201 | 204 | 400 | 403 | 404 | 409));
+        let mine: Vec<Route> = self::routes(admin).into_iter().filter(|route| route.path != "/stream").collect();
+        each_says(&mine, &scoped, hidden, |_, status| matches!(status, 200 | 201 | 204 | 400 | 403 | 404 | 409));
     }
-    let view = admin.get(&format!("{API}/executions/{}", hidden.execution)).expect(200);
-    assert_eq!(view["status"], "waiting", "nobody has touched it");
-    assert!(!routes.is_empty());
+    scene.is_as_it_was();
 }
 
 #[test]
@@ -127,6 +143,55 @@ fn a_flow_starts_no_flow_of_another_component_that_its_starter_may_not() {
     assert_eq!(own["status"], "completed", "{own:#}");
 }
 
+/// The ID of an execution is no key to what it kept, whoever runs the code that has it, and however it came by it.
+#[test]
+fn a_flow_loads_nothing_that_its_starter_may_not_see() {
+    let host = Host::new();
+    let served = Served::start(&host);
+    let admin = served.account(&host, "root", "admin", &[]);
+    let scoped = served.account(&host, "some", "author", &["load_*", "parent*"]);
+    let (component, _) = waiting(&admin, "wait_bool");
+    let done = |asking: &Asking, flow: &str, input: &Value| {
+        let begun = asking.post(&format!("{API}/executions"), &order(&component, flow, input)).expect(201);
+        let path = format!("{API}/executions/{}", text(&begun["exec_id"]));
+        until("its end", || Some(admin.get(&path).expect(200)).filter(|view| view["ended_at"].is_string()))
+    };
+    let loaded = |asking: &Asking, id: &str| done(asking, "load_json", &json!({ "execution": id, "name": "echo" }));
+    let message = |view: &Value| {
+        let failure = &view["failure"];
+        assert_eq!(failure["exception_type"], "not-found", "{view:#}");
+        text(&failure["message"])
+    };
+    let accesses = |view: &Value| {
+        let path = format!("{API}/executions/{}/accesses?kind=load", text(&view["exec_id"]));
+        let records = admin.get(&path).expect(200)["items"].as_array().unwrap().clone();
+        records.iter().map(|record| (text(&record["target"]), record["allowed"] == true)).collect::<Vec<_>>()
+    };
+
+    let kept = done(&admin, "echo_value", &json!({ "value": "of the others" }));
+    let (hidden, missing) = (text(&kept["exec_id"]), "01990000-0000-7000-8000-000000000000");
+    assert_eq!(scoped.get(&format!("{API}/executions/{hidden}")).status, 404, "it is none of theirs");
+    let whole = loaded(&admin, &hidden);
+    assert_eq!(whole["result"], "of the others", "there is something to be had: {whole:#}");
+    assert_eq!(accesses(&whole), [(format!("{hidden}/echo"), true)]);
+
+    let (refused, unknown) = (loaded(&scoped, &hidden), loaded(&scoped, missing));
+    assert_eq!(message(&refused).replace(&hidden, missing), message(&unknown), "nobody learns that it is there");
+    assert_eq!(accesses(&refused), [(format!("{hidden}/echo"), false)]);
+    assert_eq!(accesses(&unknown), [(format!("{missing}/echo"), false)], "nor by what is recorded");
+    assert!(!refused.to_string().contains("of the others"), "{refused:#}");
+
+    // Nor by a child, which is started for the same person.
+    let child = json!({ "component": component, "flow": "load_json", "input": { "execution": hidden, "name": "echo" } });
+    let parent = done(&scoped, "parent_of_other", &child);
+    assert_eq!(message(&parent).replace(&hidden, missing), message(&unknown));
+
+    // What they may see they may load: here, what the child before this one came to.
+    let theirs = loaded(&admin, &hidden);
+    let again = done(&scoped, "load_json", &json!({ "execution": text(&theirs["exec_id"]), "name": "loads_json" }));
+    assert_eq!(again["result"], "of the others", "an execution of a flow of theirs: {again:#}");
+}
+
 #[test]
 fn an_author_gives_no_other_input_to_a_run_with_grants_of_an_admin() {
     let host = Host::new();
@@ -148,6 +213,8 @@ fn an_author_gives_no_other_input_to_a_run_with_grants_of_an_admin() {
         json!({ "exec_ids": [granted], "from": "fail", "flow_overrides": { "message": "other" } }),
         json!({ "exec_ids": [granted], "overrides": { "checkpoint.fail": "other" } }),
         json!({ "exec_ids": [granted], "on_error": "collect", "invocation_overrides": { "fail": { "input": {} } } }),
+        json!({ "exec_ids": [granted], "from": "fail", "skip": ["fallback"] }),
+        json!({ "exec_ids": [granted], "from": "fail", "ask_again": true }),
     ] {
         let refused = replay(&author, change.clone());
         assert_eq!(refused.expect(403)["class"], "KitaruAuthorizationError", "{change}");
@@ -165,6 +232,65 @@ fn an_author_gives_no_other_input_to_a_run_with_grants_of_an_admin() {
         replay(&author, json!({ "exec_ids": [own], "from": "fail", "flow_overrides": { "message": "other" } })).status,
         201
     );
+    // Who could grant once, and can no more, is anybody.
+    let demoted = served.account(&host, "once", "admin", &[]);
+    let granted = run(&demoted, json!({ "env": ["LANG"] }));
+    let change = json!({ "exec_ids": [granted], "from": "fail", "flow_overrides": { "message": "other" } });
+    assert_eq!(replay(&demoted, change.clone()).status, 201);
+    let _ = host.item(["auth", "service-accounts", "update", "once", "--role", "author"]);
+    assert_eq!(replay(&demoted, change).status, 403);
+}
+
+/// What an admin raised for one run is raised for that run: not for what somebody makes of it who could not raise it.
+#[test]
+fn a_replay_has_no_limits_that_its_replayer_could_not_give() {
+    let host = Host::new();
+    host.file("kitaru.toml", "[limits]\ncalls = 1000\nllm_usd = 1.0\n");
+    let served = Served::start(&host);
+    let (admin, author) = (served.account(&host, "root", "admin", &[]), served.account(&host, "ci", "author", &[]));
+    let (component, _) = waiting(&admin, "wait_bool");
+    let ended = |execution: &str| {
+        let path = format!("{API}/executions/{execution}");
+        until("its end", || Some(admin.get(&path).expect(200)).filter(|view| view["status"] == "failed"))
+    };
+    let limits = |view: &Value| {
+        let limits = &view["frozen_execution_spec"]["limits"];
+        json!([limits["calls"], limits["llm_usd"], limits["log_mib"], limits["checkpoint_seconds"]])
+    };
+    let replayed = |asking: &Asking, source: &str| {
+        let made = asking.post(&format!("{API}/replays"), &json!({ "exec_ids": [source], "from": "fail" })).expect(201);
+        let id = text(&made["results"][0]["replay_exec_id"]);
+        (limits(&ended(&id)), id)
+    };
+    let mut wide = order(&component, "uncaught", &json!({ "message": "no" }));
+    wide["limits"] = json!({ "calls": 5000, "llm_usd": 500.0, "log_mib": 1, "checkpoint_seconds": 9 });
+    let refused = author.post(&format!("{API}/executions"), &wide);
+    assert_eq!(refused.expect(403)["class"], "KitaruAuthorizationError");
+    let source = text(&admin.post(&format!("{API}/executions"), &wide).expect(201)["exec_id"]);
+    assert_eq!(limits(&ended(&source)), json!([5000, 500.0, 1, 9]));
+    // Lower ones stay; and what somebody else replayed before gives nothing back.
+    let (narrowed, replay) = replayed(&author, &source);
+    assert_eq!(narrowed, json!([1000, 1.0, 1, 9]));
+    assert_eq!(replayed(&author, &replay).0, json!([1000, 1.0, 1, 9]));
+    let (kept, replay) = replayed(&admin, &source);
+    assert_eq!(kept, json!([5000, 500.0, 1, 9]), "who may raise limits keeps them");
+    assert_eq!(replayed(&author, &replay).0, json!([1000, 1.0, 1, 9]), "nor by a detour");
+    let raised = json!({ "exec_ids": [source], "from": "fail", "limits": { "calls": 5000 } });
+    assert_eq!(author.post(&format!("{API}/replays"), &raised).status, 403);
+    assert_eq!(admin.post(&format!("{API}/replays"), &raised).status, 201);
+
+    // A published version says what its executions may, whoever starts them; until it is gone.
+    let version = json!({ "component": component, "limits": { "calls": 3000, "llm_usd": 30.0 } });
+    let _ = admin.post(&format!("{API}/flows/uncaught/versions"), &version).expect(201);
+    let started =
+        author.post(&format!("{API}/executions"), &json!({ "flow": "uncaught", "input": { "message": "no" } })).expect(201);
+    let source = text(&started["exec_id"]);
+    let of_version = limits(&ended(&source));
+    assert_eq!((&of_version[0], &of_version[1]), (&json!(3000), &json!(30.0)));
+    assert_eq!(replayed(&author, &source).0, of_version);
+    let _ = host.item(["flow", "delete", "uncaught"]);
+    let narrowed = replayed(&author, &source).0;
+    assert_eq!((&narrowed[0], &narrowed[1]), (&json!(1000), &json!(1.0)), "{narrowed}");
 }
 
 #[test]

@@ -97,6 +97,49 @@ fn a_host_with_a_certificate_speaks_http_1_and_2() {
     assert!(!plain.starts_with(b"HTTP/"), "{}", String::from_utf8_lossy(&plain));
 }
 
+/// Asks over HTTP/1.1, with these lines.
+async fn said_over_tls(served: &Served, lines: &str, body: &str) -> Answered {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = client(served, b"http/1.1").await;
+    let head = format!("{lines}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut said = Vec::new();
+    let _ = stream.read_to_end(&mut said).await;
+    answered(&said).unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&said)))
+}
+
+#[test]
+fn what_a_browser_gets_over_tls_stays_there() {
+    let host = Host::new();
+    let served = encrypted(&host);
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let lines = format!(
+            "POST {API}/session HTTP/1.1\r\nHost: localhost\r\nOrigin: https://localhost\r\nSec-Fetch-Site: same-origin\r\n\
+             Content-Type: application/json"
+        );
+        let code = json!({ "code": served.login_code }).to_string();
+        let entered = said_over_tls(&served, &lines, &code).await;
+        assert_eq!(entered.expect(200)["who"], "owner");
+        let cookie = entered.header("set-cookie").unwrap();
+        for word in ["Secure", "HttpOnly", "SameSite=Strict", "Path=/"] {
+            assert!(cookie.split("; ").any(|part| part == word), "{word}: {cookie}");
+        }
+        // Names of this machine are other programs' too, which may have no TLS.
+        for (name, expected) in [
+            ("flows.example", Some("max-age=31536000")),
+            ("flows.example:8383", Some("max-age=31536000")),
+            ("localhost", None),
+            ("LocalHost:8383", None),
+            ("flows.localhost", None),
+        ] {
+            for path in ["/", "/healthz", &format!("{API}/executions")] {
+                let answer = said_over_tls(&served, &format!("GET {path} HTTP/1.1\r\nHost: {name}"), "").await;
+                assert_eq!(answer.header("strict-transport-security"), expected, "{name}{path}");
+            }
+        }
+    });
+}
+
 #[test]
 fn requests_that_are_taken_back_at_once_and_handshakes_that_stall_keep_nobody_waiting() {
     let host = Host::new();

@@ -48,7 +48,14 @@ impl Server {
             let visitor = move |parts: &axum::http::request::Parts| {
                 let said = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
                 let role = said.strip_prefix("Bearer ")?.parse::<Role>().ok()?;
-                Some(Visitor { service: visited.clone(), guarded: None, who: role.to_string(), role, stays: None })
+                Some(Visitor {
+                    service: visited.clone(),
+                    guarded: None,
+                    who: role.to_string(),
+                    role,
+                    stays: None,
+                    cleaning: None,
+                })
             };
             let endpoint = service(visitor, &[address.to_string()]);
             let answering = endpoint.clone();

@@ -12,6 +12,7 @@ const SCRIPT: &str = r#"
 run HELLO --arg name=Ada                                            => hello /item/exec_id
 run LOGGING --arg topic=logs --tag nightly                          => logging /item/exec_id
 run RELEASE --arg topic=v1                                          => asks /item/exec_id
+run CONFORMANCE:log_volume --arg lines=11111 --arg bytes=8          => volume /item/exec_id
 run CONFORMANCE:wait_bool                                           => bool /item/exec_id
 run CONFORMANCE:log_wait                                            => other /item/exec_id
 ! run HELLO --arg nobody=Ada
@@ -41,8 +42,11 @@ executions statistics --group-by status --metric statuses
 executions access $hello
 executions logs $logging
 executions logs $logging --follow
+executions logs $logging --follow --limit 20000
 executions journal $logging
 executions journal $logging --policies
+executions journal $logging --limit 1
+executions journal $logging --after 0 --limit 5
 executions model-calls $hello
 executions schema $hello
 executions verify $hello $logging
@@ -114,7 +118,7 @@ grants forget --all
 "#;
 
 /// Commands that answer otherwise over a server, and where that is tested, or why it is not.
-const OTHERWISE: [(&str, &str); 30] = [
+const OTHERWISE: [(&str, &str); 31] = [
     ("executions latest", "the newest is not the same where several start: `LOOKS` has it"),
     ("flow deployments curl", "it names the server"),
     ("executions upgrade", "a server keeps a flow that waits in memory for a while, and refuses until it has left"),
@@ -126,6 +130,7 @@ const OTHERWISE: [(&str, &str); 30] = [
     ("info", "as `status`"),
     ("config show", "it shows which server it is"),
     ("config path", "files of this machine"),
+    ("config schema", "files of this machine"),
     ("mcp", "it is a conversation"),
     ("login", "it is about servers"),
     ("logout", "it is about servers"),
@@ -148,12 +153,14 @@ const OTHERWISE: [(&str, &str); 30] = [
 ];
 
 /// What differs on purpose, by the name of a field.
-const DIFFERS: [(&str, &str); 8] = [
+const DIFFERS: [(&str, &str); 10] = [
     ("created_by", "whoever is logged in, and not `local`"),
     ("size_bytes", "archives have times in them"),
     ("freed_bytes", "pages of a database"),
     ("duration_delta_seconds", "how long it took"),
     ("latency_ms", "how long it took"),
+    ("records", "steps that come within a millisecond are one record"),
+    ("history_bytes", "as the records"),
     ("starter", "whoever came over the network is noted, with what they may"),
     ("runner", "a server keeps a flow that waits in memory for a while"),
     ("api_key_id", "it is random"),
@@ -164,6 +171,9 @@ const LOOKS: &[&str] = &[
     "executions list",
     "executions list --status failed --limit 1",
     "executions list --size 2 --page 2",
+    "executions list --search LOG",
+    "executions list --search wait --limit 1",
+    "executions list --search nowhere",
     "executions latest",
     "executions get $hello",
     "executions get $failed",
@@ -173,6 +183,12 @@ const LOOKS: &[&str] = &[
     "executions logs $logging",
     "executions logs $logging --grouped -v",
     "executions logs $hello",
+    "executions logs $logging --follow --limit 2",
+    // More than one page of a server has, and other than a number of whole pages.
+    "executions logs $volume --limit 10001",
+    "executions logs $volume --follow --limit 10001",
+    "executions logs $volume --follow --limit 11000",
+    "executions logs $volume --follow --limit 4000000000",
     "executions pending-waits",
     "executions diff $hello $invoked",
     "executions cohort --flow hello",

@@ -31,6 +31,7 @@ pub(super) struct Said {
     pub(super) local: &'static [(&'static str, &'static str)],
     pub(super) not_on_the_page: &'static [(&'static str, &'static str)],
     pub(super) beside: &'static [(&'static str, &'static str, &'static str)],
+    pub(super) tools: &'static [(&'static str, &'static str)],
 }
 
 impl Said {
@@ -51,7 +52,7 @@ pub(super) fn problems(verbs: &[About], found: &Found, said: &Said) -> Vec<Strin
     let mut problems = of_reasons(verbs, said);
     problems.extend(of_commands(verbs, found, said));
     problems.extend(of_operations(verbs, found, said));
-    problems.extend(of_tools(verbs, found));
+    problems.extend(of_tools(verbs, found, said));
     problems.extend(of_the_page(verbs, found, said));
     problems.extend(of_rows(verbs, found));
     problems
@@ -62,7 +63,7 @@ fn of_reasons(verbs: &[About], said: &Said) -> Vec<String> {
     let absent = verbs.iter().filter_map(|about| Some((about.name, about.tool.err()?)));
     let commands = said.commands.iter().filter_map(|(verb, command)| Some((*verb, command.err()?)));
     let reasons = absent.chain(commands).chain(said.local.iter().copied()).chain(said.not_on_the_page.iter().copied());
-    let beside = said.beside.iter().map(|(_, path, reason)| (*path, *reason));
+    let beside = said.beside.iter().map(|(_, path, reason)| (*path, *reason)).chain(said.tools.iter().copied());
     let mut problems: Vec<String> = reasons
         .chain(beside)
         .filter(|(_, why)| why.len() < 10)
@@ -115,13 +116,20 @@ fn of_operations(verbs: &[About], found: &Found, said: &Said) -> Vec<String> {
     problems
 }
 
-fn of_tools(verbs: &[About], found: &Found) -> Vec<String> {
+fn of_tools(verbs: &[About], found: &Found, said: &Said) -> Vec<String> {
     let mut problems = Vec::new();
     let mut others = found.tools.clone();
     for (about, tool) in verbs.iter().filter_map(|about| Some((about, about.tool.ok()?))) {
         if !others.remove(tool) {
             problems.push(format!("`{}` has no tool `{tool}`", about.name));
         } else if !found.code.contains(tool) {
+            problems.push(format!("docs/mcp.md does not have `{tool}`"));
+        }
+    }
+    for (tool, _) in said.tools {
+        if !others.remove(*tool) {
+            problems.push(format!("`{tool}` is listed as a tool that is no verb's, and is none"));
+        } else if !found.code.contains(*tool) {
             problems.push(format!("docs/mcp.md does not have `{tool}`"));
         }
     }

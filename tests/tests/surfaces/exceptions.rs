@@ -17,10 +17,7 @@ pub(super) const COMMANDS: &[(&str, Result<&str, &str>)] = &[
     ("components.content", Err("a command that takes code takes it from a file, and never from a server")),
     ("artifacts.content", Ok("artifacts get")),
     ("waits.link", Ok("executions waits link")),
-    (
-        "executions.stream",
-        Err("a terminal that follows an execution follows its log, with what it asks: `executions logs --follow`"),
-    ),
+    ("executions.stream", Ok("executions logs")),
     ("stream", Err("`serve` tells what it drives; a terminal that wants a list asks for one")),
 ];
 
@@ -41,6 +38,7 @@ pub(super) const LOCAL: &[(&str, &str)] = &[
     ("log-store reset", "where logs go is for whoever has the machine to say"),
     ("config show", "says what is set for commands in this folder"),
     ("config path", "says which files of this machine are read"),
+    ("config schema", "describes a file that is read on this machine"),
     ("clean project", "deletes folders of this machine"),
     ("clean global", "deletes folders of this machine"),
     ("clean all", "deletes folders of this machine"),

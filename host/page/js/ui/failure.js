@@ -13,9 +13,9 @@ const ORIGINS = {
   unknown: "an unknown place",
 };
 
-/** The failure, with its chain. `from` is a node that leads to the call that failed first. */
-export function failureView(failure, { from, heading = "h3", title } = {}) {
-  const { chain, written, rest } = chainOf(failure);
+/** The failure. `causes` is a node with what led to it, where that is known. */
+export function failureView(failure, { causes, heading = "h3", title } = {}) {
+  const { trap, written, rest } = partsOf(failure);
   const details = rest && Object.keys(rest).length > 0 ? rest : null;
   return h(
     "section",
@@ -27,10 +27,10 @@ export function failureView(failure, { from, heading = "h3", title } = {}) {
       h(heading, {}, title ?? "Failed"),
       h("code", { class: "failure-kind" }, failure.exception_type),
       failure.retryable && badge("retryable"),
-      from,
     ),
     h("p", { class: "failure-message" }, failure.message),
-    chain.length > 0 && h("ol", { class: "causes", "aria-label": "Caused by" }, chain.map((cause) => h("li", {}, cause))),
+    trap && h("p", { class: "muted small" }, "It was stopped by a trap: ", h("code", {}, trap)),
+    causes,
     h("p", { class: "muted small" }, `It came from ${ORIGINS[failure.origin] ?? failure.origin}.`),
     written && h("div", { class: "stack-tight" }, h("p", { class: "muted small" }, "It wrote"), h("pre", { class: "pre pre-wrap", tabIndex: 0 }, written)),
     failure.traceback && h("details", {}, h("summary", {}, "Backtrace"), h("pre", { class: "pre", tabIndex: 0, "aria-label": "Backtrace" }, failure.traceback)),
@@ -38,14 +38,16 @@ export function failureView(failure, { from, heading = "h3", title } = {}) {
   );
 }
 
-/** The causes that the details name, what the guest wrote, and the details without both. */
-function chainOf(failure) {
-  const { details } = failure;
+/** The trap that the details name, what the guest wrote, and the details without both. */
+function partsOf({ details }) {
   if (details === null || typeof details !== "object" || Array.isArray(details)) {
-    return { chain: [], written: null, rest: details === null || details === undefined ? null : { details } };
+    return { trap: null, written: null, rest: details === null || details === undefined ? null : { details } };
   }
-  const { causes, chain, trap, stderr, backtrace, ...rest } = details;
-  const listed = [causes, chain].find(Array.isArray) ?? [];
-  const said = [...listed, ...(typeof trap === "string" ? [trap] : [])].map((one) => (typeof one === "string" ? one : (one?.message ?? JSON.stringify(one))));
-  return { chain: said, written: typeof stderr === "string" && stderr !== "" ? stderr : null, rest };
+  const { trap, stderr, backtrace, ...rest } = details;
+  return { trap: text(trap), written: text(stderr), rest };
+}
+
+/** What is no text is left out, as is an empty one. */
+function text(value) {
+  return typeof value === "string" && value !== "" ? value : null;
 }

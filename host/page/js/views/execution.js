@@ -12,6 +12,7 @@ import { announce, toast } from "../ui/toast.js";
 import { valueView } from "../ui/value.js";
 import { accessPanel } from "./execution/access.js";
 import { artifactsPanel } from "./execution/artifacts.js";
+import { causesView } from "./execution/causes.js";
 import { executionData } from "./execution/data.js";
 import { detailsPanel, valuesPanel } from "./execution/details.js";
 import { executionHeader } from "./execution/header.js";
@@ -73,13 +74,7 @@ export async function view(ctx) {
     const key = JSON.stringify(found);
     if (key === failureKey) return;
     failureKey = key;
-    const from = found && found.call_index !== null && h("button", { type: "button", class: "link-button push", on: { click: () => goTo(found.call_index) } }, callName(found.call_index));
-    fill(failure, found && failureView(found, { heading: "h2", title: "This execution failed", from }));
-  }
-
-  function callName(index) {
-    const call = data.journal.find((one) => one.index === index);
-    return call ? `call ${index}, ${call.invocation_id}` : `call ${index}`;
+    fill(failure, found && failureView(found, { heading: "h2", title: "This execution failed", causes: causesView(ctx, data, goTo) }));
   }
 
   function goTo(index) {
@@ -153,7 +148,11 @@ export async function view(ctx) {
   };
   data.on("execution", soon);
   data.on("journal", soon);
-  data.on("chunk", (chunk) => making.take(chunk));
+  data.on("chunk", (chunk) => {
+    making.take(chunk);
+    // What was said is on record: the record takes its place.
+    if (chunk.ended) data.refresh();
+  });
   data.on("gone", () => fill(node, empty({ icon: "trash", title: "This execution was deleted", action: h("a", { class: "button button-plain", href: "/executions" }, "All executions") })));
   header.refresh();
   showFailure();

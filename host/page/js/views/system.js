@@ -271,7 +271,7 @@ function limits(set, process) {
 }
 
 function software(state, info) {
-  const models = state.models ?? info.models;
+  const { models } = info;
   return [
     facts(
       [
@@ -280,8 +280,8 @@ function software(state, info) {
         ["System", info.system_info ? `${info.system_info.os} ${info.system_info.arch}, ${plural(info.system_info.cores, "core")}` : null],
         ["Address", info.server_url ?? location.origin],
         ["Logs go to", info.log_store ? [info.log_store.backend, info.log_store.endpoint ? ` ${info.log_store.endpoint}` : null] : null],
-        ["Default model", models?.default_alias ?? models?.default_model ?? "none"],
-        ["Environment", info.environment?.length > 0 ? info.environment.join(", ") : null],
+        ["Default model", models?.default_model ?? models?.default_alias ?? "none"],
+        ["Runs in", PLACES[info.environment_type] ?? info.environment_type],
       ],
       { wide: true },
     ),
@@ -294,6 +294,7 @@ function software(state, info) {
   ];
 }
 
+const PLACES = { native: "no container", container: "a container", kubernetes: "Kubernetes", ci: "a CI job" };
 const NAMES = { instances_mib: "Memory of all instances", stack_kib: "Stack of an instance" };
 
 function words(name) {

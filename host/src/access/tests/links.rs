@@ -25,6 +25,7 @@ async fn question(scene: &Scene) -> WaitRow {
         flow_epoch: at(0),
         original: None,
         parent: None,
+        root: None,
         depth: 0,
         tags: vec![],
         replay_plan: None,

@@ -14,6 +14,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
+use super::lines::Lines;
 use super::moving::Moving;
 use crate::api::{Peer, closed};
 
@@ -30,6 +31,8 @@ pub(super) struct Limits {
     pub(super) headers: Duration,
     /// How long the other end may take nothing of what is written.
     pub(super) pause: Duration,
+    /// Whether more than one request may come by a connection.
+    pub(super) keeps: bool,
     pub(super) requests: Router,
     pub(super) closing: watch::Receiver<bool>,
 }
@@ -52,13 +55,13 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         }
         inner.call(request)
     });
-    let io = TokioIo::new(Moving::new(stream, limits.pause));
+    let stream = Moving::new(stream, limits.pause);
     let mut closing = limits.closing.clone();
     if is_http_2 == Some(true) {
         let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new()).max_concurrent_streams(AT_A_TIME).max_header_list_size(LARGEST_HEADERS);
         builder.keep_alive_interval(limits.headers).keep_alive_timeout(limits.pause);
-        let mut connection = pin!(builder.serve_connection(io, service));
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         tokio::select! {
             ended = connection.as_mut() => return Ok(ended?),
             () = closed(&mut closing) => connection.as_mut().graceful_shutdown(),
@@ -66,9 +69,9 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         return Ok(connection.await?);
     }
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(limits.headers);
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.headers).keep_alive(limits.keeps);
     builder.max_buf_size(LARGEST_HEADERS as usize).max_headers(MOST_HEADERS);
-    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(Lines::new(stream)), service));
     tokio::select! {
         ended = connection.as_mut() => return Ok(ended?),
         () = closed(&mut closing) => connection.as_mut().graceful_shutdown(),

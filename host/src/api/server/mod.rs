@@ -2,6 +2,7 @@
 
 mod connection;
 mod files;
+mod lines;
 mod moving;
 mod tls;
 
@@ -11,13 +12,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::{Api, Settings, closed};
-use crate::access::{Shares, Source};
+use crate::access::{Share, Shares, Source};
 use connection::Limits;
 
 /// After an error of accepting: it is of the machine, such as too many open files, and passes.
@@ -92,19 +94,14 @@ impl Server {
         Self { api, listener, address, acceptor }
     }
 
-    /// Serves until the API is closed, and then until the last request is answered. Whoever drops it cuts all connections.
+    /// Serves until the API is closed. From then on whoever comes is told no more than how it stands with the host, until [`Api::end`] is called and
+    /// the last request is answered. Whoever drops it cuts all connections.
     pub async fn serve(self) {
         let settings = &self.api.shared.settings;
-        let limits = Limits {
-            headers: settings.header_patience,
-            pause: settings.body_patience,
-            requests: self.api.router(),
-            closing: self.api.shared.closing.subscribe(),
-        };
-        let limits = Arc::new(limits);
         let room = Arc::new(Semaphore::new(files::connections(settings.connections)));
         let peers: Shares<Source> = settings.shares(settings.connections);
-        let mut closing: watch::Receiver<bool> = self.api.shared.closing.subscribe();
+        let mut closing = self.api.shared.closing.subscribe();
+        let limits = self.limits(true, self.api.router(), closing.clone());
         let mut connections = JoinSet::new();
         loop {
             // Whoever finds no room waits in the system's own line.
@@ -113,34 +110,84 @@ impl Server {
                 permit = room.clone().acquire_owned() => permit,
             };
             let Ok(permit) = permit else { break };
-            let (stream, peer) = tokio::select! {
+            let taken = tokio::select! {
                 () = closed(&mut closing) => break,
                 Some(_) = connections.join_next() => continue,
-                accepted = self.listener.accept() => match accepted {
-                    Ok(accepted) => accepted,
-                    Err(error) => {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "a connection was not taken on");
-                        tokio::time::sleep(PAUSE).await;
-                        continue;
+                taken = self.next(&peers) => taken,
+            };
+            if let Some(taken) = taken {
+                connections.spawn(self.one(taken, permit, limits.clone()));
+            }
+        }
+        self.until_ended(connections, &room, &peers).await;
+    }
+
+    /// Lets connections come to their end, and tells others meanwhile that the host is ending: whoever hands requests to several hosts hands on no
+    /// more to this one.
+    async fn until_ended(self, mut connections: JoinSet<()>, room: &Arc<Semaphore>, peers: &Shares<Source>) {
+        let mut ending = self.api.shared.ended.subscribe();
+        let limits = self.limits(false, self.api.ending(), ending.clone());
+        let (mut others, mut is_ended) = (JoinSet::new(), false);
+        while !(is_ended && connections.is_empty()) {
+            tokio::select! {
+                () = closed(&mut ending), if !is_ended => is_ended = true,
+                Some(_) = connections.join_next(), if !connections.is_empty() => {}
+                Some(_) = others.join_next(), if !others.is_empty() => {}
+                taken = self.next(peers) => {
+                    if let (Some(taken), Ok(permit)) = (taken, room.clone().try_acquire_owned()) {
+                        others.spawn(self.one(taken, permit, limits.clone()));
                     }
-                },
-            };
-            let from = Source::at(peer.ip()).network();
-            let Ok(place) = peers.take_within(from, 1, settings.connections_from(peer.ip())) else {
-                tracing::debug!(%peer, "a connection was not taken on: there are as many from there as one gets");
-                continue;
-            };
-            let (limits, acceptor) = (limits.clone(), self.acceptor.clone());
-            connections.spawn(async move {
-                let (_permit, _place) = (permit, place);
-                if let Err(error) = serve_one(stream, peer, acceptor, &limits).await {
-                    tracing::debug!(%peer, error = error.as_ref() as &dyn std::error::Error, "a connection ended early");
                 }
-            });
+            }
         }
         drop(self.listener);
-        while connections.join_next().await.is_some() {}
+        // Each of them has but one short answer.
+        let answered = async { while others.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(PAUSE, answered).await;
     }
+
+    fn limits(&self, keeps: bool, requests: Router, closing: watch::Receiver<bool>) -> Arc<Limits> {
+        let settings = &self.api.shared.settings;
+        Arc::new(Limits { headers: settings.header_patience, pause: settings.body_patience, keeps, requests, closing })
+    }
+
+    /// Whoever comes next, with their place. None of whom nothing becomes.
+    async fn next(&self, peers: &Shares<Source>) -> Option<Taken> {
+        let (stream, peer) = match self.listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a connection was not taken on");
+                tokio::time::sleep(PAUSE).await;
+                return None;
+            }
+        };
+        let from = Source::at(peer.ip()).network();
+        match peers.take_within(from, 1, self.api.shared.settings.connections_from(peer.ip())) {
+            Ok(place) => Some(Taken { stream, peer, place }),
+            Err(_) => {
+                tracing::debug!(%peer, "a connection was not taken on: there are as many from there as one gets");
+                None
+            }
+        }
+    }
+
+    /// Serves one connection, which has its place in all until it ends.
+    fn one(&self, taken: Taken, permit: OwnedSemaphorePermit, limits: Arc<Limits>) -> impl Future<Output = ()> + Send + use<> {
+        let (acceptor, Taken { stream, peer, place }) = (self.acceptor.clone(), taken);
+        async move {
+            let _places = (permit, place);
+            if let Err(error) = serve_one(stream, peer, acceptor, &limits).await {
+                tracing::debug!(%peer, error = error.as_ref() as &dyn std::error::Error, "a connection ended early");
+            }
+        }
+    }
+}
+
+/// A connection that was taken on.
+struct Taken {
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: Share<Source>,
 }
 
 async fn serve_one(

@@ -1,13 +1,13 @@
 //! What happens in one execution: that something of it has changed, and what models say while they say it.
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::watch;
 
 use super::event::Told;
 use super::sources::Source;
 use super::watched::Seen;
-use crate::engine::{LiveChunk, LiveText, Said};
+use crate::engine::{LiveChunk, LiveText};
 use crate::ids::ExecutionId;
 use crate::service::ServiceError;
 
@@ -59,9 +59,10 @@ impl ExecutionSource {
         Self { id, marks, text, known, over: None }
     }
 
-    fn chunk(&mut self, chunk: LiveChunk) -> Told {
+    fn chunk(&mut self, chunk: &LiveChunk) -> Result<Told, ServiceError> {
+        let data = serde_json::to_value(chunk).map_err(|error| ServiceError::state(error.to_string()))?;
         self.known.text = Some(chunk.cursor.clone());
-        Told::new("chunk", Some(&self.known.id()), &data_of(self.id, chunk))
+        Ok(Told::new("chunk", Some(&self.known.id()), &data))
     }
 
     /// None where it is known already, and not the end.
@@ -79,22 +80,6 @@ impl ExecutionSource {
     }
 }
 
-/// A chunk as it goes over the wire.
-fn data_of(execution: ExecutionId, chunk: LiveChunk) -> Value {
-    let LiveChunk { cursor: _, call, attempt, ordinal, name, piece, pieces, said } = chunk;
-    let mut data = json!({
-        "exec_id": execution.to_string(), "call_id": call.to_string(), "attempt": attempt, "ordinal": ordinal, "name": name, "piece": piece,
-    });
-    if let Some(data) = data.as_object_mut() {
-        match said {
-            Said::Text(text) => data.extend([("pieces".to_owned(), json!(pieces)), ("text".to_owned(), json!(text))]),
-            Said::Withheld => drop(data.insert("withheld".to_owned(), json!(true))),
-            Said::Ended => drop(data.insert("ended".to_owned(), json!(true))),
-        }
-    }
-    data
-}
-
 #[async_trait]
 impl Source for ExecutionSource {
     async fn next(&mut self) -> Result<Option<Told>, ServiceError> {
@@ -103,7 +88,7 @@ impl Source for ExecutionSource {
         }
         loop {
             tokio::select! {
-                chunk = self.text.next() => return Ok(Some(self.chunk(chunk))),
+                chunk = self.text.next() => return self.chunk(&chunk).map(Some),
                 changed = self.marks.changed() => {
                     if changed.is_err() {
                         return Ok(None);

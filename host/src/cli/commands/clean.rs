@@ -9,7 +9,7 @@ use crate::cli::error::CliError;
 use crate::cli::prompt::{Keyboard, eprint_prompt};
 use crate::cli::terminal::one_line;
 use crate::config::{EnvironmentVariable, Home, HomeSource, USER_FILE, masked, platform_folder, user_file};
-use crate::service::clean::{CleanScope, CleanView, Places, Plan};
+use crate::service::clean::{CleanPreviewer, CleanScope, CleanView, Places, Plan};
 
 /// Delete data folders. A copy of each database is made first, and it is said where.
 #[derive(Debug, Subcommand)]
@@ -66,6 +66,11 @@ impl CleanCommand {
         let view = plan.view(dry_run, cleaned, overrides());
         context.output.item(&view, || text(&plan, &view))
     }
+}
+
+/// What shows an assistant what would be deleted here.
+pub(super) fn previewer(context: &Context) -> Result<CleanPreviewer, CliError> {
+    Ok(CleanPreviewer { places: places(context)?, overrides: overrides() })
 }
 
 /// Where things are for this user, in this folder.

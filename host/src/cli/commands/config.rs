@@ -1,4 +1,4 @@
-//! `config show | path`: what is set, and who says so.
+//! `config show | path | schema`: what is set, who says so, and what can be.
 
 use std::process::ExitCode;
 
@@ -11,18 +11,21 @@ use crate::cli::context::{Context, current_folder, environment, variable};
 use crate::cli::error::CliError;
 use crate::cli::table::{fields, table};
 use crate::config::{
-    HomeSource, ServerConnection, Setting, SettingOrigin, Settings, SettingsError, USER_FILE, find_project_file, user_file,
+    HomeSource, ServerConnection, Setting, SettingOrigin, Settings, SettingsError, USER_FILE, find_project_file, schema,
+    user_file,
 };
 use crate::engine::EngineSettings;
 use crate::sandbox::Stack;
 
-/// Show what is set, and who says so.
+/// Show what is set, who says so, and what can be.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Show every setting with its value
     Show(ShowCommand),
     /// Show which files are read
     Path,
+    /// Print the JSON Schema of kitaru.toml, by which editors know its keys
+    Schema,
 }
 
 #[derive(Debug, Args)]
@@ -60,6 +63,7 @@ impl ConfigCommand {
         match self {
             Self::Show(_) => "config.show",
             Self::Path => "config.path",
+            Self::Schema => "config.schema",
         }
     }
 
@@ -67,6 +71,7 @@ impl ConfigCommand {
         match self {
             Self::Show(command) => command.run(context),
             Self::Path => path(context),
+            Self::Schema => print_schema(context),
         }
     }
 }
@@ -110,21 +115,26 @@ fn settings(context: &Context) -> Result<Vec<Setting>, CliError> {
     if let Some(policy) = global.signatures {
         flags.push(("security.signatures", "--signatures", policy.as_str().into()));
     }
-    let default = EngineSettings::default();
-    let defaults = vec![
-        ("host.parallel", json!(default.parallel)),
-        ("host.model_calls", json!(default.model_calls)),
-        ("host.stack_kib", json!(Stack::default().kib())),
-    ];
+    let defaults = defaults().into();
     let log_store = context.log_store_file()?;
     let all = Settings { configuration: &configuration, environment: &variable, log_store: &log_store, flags, defaults }.all();
     let mut all = all.map_err(|error| match error {
         SettingsError::Config(error) => CliError::from(error),
-        SettingsError::Shown(error) => CliError::new(format!("the defaults cannot be shown: {error}")),
+        SettingsError::Shown(error) => unshown(&error),
     })?;
     server(context, &mut all)?;
     all.insert(0, home(context)?);
     Ok(all)
+}
+
+/// Defaults that the engine and the sandbox decide on.
+fn defaults() -> [(&'static str, Value); 3] {
+    let default = EngineSettings::default();
+    [
+        ("host.parallel", json!(default.parallel)),
+        ("host.model_calls", json!(default.model_calls)),
+        ("host.stack_kib", json!(Stack::default().kib())),
+    ]
 }
 
 /// The server that commands work with, where a flag or a login says it: the environment is among the settings already.
@@ -150,6 +160,10 @@ fn server(context: &Context, all: &mut [Setting]) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+fn unshown(error: &serde_json::Error) -> CliError {
+    CliError::new(format!("the defaults cannot be shown: {error}"))
 }
 
 /// The data folder, which no file can name.
@@ -189,4 +203,10 @@ fn path(context: &Context) -> Result<ExitCode, CliError> {
         };
         fields(&[("Project", at("project")), ("User", user), ("Data folder", at("data_folder"))])
     })
+}
+
+/// The same in every folder, and whatever is wrong with the files there: somebody may want it to mend them.
+fn print_schema(context: &Context) -> Result<ExitCode, CliError> {
+    let schema = schema(&defaults()).map_err(|error| unshown(&error))?;
+    context.output.item(&schema, || format!("{schema:#}"))
 }

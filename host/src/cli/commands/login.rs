@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::cli::connection::{address, credentials, key_of_environment};
+use crate::cli::connection::{address, credentials};
 use crate::cli::context::{Context, variable};
 use crate::cli::error::CliError;
 use crate::cli::hidden;
@@ -73,12 +73,12 @@ impl LoginCommand {
         credentials.log_in(&url, Login { token, who: who.who.clone(), expires_at: who.expires_at.clone() })?;
         let until = who.expires_at.as_ref().map(|at| format!(", until {at}")).unwrap_or_default();
         context.output.say(&format!("Logged in to {url} as {} ({}){until}", who.who, who.role));
-        if variable(ServerConnection::URL).is_some_and(|named| !named.trim().is_empty()) {
-            context.output.say("note: KITARU_SERVER_URL goes before what is stored");
-        } else if variable(ServerConnection::TOKEN).is_some_and(|token| !token.trim().is_empty()) {
-            context
+        match ServerConnection::variables(variable) {
+            (Some(_), _) => context.output.say("note: KITARU_SERVER_URL goes before what is stored"),
+            (None, Some(_)) => context
                 .output
-                .say("note: KITARU_AUTH_TOKEN alone is an error for other commands: unset it, or set KITARU_SERVER_URL too");
+                .say("note: KITARU_AUTH_TOKEN alone is an error for other commands: unset it, or set KITARU_SERVER_URL too"),
+            (None, None) => {}
         }
         let WhoAmIView { who, role, flows, via, expires_at, .. } = who;
         let item = json!({
@@ -96,7 +96,7 @@ impl LoginCommand {
         if self.key_stdin {
             return read_key();
         }
-        if let Some(key) = key_of_environment(url, variable)? {
+        if let Some(key) = ServerConnection::key_of_environment(url, variable)? {
             return Ok(key);
         }
         let none = || {

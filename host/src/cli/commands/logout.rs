@@ -30,7 +30,7 @@ impl LogoutCommand {
             (None, Some(url)) => format!("Nobody is logged in to {url} here"),
             (None, None) => "Nobody is logged in to a server here".into(),
         });
-        let named = variable(ServerConnection::URL).filter(|named| !named.trim().is_empty());
+        let (named, _) = ServerConnection::variables(variable);
         if named.is_some() {
             context.output.say("note: KITARU_SERVER_URL still names a server");
         }

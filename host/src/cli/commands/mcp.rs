@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::clean;
 use crate::cli::args::HostLimitArgs;
 use crate::cli::context::{Chosen, Context};
 use crate::cli::error::CliError;
 use crate::cli::signals::Asked;
 use crate::engine::Observer;
 use crate::mcp::{self, Visitor};
+use crate::service::clean::CleanPreviewer;
 use crate::service::{AccessVerbs as _, LocalService};
 
 #[derive(Debug, Args)]
@@ -32,10 +34,11 @@ impl McpCommand {
                 .say("Standard input is a terminal: it is an assistant's program that starts this command; Ctrl-C ends it");
         }
         match context.chosen(self.limits)? {
-            Chosen::Local(service) => self.over_folder(*service).await,
+            Chosen::Local(service) => self.over_folder(*service, clean::previewer(context)?).await,
             Chosen::Server(service) => {
                 let who = service.who_am_i().await?;
-                let visitor = Visitor { service: Arc::new(service), guarded: None, who: who.who, role: who.role, stays: None };
+                let (service, role) = (Arc::new(service), who.role);
+                let visitor = Visitor { service, guarded: None, who: who.who, role, stays: None, cleaning: None };
                 let mut asked = Asked::listen();
                 tokio::select! {
                     talked = mcp::stdio(visitor) => talked?,
@@ -47,10 +50,10 @@ impl McpCommand {
     }
 
     /// Looks after the executions while it talks.
-    async fn over_folder(self, service: LocalService) -> Result<ExitCode, CliError> {
+    async fn over_folder(self, service: LocalService, previewer: CleanPreviewer) -> Result<ExitCode, CliError> {
         let mut asked = Asked::listen();
         let looking = service.look_after(Observer::silent());
-        let talking = mcp::stdio(Visitor::owner(Arc::new(service.clone())));
+        let talking = mcp::stdio(Visitor::owner(Arc::new(service.clone())).with_cleaning(previewer));
         tokio::pin!(looking, talking);
         let talked = tokio::select! {
             ended = &mut looking => { ended?; return Ok(ExitCode::SUCCESS); }

@@ -130,7 +130,7 @@ pub(super) enum Command {
     LogStore(log_store::LogStoreCommand),
     Login(login::LoginCommand),
     Logout(logout::LogoutCommand),
-    /// Show what is set, and who says so
+    /// Show what is set, who says so, and what can be
     #[command(subcommand)]
     Config(config::ConfigCommand),
     /// Delete data folders, after a backup
@@ -223,6 +223,11 @@ impl Command {
     /// Whether the command tells what is wrong with a connection, and does not fail of it.
     pub(super) fn degrades(&self) -> bool {
         matches!(self, Self::Status(_) | Self::Info(_) | Self::Config(_))
+    }
+
+    /// Whether the command looks after executions and tells in its log what it does.
+    pub(super) fn serves(&self) -> bool {
+        matches!(self, Self::Serve(_))
     }
 
     /// Whether guests may run in the command. Not in `build`: it starts compilers.

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -75,12 +74,17 @@ impl ServeCommand {
         if context.output.is_json() {
             context.output.event("ready", &ready)?;
         }
+        let url = served.as_ref().map(|served| served.url.as_str()).unwrap_or_default();
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), home = %home.display(), url, "ready");
         let output = context.output.clone();
-        let observer = Observer::of_stops(move |event| match event {
-            // It may stay with the question; when it leaves it, nothing has changed for anybody.
-            Event::Waiting { id } => output.say(&format!("{} waiting", id.execution)),
-            Event::Stopped { execution, status } if status != Status::Waiting => output.say(&format!("{execution} {status}")),
-            _ => {}
+        let observer = Observer::of_stops(move |event| {
+            note(&event);
+            match event {
+                // It may stay with the question; when it leaves it, nothing has changed for anybody.
+                Event::Waiting { id } => output.say(&format!("{} waiting", id.execution)),
+                Event::Stopped { execution, status } if status != Status::Waiting => output.say(&format!("{execution} {status}")),
+                _ => {}
+            }
         });
         self.until_stopped(context, &service, observer, served).await
     }
@@ -111,16 +115,31 @@ impl ServeCommand {
             api.close();
         }
         context.output.say("Stopping: what runs comes to its end, and goes on at the next start");
+        if context.output.is_json() {
+            context.output.event("stopping", &json!({ "grace_seconds": self.grace }))?;
+        }
         let both = async {
-            let (ended, ()) = tokio::join!(looking, serving.ended());
+            let ended = looking.await;
+            if let Some(api) = &api {
+                api.end();
+            }
+            serving.ended().await;
             ended
         };
-        tokio::select! {
-            ended = both => ended?,
+        let is_complete = tokio::select! {
+            ended = both => {
+                ended?;
+                true
+            }
             () = tokio::time::sleep(Duration::from_secs(self.grace)) => {
                 context.output.say("Some checkpoints or requests still ran: checkpoints run again at the next start");
+                false
             }
-            () = asked.ends() => {}
+            () = asked.ends() => false,
+        };
+        tracing::info!(is_complete, "stopped");
+        if context.output.is_json() {
+            context.output.event("stopped", &json!({ "is_complete": is_complete }))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -135,18 +154,6 @@ impl ServeCommand {
         Ok(config)
     }
 
-    fn settings(config: ServerConfig, home: PathBuf) -> Settings {
-        let mut settings = Settings::new(home);
-        settings.listen = config.listen;
-        settings.tls = config.tls.clone();
-        settings.public_url = config.public_url.clone();
-        settings.largest_upload = config.upload_mib.saturating_mul(1024 * 1024);
-        settings.connections = usize::try_from(config.connections).unwrap_or(usize::MAX);
-        settings.streams = usize::try_from(config.streams).unwrap_or(usize::MAX);
-        settings.is_trusted_proxy = Arc::new(move |address| config.trusts(address));
-        settings
-    }
-
     async fn served(&self, context: &Context, service: LocalService, home: PathBuf) -> Result<Served, CliError> {
         let config = self.config(context)?;
         if config.is_open_to_listeners() {
@@ -156,7 +163,7 @@ impl ServeCommand {
             );
         }
         let requests_per_second = config.requests_per_second;
-        let mut settings = Self::settings(config, home);
+        let mut settings = Settings::of(config, home);
         let listening = Server::bind(&settings).await.map_err(|error| {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
             CliError::new(format!("{error}{cause}")).hint(error.hint())
@@ -171,6 +178,20 @@ impl ServeCommand {
         let api = Api::new(service.reached_at(url.clone()), access, settings);
         let server = Server::new(api.clone(), listening);
         Ok(Served { api, server, url, login })
+    }
+}
+
+/// Tells in the log what becomes of an execution.
+fn note(event: &Event) {
+    match event {
+        Event::Started { execution, flow, recorded: 0 } => tracing::info!(%execution, flow, "execution begun"),
+        Event::Started { execution, flow, recorded } => tracing::info!(%execution, flow, recorded, "execution goes on"),
+        Event::Waiting { id } => tracing::info!(execution = %id.execution, call = id.index, "execution asks"),
+        Event::Stopped { execution, status: Status::Waiting } => {
+            tracing::info!(%execution, status = "waiting", "execution waits")
+        }
+        Event::Stopped { execution, status } => tracing::info!(%execution, status = status.as_str(), "execution ended"),
+        _ => {}
     }
 }
 

@@ -229,7 +229,7 @@ impl BodyCalls {
         let _host = self.places.for_call(self.run.engine.model_calls()).await?;
         let under_way = UnderWay::new(&self.run, which, &planned, &self.audit);
         let mut live = LiveCall::begin(&self.run, which, planned.name().as_str());
-        let record = live::complete(&gateway, planned, place, &mut live).await;
+        let record = live::complete(&self.run, &gateway, planned, place, &mut live).await;
         under_way.ended();
         Ok(self.keep(which, MadeBy::Host, record).await?)
     }
@@ -246,7 +246,7 @@ impl BodyCalls {
         let mut live = LiveCall::begin(&self.run, which, planned.name().as_str());
         match gateway.stream(planned, place).await {
             Ok(stream) => {
-                live.streams(&stream);
+                live.streams(&self.run, &stream);
                 Ok(Ok(Box::new(LiveStream::new(self.clone(), which, stream, live, host))))
             }
             Err(record) => {

@@ -116,7 +116,7 @@ impl Run {
         let place = place::of(self, which, invocation, self.scopes.flow(), Some(&audit));
         let under_way = UnderWay::new(self, which, &planned, &audit);
         let mut live = LiveCall::begin(self, which, planned.name().as_str());
-        let record = live::complete(gateway, planned, place, &mut live).await;
+        let record = live::complete(self, gateway, planned, place, &mut live).await;
         under_way.ended();
         uses::ended(&audit, &record);
         kept::artifacts(self, which, 0, &record).await?;

@@ -1,59 +1,47 @@
 //! The text of model calls under way, for whoever watches an execution: in memory, bounded, and of calls that this process makes. When a call is
-//! recorded, what it left behind says what was said, and its text here is gone.
+//! recorded, what it left behind says what was said: whoever comes then hears nothing of it here.
+//!
+//! Each execution has a lock of its own, so that whoever reads much of one holds up no other.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use kitaru_llm::gateway::{CallPlace, CallRecord, CallStream, Gateway, PlannedCall, ShownText};
 use tokio::sync::watch;
 
+use super::chunk::{LiveChunk, Said};
 use super::kept::Which;
+use super::overheard::Overheard;
+use super::relay;
+use super::said::Kept;
 use crate::clock::Clock;
-use crate::engine::Engine;
 use crate::engine::run::Run;
-use crate::ids::{CallId, ExecutionId};
+use crate::engine::{Engine, EngineError};
+use crate::ids::{ExecutionId, Ids as _, SystemIds};
 use crate::mutex::lock;
-
-/// How much text of one execution is kept for those who come later or fell behind.
-const KEPT_BYTES: usize = 256 * 1024;
-/// In so many pieces, at most.
-const KEPT_PIECES: usize = 4_096;
-
-/// What somebody who watches is told of a model call under way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LiveChunk {
-    /// Where to go on after it, for [`LiveText`].
-    pub cursor: String,
-    /// The durable call: the model call itself, or the checkpoint whose body makes it.
-    pub call: CallId,
-    /// The attempt of it.
-    pub attempt: u32,
-    /// Position among the model calls of the attempt.
-    pub ordinal: u32,
-    /// The model call's name.
-    pub name: String,
-    /// The number of its first piece among those of the call. 0 begins anew; after a gap pieces were lost.
-    pub piece: u64,
-    /// How many pieces it is.
-    pub pieces: u64,
-    /// What it says.
-    pub said: Said,
-}
-
-/// What a chunk says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
-    /// More of the text.
-    Text(String),
-    /// The text is not shown while it comes, because what records are to leave out is told by looking at all of it.
-    Withheld,
-    /// The call has ended, and is recorded.
-    Ended,
-}
 
 /// The text of all model calls under way. Clones are the same.
 #[derive(Clone, Debug, Default)]
-pub(in crate::engine) struct Live(Arc<Mutex<HashMap<ExecutionId, Told>>>);
+pub(in crate::engine) struct Live(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// Tells what this process listens to from what others do.
+    id: String,
+    /// Held to find an execution, and never while what it says is read or written.
+    executions: Mutex<HashMap<ExecutionId, Arc<Told>>>,
+    /// How much text is kept of all of them.
+    bytes: AtomicUsize,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { id: SystemIds.execution().to_string(), executions: Mutex::default(), bytes: AtomicUsize::default() }
+    }
+}
 
 /// What is told of one execution.
 #[derive(Debug)]
@@ -62,67 +50,34 @@ struct Told {
     run: String,
     /// The number of the last chunk.
     last: watch::Sender<u64>,
-    kept: VecDeque<(u64, LiveChunk)>,
-    bytes: usize,
-    under_way: usize,
+    under_way: AtomicUsize,
+    /// Somebody hands it on to other processes.
+    is_relayed: AtomicBool,
+    kept: Mutex<Kept>,
 }
 
 impl Told {
     fn new(clock: &dyn Clock) -> Self {
-        let (kept, bytes, under_way) = Default::default();
+        let (under_way, is_relayed, kept) = Default::default();
         let run = format!("{:x}", clock.now().since_epoch().as_nanos());
-        Self { run, last: watch::Sender::new(0), kept, bytes, under_way }
+        Self { run, last: watch::Sender::new(0), under_way, is_relayed, kept }
     }
 
-    fn push(&mut self, mut chunk: LiveChunk) {
-        let number = self.last.borrow().saturating_add(1);
-        chunk.cursor = format!("{}.{number}", self.run);
-        self.bytes = self.bytes.saturating_add(chunk.said.bytes());
-        self.kept.push_back((number, chunk));
-        while self.bytes > KEPT_BYTES || self.kept.len() > KEPT_PIECES {
-            let Some((_, gone)) = self.kept.pop_front() else { break };
-            self.bytes = self.bytes.saturating_sub(gone.said.bytes());
-        }
+    fn push(&self, chunk: LiveChunk, in_all: &AtomicUsize) {
+        let mut kept = lock(&self.kept);
+        let number = kept.push(chunk, in_all);
+        // Under the lock, so that numbers only grow.
         self.last.send_replace(number);
     }
 
-    /// What has come after the chunk of this number: with its own number, the next, and what goes on with it.
-    fn after(&self, number: u64) -> Option<(u64, LiveChunk)> {
-        let from = self.kept.partition_point(|(kept, _)| *kept <= number);
-        let mut later = self.kept.range(from..);
-        let (mut last, mut chunk) = later.next().cloned()?;
-        for (number, next) in later {
-            if !chunk.takes(next) {
-                break;
-            }
-            last = *number;
-        }
-        Some((last, chunk))
-    }
-}
-
-impl Said {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::Withheld | Self::Ended => 0,
-        }
-    }
-}
-
-impl LiveChunk {
-    fn is_of(&self, other: &Self) -> bool {
-        (self.call, self.attempt, self.ordinal) == (other.call, other.attempt, other.ordinal)
+    /// What has come after the chunk of this number, with its own.
+    fn after(&self, number: u64, since: u64) -> Option<(u64, LiveChunk)> {
+        let (number, chunk) = lock(&self.kept).after(number, since)?;
+        Some((number, LiveChunk { cursor: format!("{}.{number}", self.run), ..chunk }))
     }
 
-    /// Takes in what follows, if it is the same call's next text.
-    fn takes(&mut self, next: &Self) -> bool {
-        let is_next = self.is_of(next) && self.piece.checked_add(self.pieces) == Some(next.piece);
-        let (Said::Text(text), Said::Text(more), true) = (&mut self.said, &next.said, is_next) else { return false };
-        text.push_str(more);
-        self.pieces = self.pieces.saturating_add(next.pieces);
-        self.cursor.clone_from(&next.cursor);
-        true
+    fn is_needed(&self) -> bool {
+        self.under_way.load(Ordering::Acquire) > 0 || self.last.receiver_count() > 0
     }
 }
 
@@ -131,12 +86,29 @@ impl Engine {
     pub fn live_text(&self, execution: ExecutionId, cursor: Option<&str>) -> LiveText {
         self.live.watch(self.clock.as_ref(), execution, cursor)
     }
+
+    /// The same of calls that other processes of this data folder make.
+    ///
+    /// # Errors
+    /// When there is no room for what they would say.
+    pub async fn overheard(&self, execution: ExecutionId) -> Result<Overheard, EngineError> {
+        Overheard::listen(self.store.relays(), execution, self.live.0.id.clone()).await
+    }
 }
 
 impl Live {
+    /// What is told of an execution; `take` is called while nobody can forget it.
+    fn told<T>(&self, clock: &dyn Clock, execution: ExecutionId, take: impl FnOnce(&Arc<Told>) -> T) -> T {
+        let mut all = lock(&self.0.executions);
+        take(all.entry(execution).or_insert_with(|| Arc::new(Told::new(clock))))
+    }
+
     /// A call of `execution` begins.
-    fn begin(&self, clock: &dyn Clock, which: Which, name: &str) -> LiveCall {
-        lock(&self.0).entry(which.call.execution).or_insert_with(|| Told::new(clock)).under_way += 1;
+    pub(super) fn begin(&self, clock: &dyn Clock, which: Which, name: &str) -> LiveCall {
+        let told = self.told(clock, which.call.execution, |told| {
+            told.under_way.fetch_add(1, Ordering::AcqRel);
+            told.clone()
+        });
         let next = LiveChunk {
             cursor: String::new(),
             call: which.call,
@@ -147,28 +119,31 @@ impl Live {
             pieces: 1,
             said: Said::Ended,
         };
-        LiveCall { live: self.clone(), next, shown: None }
+        LiveCall { live: self.clone(), told, next, shown: None }
     }
 
-    fn push(&self, chunk: LiveChunk) {
-        if let Some(told) = lock(&self.0).get_mut(&chunk.call.execution) {
-            told.push(chunk);
-        }
-    }
-
-    fn watch(&self, clock: &dyn Clock, execution: ExecutionId, cursor: Option<&str>) -> LiveText {
-        let mut all = lock(&self.0);
-        let told = all.entry(execution).or_insert_with(|| Told::new(clock));
+    pub(super) fn watch(&self, clock: &dyn Clock, execution: ExecutionId, cursor: Option<&str>) -> LiveText {
+        let (told, last) = self.told(clock, execution, |told| (told.clone(), told.last.subscribe()));
         let known = cursor.and_then(|cursor| cursor.split_once('.')).filter(|(run, _)| *run == told.run);
-        let after = known.and_then(|(_, number)| number.parse().ok()).unwrap_or(0);
-        LiveText { last: Some(told.last.subscribe()), live: self.clone(), execution, after }
+        let known = known.and_then(|(_, number)| number.parse().ok());
+        // Whoever comes again was there before.
+        let since = known.unwrap_or_else(|| *told.last.borrow());
+        LiveText { last: Some(last), live: self.clone(), told, execution, after: known.unwrap_or(0), since }
+    }
+
+    #[cfg(test)]
+    pub(super) fn knows(&self, execution: ExecutionId) -> bool {
+        lock(&self.0.executions).contains_key(&execution)
     }
 
     /// Forgets an execution that nobody watches and that makes no call.
     fn tidy(&self, execution: ExecutionId) {
-        let mut all = lock(&self.0);
-        if all.get(&execution).is_some_and(|told| told.under_way == 0 && told.last.receiver_count() == 0) {
-            all.remove(&execution);
+        let gone = match lock(&self.0.executions).entry(execution) {
+            Entry::Occupied(entry) if !entry.get().is_needed() => Some(entry.remove()),
+            _ => None,
+        };
+        if let Some(gone) = gone {
+            lock(&gone.kept).clear(&self.0.bytes);
         }
     }
 }
@@ -176,6 +151,7 @@ impl Live {
 /// A call under way. It has ended, and is recorded, when this is dropped.
 pub(super) struct LiveCall {
     live: Live,
+    told: Arc<Told>,
     next: LiveChunk,
     shown: Option<ShownText>,
 }
@@ -186,10 +162,18 @@ impl LiveCall {
     }
 
     /// It is answered in pieces.
-    pub(super) fn streams(&mut self, stream: &CallStream) {
+    pub(super) fn streams(&mut self, run: &Run, stream: &CallStream) {
+        self.hand_on(run.clock.as_ref(), run.store.relays());
         self.shown = stream.shown();
         if self.shown.is_none() {
             self.tell(Said::Withheld);
+        }
+    }
+
+    /// Others may hear it who listen below `folder`.
+    pub(super) fn hand_on(&self, clock: &dyn Clock, folder: PathBuf) {
+        if !self.told.is_relayed.swap(true, Ordering::AcqRel) {
+            relay::start(folder, self.live.watch(clock, self.next.call.execution, None));
         }
     }
 
@@ -211,31 +195,28 @@ impl LiveCall {
         self.text(text);
     }
 
-    fn text(&mut self, text: String) {
+    pub(super) fn text(&mut self, text: String) {
         if !text.is_empty() {
             self.tell(Said::Text(text));
         }
     }
 
     fn tell(&mut self, said: Said) {
-        self.live.push(LiveChunk { said, ..self.next.clone() });
+        self.told.push(LiveChunk { said, ..self.next.clone() }, &self.live.0.bytes);
         self.next.piece = self.next.piece.saturating_add(1);
     }
 }
 
 impl Drop for LiveCall {
     fn drop(&mut self) {
-        let execution = self.next.call.execution;
-        if let Some(told) = lock(&self.live.0).get_mut(&execution) {
-            told.kept.retain(|(_, chunk)| !chunk.is_of(&self.next));
-            told.bytes = told.kept.iter().map(|(_, chunk)| chunk.said.bytes()).sum();
-            // Of a call that said nothing there is nothing to end.
-            if self.next.piece > 0 {
-                told.push(LiveChunk { said: Said::Ended, ..self.next.clone() });
-            }
-            told.under_way = told.under_way.saturating_sub(1);
+        let in_all = &self.live.0.bytes;
+        // Of a call that said nothing there is nothing to end.
+        if self.next.piece > 0 {
+            lock(&self.told.kept).end(&self.next, in_all);
+            self.told.push(LiveChunk { said: Said::Ended, ..self.next.clone() }, in_all);
         }
-        self.live.tidy(execution);
+        self.told.under_way.fetch_sub(1, Ordering::AcqRel);
+        self.live.tidy(self.next.call.execution);
     }
 }
 
@@ -245,17 +226,53 @@ pub struct LiveText {
     /// None only while it is dropped.
     last: Option<watch::Receiver<u64>>,
     live: Live,
+    told: Arc<Told>,
     execution: ExecutionId,
     after: u64,
+    /// The last chunk when this began.
+    since: u64,
 }
 
 impl LiveText {
+    /// The execution.
+    pub(super) fn execution(&self) -> ExecutionId {
+        self.execution
+    }
+
+    /// What has come already.
+    fn at_once(&mut self) -> Option<LiveChunk> {
+        let (number, chunk) = self.told.after(self.after, self.since)?;
+        self.after = number;
+        Some(chunk)
+    }
+
+    /// Which process this is, among those that listen.
+    pub(super) fn process(&self) -> &str {
+        &self.live.0.id
+    }
+
+    /// The same from the beginning, as far as that is kept.
+    pub(super) fn anew(&self) -> Self {
+        let (told, live) = (self.told.clone(), self.live.clone());
+        let (last, since) = (Some(told.last.subscribe()), *told.last.borrow());
+        Self { last, live, told, execution: self.execution, after: 0, since }
+    }
+
+    /// Whether anybody still speaks.
+    pub(super) fn goes_on(&self) -> bool {
+        self.told.under_way.load(Ordering::Acquire) > 0
+    }
+
+    /// Leaves handing it on to whoever speaks next; unless somebody speaks already, who thinks that it is handed on.
+    pub(super) fn leaves_relaying(&self) -> bool {
+        self.told.is_relayed.store(false, Ordering::Release);
+        !self.goes_on() || self.told.is_relayed.swap(true, Ordering::AcqRel)
+    }
+
     /// What comes next. A call that is not waited for to its end loses nothing.
     pub async fn next(&mut self) -> LiveChunk {
         loop {
-            let found = lock(&self.live.0).get(&self.execution).and_then(|told| told.after(self.after));
-            if let Some((number, chunk)) = found {
-                self.after = number;
+            if let Some(chunk) = self.at_once() {
                 return chunk;
             }
             // Whatever came before was looked at.
@@ -279,7 +296,13 @@ impl Drop for LiveText {
 }
 
 /// Makes a call; its pieces, if it is answered in pieces, are told as they come.
-pub(super) async fn complete(gateway: &Gateway, planned: PlannedCall, place: CallPlace, live: &mut LiveCall) -> CallRecord {
+pub(super) async fn complete(
+    run: &Run,
+    gateway: &Gateway,
+    planned: PlannedCall,
+    place: CallPlace,
+    live: &mut LiveCall,
+) -> CallRecord {
     if !planned.request().stream {
         return gateway.complete(planned, place).await;
     }
@@ -287,7 +310,7 @@ pub(super) async fn complete(gateway: &Gateway, planned: PlannedCall, place: Cal
         Ok(stream) => stream,
         Err(record) => return *record,
     };
-    live.streams(&stream);
+    live.streams(run, &stream);
     while let Some(Ok(piece)) = stream.next().await {
         live.piece(&piece);
     }

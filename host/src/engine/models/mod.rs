@@ -5,6 +5,7 @@
 //! provider runs), E3 (everything before a call is durable before the call is made) and E4.
 
 mod body;
+mod chunk;
 mod durable;
 mod given;
 mod kept;
@@ -12,9 +13,12 @@ mod live;
 mod looking;
 mod missing;
 mod names;
+mod overheard;
 mod place;
 mod places;
+mod relay;
 mod reused;
+mod said;
 mod secrets;
 mod stream;
 mod uses;
@@ -25,11 +29,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use body::BodyCalls;
+pub use chunk::{LiveChunk, Said};
 pub(super) use live::Live;
-pub use live::{LiveChunk, LiveText, Said};
+pub use live::LiveText;
 pub(super) use looking::{LEFT_TO_OTHERS, Looked};
 pub(super) use missing::{is_marked, waited};
 pub(super) use names::{CHECKPOINT_TYPE, ModelNames};
+pub use overheard::Overheard;
 pub(super) use reused::{Reuse, reused};
 
 use kitaru_llm::clock::SystemClock;

@@ -26,6 +26,7 @@ pub(super) fn of(run: &Run, which: Which, checkpoint: &str, grants: &Arc<Grants>
     };
     CallPlace {
         execution: Some(which.call.execution.to_string()),
+        root: run.row.new.root.map(|root| root.to_string()),
         flow: Some(run.row.new.flow.clone()),
         checkpoint: Some(PlaceOfCheckpoint { id: which.call.to_string(), name: checkpoint.to_owned() }),
         attempt: which.attempt,

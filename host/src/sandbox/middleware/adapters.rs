@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kitaru_llm::chat::RawRequest;
+use kitaru_llm::gateway::{CallFailure, FailureOrigin};
 use kitaru_llm::pipeline::{
     CallInfo, Cause, Chunks, Draft, ExecutionIntercept, Failure, Guardrail, Next, RequestIntercept, Sanitizer, Verdict,
 };
@@ -211,6 +212,10 @@ impl ExecutionIntercept<RawRequest, Chunks> for NoStreams {
         }
         let problem =
             MiddlewareProblem::Said("it wraps whole responses only, and refuses calls whose response is streamed".into());
-        Err(Failure::new("middleware", self.0.component.error(Surface::Execute, problem)))
+        let error = self.0.component.error(Surface::Execute, problem).to_string();
+        // It is the author's to know, and no fault of a provider's.
+        let told = CallFailure::new(CallFailure::GUARDRAIL_REJECTED, FailureOrigin::Runtime, error)
+            .with_hint(Some("ask for the whole response, or let streams past it: streams = \"pass\" in its [[llm.middleware]]"));
+        Err(Failure::new("middleware", told))
     }
 }

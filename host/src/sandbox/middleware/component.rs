@@ -135,6 +135,7 @@ impl MiddlewareComponent {
             "version": manifest.version,
             "priority": self.priority(),
             "surfaces": surfaces,
+            "streams": self.streams().map(StreamedCalls::as_str),
             "break_chain": manifest.break_chain,
             "flows": settings.flows,
             "timeout_ms": u64::try_from(settings.timeout.as_millis()).unwrap_or(u64::MAX),
@@ -142,19 +143,22 @@ impl MiddlewareComponent {
         })
     }
 
-    /// What tells it from another that has its name: its own version, its bytes, and its configuration. Recorded with each call that it governs.
+    /// What tells it from another that has its name: its own version, its bytes, its configuration, and what becomes of what it cannot see. Recorded
+    /// with each call that it governs.
     pub(super) fn version(&self) -> String {
         let policy = self.policy();
         let text = |key: &str| policy.get(key).and_then(Value::as_str).unwrap_or_default();
-        format!("{} sha256:{} config sha256:{}", text("version"), text("component"), text("config_sha256"))
+        let known = format!("{} sha256:{} config sha256:{}", text("version"), text("component"), text("config_sha256"));
+        self.streams().map_or_else(|| known.clone(), |streams| format!("{known} streams:{}", streams.as_str()))
     }
 
     pub(super) fn breaks_chain(&self) -> bool {
         self.inner.manifest.break_chain
     }
 
-    pub(super) fn streams(&self) -> StreamedCalls {
-        self.inner.manifest.streams
+    /// What becomes of streamed calls; none where it does not wrap executions, so that nothing goes past it.
+    pub fn streams(&self) -> Option<StreamedCalls> {
+        self.inner.settings.streams_beside(&self.inner.manifest, self.surfaces())
     }
 
     pub(super) fn config(&self) -> &String {

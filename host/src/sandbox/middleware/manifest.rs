@@ -49,14 +49,28 @@ impl fmt::Display for Surface {
 }
 
 /// What becomes of calls whose response is streamed, where middleware wraps executions: `execute` sees whole responses only.
+/// Whether a call is streamed is for the code to choose that makes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StreamedCalls {
-    /// They go past it.
-    #[default]
+    /// They go past it: it only watches, and nobody gains anything by going past.
     Pass,
     /// They fail, so that nothing goes past it.
+    #[default]
     Refuse,
+}
+
+impl StreamedCalls {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Pass, Self::Refuse];
+
+    /// Its word in manifests, configuration and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Refuse => "refuse",
+        }
+    }
 }
 
 /// What a component returns from `describe`. Fields that this host does not know are ignored: the format only gains fields.
@@ -80,9 +94,9 @@ pub struct MiddlewareManifest {
     /// Whether request intercepts after it do not run.
     #[serde(default)]
     pub break_chain: bool,
-    /// What becomes of streamed calls, if it wraps executions.
-    #[serde(default)]
-    pub streams: StreamedCalls,
+    /// What becomes of streamed calls, if it wraps executions. None is as good as [`StreamedCalls::Refuse`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<StreamedCalls>,
     /// What the SDK found wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
@@ -162,7 +176,7 @@ mod tests {
     fn what_is_left_out_has_a_default_and_what_is_wrong_a_name() {
         let least = r#"{"manifest":1,"name":"pii","surfaces":["sanitize_response","check"],"later":true}"#;
         let manifest = MiddlewareManifest::parse(least).unwrap();
-        assert_eq!((manifest.priority, manifest.break_chain, manifest.streams), (100, false, StreamedCalls::Pass));
+        assert_eq!((manifest.priority, manifest.break_chain, manifest.streams), (100, false, None));
         assert_eq!(manifest.surfaces, [Surface::Check, Surface::SanitizeResponse]);
 
         let error = |text: &str| MiddlewareManifest::parse(text).unwrap_err();
@@ -179,6 +193,9 @@ mod tests {
     fn surfaces_are_written_as_they_are_read() {
         for surface in Surface::ALL {
             assert_eq!(serde_json::to_value(surface).unwrap(), surface.as_str());
+        }
+        for streams in StreamedCalls::ALL {
+            assert_eq!(serde_json::to_value(streams).unwrap(), streams.as_str());
         }
     }
 }

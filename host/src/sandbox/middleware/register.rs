@@ -159,8 +159,10 @@ impl MiddlewareComponent {
             Surface::Execute => {
                 execution_intercepts.register(registration(), Arc::new(placed()))?;
                 let streams = match self.streams() {
-                    StreamedCalls::Pass => Ok(()),
-                    StreamedCalls::Refuse => to.llm_stream_intercepts.register(registration(), Arc::new(NoStreams(placed()))),
+                    None | Some(StreamedCalls::Pass) => Ok(()),
+                    Some(StreamedCalls::Refuse) => {
+                        to.llm_stream_intercepts.register(registration(), Arc::new(NoStreams(placed())))
+                    }
                 };
                 streams.inspect_err(|_| {
                     execution_intercepts.deregister(self.name());
@@ -193,7 +195,7 @@ impl MiddlewareComponent {
                     from.llm.response_sanitizers.deregister(name)
                 }
                 Surface::Execute => {
-                    let refused = self.streams() == StreamedCalls::Refuse && from.llm_stream_intercepts.deregister(name);
+                    let refused = self.streams() == Some(StreamedCalls::Refuse) && from.llm_stream_intercepts.deregister(name);
                     from.llm.execution_intercepts.deregister(name) || refused
                 }
                 Surface::OnEvent => from.subscribers.deregister(name),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::error::SettingsError;
-use super::manifest::{MiddlewareManifest, Surface, is_name, twice};
+use super::manifest::{MiddlewareManifest, StreamedCalls, Surface, is_name, twice};
 use crate::sandbox::Limits;
 
 /// How somebody installs middleware: all that its manifest leaves to them.
@@ -17,6 +17,8 @@ pub struct MiddlewareSettings {
     pub priority: Option<i32>,
     /// Where it is to stand, of the places that it has; all of them where this is none.
     pub surfaces: Option<Vec<Surface>>,
+    /// What becomes of streamed calls where it wraps executions; what its manifest says where this is none, and if that says nothing, they fail.
+    pub streams: Option<StreamedCalls>,
     /// How long one use may take, what it waits for others not counted.
     pub timeout: Duration,
     /// Memory of one instance, in MiB.
@@ -35,6 +37,7 @@ impl Default for MiddlewareSettings {
             name: None,
             priority: None,
             surfaces: None,
+            streams: None,
             timeout: Duration::from_secs(1),
             memory_mib: 64,
             value_mib: 8,
@@ -83,6 +86,12 @@ impl MiddlewareSettings {
         Ok(surfaces)
     }
 
+    /// What becomes of streamed calls of a component with this manifest that stands there. Who installs it has the last word, and where nobody says
+    /// anything nothing goes past it.
+    pub(super) fn streams_beside(&self, manifest: &MiddlewareManifest, surfaces: &[Surface]) -> Option<StreamedCalls> {
+        surfaces.contains(&Surface::Execute).then(|| self.streams.or(manifest.streams).unwrap_or_default())
+    }
+
     /// What one instance may use.
     pub(super) fn limits(&self) -> Limits {
         let Self { memory_mib, value_mib, .. } = *self;
@@ -118,5 +127,25 @@ mod tests {
         assert_eq!(check(|settings| settings.memory_mib = 0), Err(SettingsError::NoRoom));
         // The chain would end for the calls of other flows too.
         assert_eq!(check(|settings| settings.flows = vec!["a".into()]), Err(SettingsError::BreaksChain));
+    }
+
+    #[test]
+    fn nothing_goes_past_it_unless_somebody_says_so() {
+        use StreamedCalls::{Pass, Refuse};
+        let all = [Surface::Check, Surface::Execute];
+        for (installed, said, expected) in [
+            (None, None, Refuse),
+            (None, Some(Pass), Pass),
+            (None, Some(Refuse), Refuse),
+            (Some(Pass), None, Pass),
+            (Some(Pass), Some(Refuse), Pass),
+            (Some(Refuse), Some(Pass), Refuse),
+        ] {
+            let mut manifest = MiddlewareManifest::parse(r#"{"manifest":1,"name":"x","surfaces":["check","execute"]}"#).unwrap();
+            manifest.streams = said;
+            let settings = MiddlewareSettings { streams: installed, ..MiddlewareSettings::default() };
+            assert_eq!(settings.streams_beside(&manifest, &all), Some(expected), "{installed:?} over {said:?}");
+            assert_eq!(settings.streams_beside(&manifest, &all[..1]), None, "it does not wrap executions");
+        }
     }
 }

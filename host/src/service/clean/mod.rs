@@ -3,6 +3,7 @@
 
 mod backup;
 mod check;
+mod looking;
 mod preview;
 mod removal;
 #[cfg(test)]
@@ -10,10 +11,12 @@ mod tests;
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::EnvironmentVariable;
 use crate::store::StoreError;
+pub use looking::CleanPreviewer;
 pub use preview::{PreviewEntry, PreviewNode};
 
 /// Which data folders.
@@ -35,6 +38,11 @@ impl CleanScope {
             Self::Global => "global",
             Self::All => "all",
         }
+    }
+
+    /// The one that a word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Project, Self::Global, Self::All].into_iter().find(|scope| scope.as_str() == word)
     }
 }
 
@@ -201,7 +209,7 @@ pub struct Cleaned {
 }
 
 /// What was, or would be, deleted.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct CleanView {
     /// `project`, `global` or `all`.
     pub scope: &'static str,

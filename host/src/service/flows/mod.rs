@@ -39,7 +39,7 @@ impl FlowVerbs for LocalService {
             return Err(ServiceError::usage(format!("`limit` must be from 1 to {LONGEST_PAGE}.")));
         }
         let mut flows: BTreeMap<String, Vec<DeploymentRow>> = BTreeMap::new();
-        for row in self.store().deployments(None).await? {
+        for row in self.store().deployments(params.flow.as_deref().map(str::trim)).await? {
             flows.entry(row.flow.clone()).or_default().push(row);
         }
         let (total, from) = (flows.len() as u64, params.cursor.unwrap_or(0));

@@ -10,6 +10,8 @@ use crate::sandbox::{Grants, LimitChanges};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListFlowsParams {
+    /// Only the flow of this name, if there is one.
+    pub flow: Option<String>,
     /// Go on after the page that had this as its `next_cursor`.
     pub cursor: Option<u64>,
     /// How many to give at most, 1 to 1000; 20 if absent.

@@ -30,7 +30,8 @@ impl FlowVerbs for GuardedService {
         // Pages of what the caller may see: those of all flows would tell how many others there are.
         let (mut seen, mut cursor) = (Vec::new(), None);
         loop {
-            let page = self.inner.flows(&ListFlowsParams { cursor, limit: Some(1_000) }).await?;
+            let some = ListFlowsParams { flow: params.flow.clone(), cursor, limit: Some(1_000) };
+            let page = self.inner.flows(&some).await?;
             seen.extend(page.items.into_iter().filter(|flow| self.caller.scope.covers(&flow.flow)));
             cursor = page.next_cursor;
             if cursor.is_none() {

@@ -14,10 +14,10 @@ use crate::sandbox::Grants;
 use crate::service::{
     AccessQuery, AccessView, ArtifactQuery, ArtifactRef, ArtifactValueView, CohortQuery, ComponentView, DeletedView, EventFollow,
     ExecutionDiff, ExecutionSummary, ExecutionView, Follow, ForgottenGrants, GovernedCallView, GroupBy, InfoParams, InfoView,
-    JournalCall, ListQuery, Listing, LogEntry, LogQuery, Metric, ModelCallView, ModelChange, ModelChangedView, ModelDetailView,
-    ModelTestView, ModelUsageQuery, ModelUsageReport, ModelView, ModelsView, PendingWaitView, RememberedGrantsView,
-    ReplayCommand, ReplaySubmission, SecretChangedView, SecretDetailView, SecretView, Service, ServiceError, Statistics,
-    StoreView, SystemView, VerificationView,
+    JournalCall, JournalQuery, ListQuery, Listing, LogEntry, LogQuery, Metric, ModelCallView, ModelChange, ModelChangedView,
+    ModelDetailView, ModelTestView, ModelUsageQuery, ModelUsageReport, ModelView, ModelsView, PendingWaitView,
+    RememberedGrantsView, ReplayCommand, ReplaySubmission, SecretChangedView, SecretDetailView, SecretView, Service,
+    ServiceError, Statistics, StoreView, SystemView, VerificationView,
 };
 use crate::store::StartKey;
 
@@ -76,9 +76,9 @@ impl Service for GuardedService {
         self.inner.latest(&self.within(query)?).await
     }
 
-    async fn journal(&self, id: ExecutionId) -> Result<Vec<JournalCall>, ServiceError> {
+    async fn journal(&self, id: ExecutionId, query: JournalQuery) -> Result<Vec<JournalCall>, ServiceError> {
         self.need_for(Role::Viewer, id).await?;
-        self.inner.journal(id).await
+        self.inner.journal(id, query).await
     }
 
     async fn accesses(&self, id: ExecutionId, query: &AccessQuery) -> Result<Vec<AccessView>, ServiceError> {

@@ -15,11 +15,12 @@ use crate::sandbox::Grants;
 use crate::service::{
     AccessQuery, AccessView, ArtifactQuery, ArtifactRef, ArtifactValueView, CohortQuery, ComponentView, DeletedView, EventFollow,
     ExecutionDiff, ExecutionSummary, ExecutionView, Follow, ForgottenGrants, GovernedCallView, GroupBy, InfoParams, InfoView,
-    JournalCall, ListQuery, Listing, LogEntry, LogQuery, Metric, ModelCallView, ModelChange, ModelChangedView, ModelDetailView,
-    ModelTestView, ModelUsageQuery, ModelUsageReport, ModelView, ModelsView, PendingWaitView, RememberedGrantsView,
-    ReplayCommand, ReplaySubmission, SecretChangedView, SecretDetailView, SecretView, Service, ServiceError, Statistics,
-    StoreView, SystemView, VerificationView, accesses, batch, cohort, components, diff, events, executions, governed, grants,
-    info, logs, model_calls, models, replays, resolve, resume, secrets, statistics, summaries, system, upkeep, waits,
+    JournalCall, JournalQuery, ListQuery, Listing, LogEntry, LogQuery, Metric, ModelCallView, ModelChange, ModelChangedView,
+    ModelDetailView, ModelTestView, ModelUsageQuery, ModelUsageReport, ModelView, ModelsView, PendingWaitView,
+    RememberedGrantsView, ReplayCommand, ReplaySubmission, SecretChangedView, SecretDetailView, SecretView, Service,
+    ServiceError, Statistics, StoreView, SystemView, VerificationView, accesses, batch, cohort, components, diff, events,
+    executions, governed, grants, info, logs, model_calls, models, replays, resolve, resume, secrets, statistics, summaries,
+    system, upkeep, waits,
 };
 use crate::store::StartKey;
 
@@ -84,8 +85,8 @@ impl Service for LocalService {
         executions::latest(&self.engine, query).await
     }
 
-    async fn journal(&self, id: ExecutionId) -> Result<Vec<JournalCall>, ServiceError> {
-        executions::journal(&self.engine, id).await
+    async fn journal(&self, id: ExecutionId, query: JournalQuery) -> Result<Vec<JournalCall>, ServiceError> {
+        executions::journal(&self.engine, id, query).await
     }
 
     async fn accesses(&self, id: ExecutionId, query: &AccessQuery) -> Result<Vec<AccessView>, ServiceError> {
@@ -124,7 +125,8 @@ impl Service for LocalService {
 
     async fn replay(&self, source: ExecutionId, command: ReplayCommand) -> Result<ExecutionId, ServiceError> {
         let models = models::known(&self.models).await?.frozen;
-        Ok(self.engine.replay(replays::order(source, command, models, self.behalf.starter())?).await?)
+        let most = replays::most_of(self, source).await?;
+        Ok(self.engine.replay(replays::order(source, command, models, self.behalf.starter(), most)?).await?)
     }
 
     async fn has_grants_of_others(&self, id: ExecutionId) -> Result<bool, ServiceError> {
@@ -245,7 +247,7 @@ impl Service for LocalService {
     }
 
     async fn drive_batch(&self, submission: &mut ReplaySubmission) -> Result<(), ServiceError> {
-        batch::drive(self, submission).await
+        batch::drive_batch(self, submission).await
     }
 
     async fn drive_all(&self, ids: &[ExecutionId]) -> Result<(), ServiceError> {

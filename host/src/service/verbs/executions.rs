@@ -8,8 +8,8 @@ use super::listing::{ListParams, Page, Plain};
 use super::verb;
 use crate::sandbox::AccessKind;
 use crate::service::{
-    AccessQuery, AccessView, ExecutionSummary, ExecutionView, GovernedCallView, JournalCall, LogEntry, LogQuery, ModelCallView,
-    Service, ServiceError,
+    AccessQuery, AccessView, ExecutionSummary, ExecutionView, GovernedCallView, JournalCall, JournalQuery, LogEntry, LogQuery,
+    ModelCallView, Service, ServiceError,
 };
 use crate::store::LogSource;
 
@@ -44,12 +44,54 @@ verb! {
     }
 }
 
+/// Which durable calls of an execution.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JournalParams {
+    /// Its ID, or a unique beginning of it.
+    #[serde(alias = "exec_id")]
+    pub execution: String,
+    /// Only calls after the one with this index: the `next_cursor` of the page before.
+    #[serde(default, alias = "cursor", skip_serializing_if = "Option::is_none")]
+    pub after: Option<u32>,
+    /// The next so many; all of them if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub limit: Option<u64>,
+}
+
+/// Durable calls.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct JournalPage {
+    /// The calls, by index.
+    pub items: Vec<JournalCall>,
+    /// How many that are.
+    pub count: u64,
+    /// What to give as `after` for those that follow, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<u32>,
+}
+
+impl JournalParams {
+    async fn page(&self, service: &dyn Service) -> Result<JournalPage, ServiceError> {
+        if self.limit == Some(0) {
+            return Err(ServiceError::usage("`limit` must be at least 1"));
+        }
+        // One more tells whether there is more.
+        let query = JournalQuery { after: self.after, limit: self.limit.map(|limit| limit.saturating_add(1)) };
+        let mut items = service.journal(service.resolve(&self.execution).await?, query).await?;
+        let most = self.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        let has_more = items.len() > most;
+        items.truncate(most);
+        let next_cursor = items.last().filter(|_| has_more).map(|call| call.index);
+        Ok(JournalPage { count: items.len() as u64, items, next_cursor })
+    }
+}
+
 verb! {
     /// Shows an execution's durable calls with what went in and came out.
     Journal = "executions.journal", Get "/executions/{execution}/journal", Viewer, Reads, Ok("kitaru_executions_journal"), 200;
-    |service, params: ExecutionParams| -> Plain<JournalCall> {
-        Ok(service.journal(service.resolve(&params.execution).await?).await?.into())
-    }
+    |service, params: JournalParams| -> JournalPage { params.page(service).await }
 }
 
 /// Which accesses of an execution.
@@ -65,7 +107,7 @@ pub struct AccessParams {
     /// Only of the checkpoint with this name, invocation ID or call ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
-    /// Only of this kind: `read`, `write`, `env`, `net`, `secret` or `llm`.
+    /// Only of this kind: `read`, `write`, `env`, `net`, `secret`, `llm` or `load`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
 }

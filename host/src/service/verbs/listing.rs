@@ -41,6 +41,11 @@ pub struct ListParams {
     /// Only children of this execution.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// Only with all of these words: in the flow's name, the ID, the status, the labels, the status reason, or an open question. One request looks
+    /// through 10,000 executions; `total` is then how many it has looked through, and `next_cursor` goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 500))]
+    pub q: Option<String>,
     /// Go on after the page that gave this cursor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<u64>,
@@ -67,6 +72,7 @@ impl ListParams {
             tags: self.tags.clone(),
             since: moment(&self.since)?,
             until: moment(&self.until)?,
+            words: self.q.as_deref().map(parse_words).transpose()?.unwrap_or_default(),
             cursor: self.cursor,
             offset: self.offset.unwrap_or_default(),
             limit,
@@ -97,6 +103,7 @@ impl ListParams {
             metadata: query.metadata.iter().map(|(key, value)| format!("{key}={value}")).collect(),
             original: query.original.map(|id| id.to_string()),
             parent: query.parent.map(|id| id.to_string()),
+            q: Some(query.words.join(" ")).filter(|words| !words.is_empty()),
             cursor: query.cursor,
             offset: Some(query.offset).filter(|offset| *offset > 0),
             limit: Some(query.limit),
@@ -111,7 +118,7 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// How many that are.
     pub count: u64,
-    /// How many there are on all pages.
+    /// How many there are on all pages; of a search by words, how many this page has looked through.
     pub total: u64,
     /// Where the next page begins, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -169,6 +176,19 @@ pub fn parse_status(text: &str) -> Result<Status, ServiceError> {
         let expected = Status::ALL.map(Status::as_str).join(", ");
         ServiceError::usage(format!("Unsupported status filter '{text}'. Expected one of: {expected}."))
     })
+}
+
+/// The words of a search. Letters from A to Z are in lower case: those are what the store takes for the same.
+///
+/// # Errors
+/// When they are more than anybody searches for: each is looked for in every execution.
+pub fn parse_words(text: &str) -> Result<Vec<String>, ServiceError> {
+    const MOST: usize = 500;
+    if text.chars().count() > MOST {
+        return Err(ServiceError::usage(format!("a search by words has at most {MOST} characters")));
+    }
+    let words: std::collections::BTreeSet<String> = text.split_whitespace().map(str::to_ascii_lowercase).collect();
+    Ok(words.into_iter().collect())
 }
 
 fn parse_moment(text: &str) -> Result<Timestamp, ServiceError> {

@@ -1,11 +1,11 @@
 //! Executions as rows.
 
 use super::Place;
-use super::scenes::{at, becomes, claimed, created, execution_of, failure, inline, nothing};
+use super::scenes::{at, becomes, claimed, created, execution_of, failure, inline, nothing, question};
 use crate::ids::{CallId, ComponentDigest, ExecutionId, Ids as _, SystemIds};
 use crate::store::{
-    Append, Artifacts, Durability, ExecutionFilter, Executions, Journal, Leases, LogFilter, Logs, NewExecution, Page, Status,
-    StatusChange, StoreError, Waits,
+    Append, Artifacts, Durability, ExecutionFilter, Executions, Journal, Leases, LogFilter, Logs, NewExecution, Page, Resolution,
+    Status, StatusChange, StoreError, Waits,
 };
 
 pub(crate) async fn a_created_execution_reads_back<P: Place>(place: P) {
@@ -175,4 +175,45 @@ pub(crate) async fn unknown_executions_are_not_found<P: Place>(place: P) {
     assert!(is_not_found(store.logs(id, &LogFilter::default()).await));
     assert!(is_not_found(store.log(vec![super::scenes::line(id, 0, 0, "lost")]).await));
     assert!(is_not_found(store.request_cancel(id, at(8)).await));
+}
+
+pub(crate) async fn executions_are_found_by_words<P: Place>(place: P) {
+    let store = place.open();
+    let new = NewExecution { tags: vec!["Nightly".into(), "größe".into(), "Äpfel".into()], ..execution_of("Review_Notes") };
+    let review = new.id;
+    store.create(new).await.unwrap();
+    let failed = claimed(&store).await;
+    store.append(&failed, becomes(StatusChange::Failed { failure: failure() })).await.unwrap();
+    let asks = claimed(&store).await;
+    let wait = Append { wait: Some(question(0)), ..becomes(StatusChange::Waiting { wake_at: None }) };
+    store.append(&asks, wait).await.unwrap();
+    let (failed, asks) = (failed.execution, asks.execution);
+    let found = async |words: &[&str]| {
+        let filter = ExecutionFilter { words: words.iter().map(ToString::to_string).collect(), ..ExecutionFilter::default() };
+        let rows = store.list(&filter, Page { offset: 0, limit: 10 }).await.unwrap();
+        assert_eq!(store.count(&filter).await.unwrap(), rows.len() as u64);
+        rows.into_iter().map(|row| row.new.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&[]).await, [asks, failed, review]);
+    assert_eq!(found(&["view_no"]).await, [review]);
+    assert_eq!(found(&["nightly", "review"]).await, [review], "all of them, wherever they are");
+    assert_eq!(found(&["größe", "Äpfel"]).await, [review]);
+    assert_eq!(found(&["äpfel"]).await, [], "only of A to Z upper and lower case are the same");
+    assert_eq!(found(&["nightly", "broke"]).await, []);
+    assert_eq!(found(&["it", "broke"]).await, [failed]);
+    assert_eq!(found(&["approve?"]).await, [asks]);
+    assert_eq!(found(&["waiting"]).await, [asks]);
+    assert_eq!(found(&["flow"]).await, [asks, failed]);
+    assert_eq!(found(&["'"]).await, [], "no part of the statement");
+    assert_eq!(found(&["%"]).await, []);
+    assert_eq!(found(&["-"]).await, []);
+    let text = review.to_string();
+    assert_eq!(found(&[&text]).await, [review]);
+    assert_eq!(found(&[&text[20..30]]).await, [review], "hyphens and all");
+    store.resolve(CallId { execution: asks, index: 0 }, None, Resolution::Aborted, at(9)).await.unwrap();
+    assert_eq!(found(&["approve?"]).await, [], "it is not asked any more");
+    let last = store.execution(failed).await.unwrap().position;
+    let after = ExecutionFilter { after: Some(last), ..ExecutionFilter::default() };
+    let rows = store.list(&after, Page { offset: 0, limit: 10 }).await.unwrap();
+    assert_eq!(rows.into_iter().map(|row| row.new.id).collect::<Vec<_>>(), [asks]);
 }

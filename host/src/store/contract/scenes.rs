@@ -27,6 +27,7 @@ pub(super) fn execution_of(flow: &str) -> NewExecution {
         flow_epoch: at(0),
         original: None,
         parent: None,
+        root: None,
         depth: 0,
         tags: vec![],
         replay_plan: None,

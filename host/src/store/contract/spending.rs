@@ -238,7 +238,9 @@ pub(crate) async fn every_amount_is_counted_once_at_every_moment<P: Place>(place
         runtime.block_on(async {
             let lease = claimed(store).await;
             let flow = SpendScope::Flow(lease.execution.to_string());
-            let accounts = [account(SpendScope::Execution(lease.execution), None), account(flow.clone(), Some(LIMIT))];
+            let own =
+                [SpendScope::Execution(lease.execution), SpendScope::Tree(lease.execution)].map(|scope| account(scope, None));
+            let accounts: Vec<_> = own.into_iter().chain([account(flow.clone(), Some(LIMIT))]).collect();
             let mut calls = [Call::default(), Call::default(), Call::default()];
             let (mut recorded, mut unrecorded, mut seq) = (0, 0, 0);
             for (which, step, amount) in steps {
@@ -246,7 +248,7 @@ pub(crate) async fn every_amount_is_counted_once_at_every_moment<P: Place>(place
                 let called = *call.event.get_or_insert_with(event);
                 match step {
                     0 | 1 => {
-                        let new = NewReservation { event: Some(called), accounts: accounts.to_vec(), amount, at: at(1) };
+                        let new = NewReservation { event: Some(called), accounts: accounts.clone(), amount, at: at(1) };
                         let reserved: u64 = calls.iter().flat_map(|call| &call.open).map(|(_, amount)| amount).sum();
                         let used = recorded + unrecorded + reserved;
                         match store.reserve(new).await.unwrap() {

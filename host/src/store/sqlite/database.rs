@@ -12,12 +12,14 @@ use crate::store::StoreError;
 /// `KTRU`: tells our databases from those of other programs.
 pub(super) const APPLICATION: i32 = 0x4B54_5255;
 /// In order; the database's `user_version` says how many were applied.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/V1__initial.sql"),
     include_str!("migrations/V2__model_calls.sql"),
     include_str!("migrations/V3__accesses.sql"),
     include_str!("migrations/V4__service.sql"),
     include_str!("migrations/V5__flows.sql"),
+    include_str!("migrations/V6__trees.sql"),
+    include_str!("migrations/V7__briefs.sql"),
 ];
 /// Bytes of a page. A commit writes whole pages, few of them and mostly with one new row: half of SQLite's default is half the work.
 pub(super) const PAGE: u32 = 2048;

@@ -157,8 +157,8 @@ pub(super) fn insert(db: &Connection, execution: &NewExecution, runner: Option<&
     let inserted = db
         .prepare_cached(
             "INSERT INTO executions (exec_id, flow, component, input, seed, created_at, flow_epoch, original, replay_plan,
-                 frozen_spec, parent, parent_call, depth, tags, epoch, runner, status)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 'running') RETURNING id",
+                 frozen_spec, parent, parent_call, depth, tags, epoch, runner, root, status)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 'running') RETURNING id",
         )?
         .query_row(
             params![
@@ -178,6 +178,7 @@ pub(super) fn insert(db: &Connection, execution: &NewExecution, runner: Option<&
                 tags,
                 u32::from(runner.is_some()),
                 runner,
+                execution.root.as_ref().map(ExecutionId::as_bytes),
             ],
             |row| row.get::<_, i64>(0),
         )
@@ -215,6 +216,12 @@ pub(super) fn count_of(filter: &ExecutionFilter) -> (String, Vec<Value>) {
     let (condition, values) = condition(filter);
     (format!("SELECT count(*) AS n FROM executions {condition}"), values)
 }
+
+/// What is searched for words. A failed execution's reason is its failure's message.
+const TEXT_HAS: &str =
+    "instr(lower(flow || char(10) || status || char(10) || tags || char(10) || coalesce(status_reason, '')), ?) > 0";
+const QUESTION_HAS: &str = "(status = 'waiting' AND EXISTS (SELECT 1 FROM waits WHERE waits.execution = executions.id
+     AND resolution IS NULL AND instr(lower(question), ?) > 0))";
 
 fn condition(filter: &ExecutionFilter) -> (String, Vec<Value>) {
     let mut conditions = Vec::new();
@@ -261,6 +268,21 @@ fn condition(filter: &ExecutionFilter) -> (String, Vec<Value>) {
         conditions.push("metadata -> ? = ?".into());
         values.push(Value::Text(format!("$.\"{}\"", key.replace('"', ""))));
         values.push(Value::Text(wanted.to_string()));
+    }
+    for word in &filter.words {
+        let mut any = vec![TEXT_HAS, QUESTION_HAS];
+        values.extend([Value::Text(word.clone()), Value::Text(word.clone())]);
+        // An identifier is kept without its hyphens.
+        let digits = word.replace('-', "");
+        if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            any.push("instr(lower(hex(exec_id)), ?) > 0");
+            values.push(Value::Text(digits));
+        }
+        conditions.push(format!("({})", any.join(" OR ")));
+    }
+    if let Some(after) = filter.after {
+        conditions.push("id > ?".into());
+        values.push(Value::Integer(columns::integer(after)));
     }
     if let Some(before) = filter.before {
         conditions.push("id < ?".into());
@@ -322,6 +344,7 @@ fn execution(row: &Row<'_>, living: &mut Living) -> Result<ExecutionRow, DbError
             flow_epoch: columns::time(row, "flow_epoch")?,
             original: columns::optional_execution(row, "original")?,
             parent: parent(row)?,
+            root: columns::optional_execution(row, "root")?,
             depth: columns::index(row, "depth")?,
             tags: serde_json::from_str(&row.get::<_, String>("tags")?)
                 .map_err(|error| errors::damaged(format!("the tags of execution `{id}`"), error))?,

@@ -60,6 +60,11 @@ impl Folder {
         self.root.join("wake")
     }
 
+    /// Where processes leave each other what models say.
+    pub(super) fn live(&self) -> PathBuf {
+        self.root.join("live")
+    }
+
     /// Where a blob lies. 256 folders keep each of them small.
     pub(super) fn blob(&self, hash: &PayloadHash) -> PathBuf {
         let name = hash.to_string();

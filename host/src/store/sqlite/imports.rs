@@ -18,6 +18,7 @@ impl Imports for SqliteStore {
 fn add(db: &Connection, execution: &ImportedExecution) -> Result<(), DbError> {
     executions::insert(db, &execution.new, None)?;
     let key = columns::execution_key(db, execution.new.id)?;
+    let tree = spending::tree_of(db, key)?;
     db.prepare_cached(
         "UPDATE executions SET status = ?2, status_reason = ?3, ended_at = ?4, result = ?5, failure = ?6, metadata = ?7 WHERE id = ?1",
     )?
@@ -46,7 +47,7 @@ fn add(db: &Connection, execution: &ImportedExecution) -> Result<(), DbError> {
     for row in &execution.model_calls {
         model_calls::insert(db, key, execution.new.id, row)?;
         // Its flow and its day had a budget elsewhere.
-        spending::add_to_its_own(db, row)?;
+        spending::add_to_its_own(db, tree, row)?;
     }
     accesses::add(db, key, execution.new.id, &execution.accesses)?;
     logs::add(db, &execution.logs)?;

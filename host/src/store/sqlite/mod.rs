@@ -2,7 +2,7 @@
 //!
 //! Owns a data folder: `kitaru.db` (executions, journals, questions, artifacts, logs, model calls, accesses, published flows, sealed secrets, accounts and their keys, sessions, audit), `blobs/` and `components/` (bytes by content),
 //! `runners/` (one locked file per living process that drives or watches executions), `wake/` (one mailbox per process that watches, into which
-//! others write which executions they woke). Several processes, and several stores of one process, share a folder.
+//! others write which executions they woke), `live/` (what models say, for processes that listen). Several processes, and several stores of one process, share a folder.
 //!
 //! One thread writes, and commits what has queued up with one sync (`writer`, E3); readers have connections of their own (`readers`) and
 //! see every answered write. A change of an execution checks its lease in the same transaction (`fence`, E12). The data folder belongs on a
@@ -15,6 +15,7 @@ mod audit;
 mod blob_uses;
 mod blobs;
 mod blocking;
+mod briefs;
 mod cache;
 mod checkpoints;
 mod columns;

@@ -143,9 +143,13 @@ pub(super) fn keep(
     runner: Option<&str>,
     rows: &[ModelCallRow],
 ) -> Result<(), DbError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let tree = spending::tree_of(db, key)?;
     for row in rows {
         insert(db, key, execution, row)?;
-        spending::record(db, runner, row)?;
+        spending::record(db, runner, tree, row)?;
     }
     Ok(())
 }
@@ -197,7 +201,7 @@ fn record(row: &Row<'_>, execution: ExecutionId) -> Result<ModelCallRow, DbError
     })
 }
 
-fn usage(row: &Row<'_>, execution: ExecutionId) -> Result<ModelUsage, DbError> {
+pub(super) fn usage(row: &Row<'_>, execution: ExecutionId) -> Result<ModelUsage, DbError> {
     Ok(ModelUsage {
         position: columns::count(row, "id")?,
         execution,

@@ -27,7 +27,7 @@ pub(super) const NEEDED_BY: &str = "SELECT exec_id FROM executions WHERE origina
      WHERE below.id = ?2 AND above.status IN ('running', 'waiting')
      LIMIT 1";
 /// Deletes all rows that refer to the execution with a key.
-pub(super) const BELONGINGS: [&str; 8] = [
+pub(super) const BELONGINGS: [&str; 9] = [
     "DELETE FROM journal WHERE execution = ?1",
     "DELETE FROM waits WHERE execution = ?1",
     "DELETE FROM artifacts WHERE execution = ?1",
@@ -36,7 +36,10 @@ pub(super) const BELONGINGS: [&str; 8] = [
     "DELETE FROM blob_uses WHERE execution = ?1",
     "DELETE FROM model_calls WHERE execution = ?1",
     "DELETE FROM accesses WHERE execution = ?1",
+    "DELETE FROM briefs WHERE execution = ?1",
 ];
+/// What is said of its replays counts artifacts that go with it.
+pub(super) const BRIEFS: &str = "DELETE FROM briefs WHERE execution IN (SELECT id FROM executions WHERE original = ?1)";
 pub(super) const CACHED: &str = "DELETE FROM cache WHERE execution = ?1";
 /// Last: SQLite checks that nothing refers to the row any more.
 pub(super) const ITSELF: &str = "DELETE FROM executions WHERE id = ?1";
@@ -59,10 +62,11 @@ pub(super) fn delete(db: &Connection, id: ExecutionId) -> Result<(), DbError> {
     for sql in BELONGINGS {
         db.prepare_cached(sql)?.execute([key])?;
     }
+    db.prepare_cached(BRIEFS)?.execute([id.as_bytes()])?;
     db.prepare_cached(CACHED)?.execute([id.as_bytes()])?;
-    spending::forget(db, id)?;
+    let tree = spending::tree_of(db, key)?;
     db.prepare_cached(ITSELF)?.execute([key])?;
-    Ok(())
+    spending::forget(db, id, tree)
 }
 
 /// The files of blobs and components that rows refer to.

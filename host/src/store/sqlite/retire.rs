@@ -19,7 +19,7 @@ const APPLICATION_AT: std::ops::Range<usize> = 68..72;
 /// How long to wait for a process that is about to end.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// What there may be in a data folder.
-const ENTRIES: [&str; 20] = [
+const ENTRIES: [&str; 21] = [
     DATABASE,
     "kitaru.db-wal",
     "kitaru.db-shm",
@@ -27,6 +27,7 @@ const ENTRIES: [&str; 20] = [
     "sweep.lock",
     "runners",
     "wake",
+    "live",
     "blobs",
     "components",
     "cache",

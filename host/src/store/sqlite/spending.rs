@@ -8,7 +8,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use uuid::Uuid;
 
-use super::errors::DbError;
+use super::errors::{self, DbError};
 use super::runner::Runner;
 use super::{SqliteStore, columns};
 use crate::ids::ExecutionId;
@@ -24,6 +24,11 @@ pub(super) const RESERVATION: &str = "SELECT event IS NULL, is_settled FROM mode
 pub(super) const SETTLE: &str = "UPDATE model_reservations SET amount = ?2, is_settled = 1 WHERE id = ?1";
 /// What a runner set aside for a call.
 pub(super) const OF_CALL: &str = "SELECT id, amount FROM model_reservations WHERE event = ?1 AND runner = ?2 ORDER BY id";
+/// The top of the tree of the execution with a key.
+pub(super) const TOP: &str = "SELECT coalesce(root, exec_id) AS top FROM executions WHERE id = ?1";
+/// Any of the tree with this execution at its top.
+pub(super) const LEFT: &str =
+    "SELECT 1 FROM executions WHERE exec_id = ?1 UNION ALL SELECT 1 FROM executions WHERE root = ?1 LIMIT 1";
 pub(super) const END: [&str; 2] =
     ["DELETE FROM model_reserved WHERE reservation = ?1", "DELETE FROM model_reservations WHERE id = ?1"];
 // Sums stop at 2^62: with what is added to them at most, they stay what SQLite can add up.
@@ -102,6 +107,7 @@ pub(super) fn amount(nanos: u64) -> i64 {
 fn kind(scope: &SpendScope) -> &'static str {
     match scope {
         SpendScope::Execution(_) => "execution",
+        SpendScope::Tree(_) => "tree",
         SpendScope::Flow(_) => "flow",
         SpendScope::Day(_) => "day",
     }
@@ -109,7 +115,7 @@ fn kind(scope: &SpendScope) -> &'static str {
 
 fn name(scope: &SpendScope) -> Value {
     match scope {
-        SpendScope::Execution(id) => Value::Blob(id.as_bytes().to_vec()),
+        SpendScope::Execution(id) | SpendScope::Tree(id) => Value::Blob(id.as_bytes().to_vec()),
         SpendScope::Flow(flow) => Value::Text(flow.clone()),
         SpendScope::Day(day) => Value::Integer(columns::integer(*day)),
     }
@@ -166,14 +172,22 @@ fn settle(db: &Connection, id: i64, spent: i64) -> Result<(), DbError> {
     }
 }
 
-/// Adds what a record tells to its accounts, where it takes the place of what `runner` had set aside for the call. What that held beyond it stays.
-pub(super) fn record(db: &Connection, runner: Option<&str>, row: &ModelCallRow) -> Result<(), DbError> {
+/// The top of the tree that the execution with this key stands in.
+pub(super) fn tree_of(db: &Connection, key: i64) -> Result<ExecutionId, DbError> {
+    let mut statement = db.prepare_cached(TOP)?;
+    let mut rows = statement.query([key])?;
+    let row = rows.next()?.ok_or_else(|| errors::malformed(format!("the execution with the key {key}")))?;
+    columns::bytes(row, "top").map(ExecutionId::from_bytes)
+}
+
+/// Adds what a record tells to its accounts, `tree` among them, where it takes the place of what `runner` had set aside for the call. What that held beyond it stays.
+pub(super) fn record(db: &Connection, runner: Option<&str>, tree: ExecutionId, row: &ModelCallRow) -> Result<(), DbError> {
     let mut left = amount(row.spent);
     if left > 0 {
         for scope in [SpendScope::Flow(row.flow.clone()), SpendScope::Day(row.day)] {
             add(db, &scope, left)?;
         }
-        add_to_its_own(db, row)?;
+        add_to_its_own(db, tree, row)?;
     }
     let (Some(event), Some(runner)) = (row.event, runner) else { return Ok(()) };
     let mut statement = db.prepare_cached(OF_CALL)?;
@@ -188,12 +202,15 @@ pub(super) fn record(db: &Connection, runner: Option<&str>, row: &ModelCallRow) 
     Ok(())
 }
 
-/// Adds what a record tells to the account of its execution alone.
-pub(super) fn add_to_its_own(db: &Connection, row: &ModelCallRow) -> Result<(), DbError> {
-    match amount(row.spent) {
-        0 => Ok(()),
-        spent => add(db, &SpendScope::Execution(row.execution), spent),
+/// Adds what a record tells to the accounts of its execution and of `tree`, and to no others.
+pub(super) fn add_to_its_own(db: &Connection, tree: ExecutionId, row: &ModelCallRow) -> Result<(), DbError> {
+    let spent = amount(row.spent);
+    if spent > 0 {
+        for scope in [SpendScope::Execution(row.execution), SpendScope::Tree(tree)] {
+            add(db, &scope, spent)?;
+        }
     }
+    Ok(())
 }
 
 fn add(db: &Connection, scope: &SpendScope, spent: i64) -> Result<(), DbError> {
@@ -228,16 +245,19 @@ fn close_dead(db: &Connection, me: &Runner) -> Result<u64, DbError> {
     Ok(closed)
 }
 
-/// What goes with an execution that is deleted: its own account. In those of its flow and its days, all stays.
-pub(super) const OWN_ACCOUNT: [&str; 2] = [
-    "DELETE FROM model_spend WHERE scope = 'execution' AND name = ?1",
-    "DELETE FROM model_reserved WHERE scope = 'execution' AND name = ?1",
-];
+/// Removes an account.
+pub(super) const FORGET: [&str; 2] =
+    ["DELETE FROM model_spend WHERE scope = ?1 AND name = ?2", "DELETE FROM model_reserved WHERE scope = ?1 AND name = ?2"];
 
-/// Removes the account of an execution.
-pub(super) fn forget(db: &Connection, execution: ExecutionId) -> Result<(), DbError> {
-    for sql in OWN_ACCOUNT {
-        db.prepare_cached(sql)?.execute([execution.as_bytes()])?;
+/// Removes what goes with an execution that was deleted: its own account, and with the last of its tree that of the tree. In those of its flow and
+/// its days, all stays.
+pub(super) fn forget(db: &Connection, execution: ExecutionId, tree: ExecutionId) -> Result<(), DbError> {
+    let any_left = db.prepare_cached(LEFT)?.exists([tree.as_bytes()])?;
+    let gone = (!any_left).then_some(SpendScope::Tree(tree));
+    for scope in [SpendScope::Execution(execution)].into_iter().chain(gone) {
+        for sql in FORGET {
+            db.prepare_cached(sql)?.execute(params![kind(&scope), name(&scope)])?;
+        }
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Wake-ups across tasks and processes.
 
+use std::path::PathBuf;
+
 use async_trait::async_trait;
 use tokio::sync::watch;
 
@@ -22,6 +24,10 @@ impl Wakeups for SqliteStore {
         // Tasks of this process first: they need no file.
         self.watcher.wake_here(execution);
         self.watcher.wake_others(&self.runner, execution)
+    }
+
+    fn relays(&self) -> PathBuf {
+        self.folder.live()
     }
 }
 

@@ -77,6 +77,9 @@ pub struct NewExecution {
     pub original: Option<ExecutionId>,
     /// The call of another execution that started this one as a child and waits for it.
     pub parent: Option<CallId>,
+    /// The execution at the top of its tree, if that is another: whoever started it, or started who did, and so on, whether or not anybody waits
+    /// for it. All of a tree have one account of what model calls cost.
+    pub root: Option<ExecutionId>,
     /// How many executions stand above it as parents.
     pub depth: u32,
     /// Labels to find it by.
@@ -141,6 +144,11 @@ pub struct ExecutionFilter {
     pub ended_before: Option<Timestamp>,
     /// Only with these values in the flow's metadata, by key; values as JSON.
     pub metadata: Vec<(String, serde_json::Value)>,
+    /// Only with all of these words, in lower case: in the flow's name, the identifier, the status, the labels, the status reason or an open question.
+    /// Letters outside of ASCII are compared as they are written.
+    pub words: Vec<String>,
+    /// Only after this place in the order of creation.
+    pub after: Option<u64>,
     /// Only before this place in the order of creation.
     pub before: Option<u64>,
 }
@@ -180,7 +188,8 @@ pub trait Executions {
     /// The next moment after this one at which an execution goes on by itself, whoever holds it. Those before it are `due`.
     async fn next_wake(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
     /// Removes an ended execution with its journal, questions, artifacts, logs, labels, cached results and records of model calls. What only it
-    /// needed of large values and components is removed by [`Executions::sweep`]. What it spent stays in the accounts of its flow and its days.
+    /// needed of large values and components is removed by [`Executions::sweep`]. What it spent stays in the accounts of its flow and its days, and in
+    /// that of its tree as long as any of that is left.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when it has not ended, or when one that has not ended replays it or is its parent.

@@ -1,5 +1,7 @@
 //! Who runs what (E12), and how one process learns what another did.
 
+use std::path::PathBuf;
+
 use async_trait::async_trait;
 use tokio::sync::watch;
 
@@ -52,4 +54,6 @@ pub trait Wakeups {
     async fn watch_all(&self) -> Result<watch::Receiver<u64>, StoreError>;
     /// Wakes everybody who watches the execution, in this process and others.
     async fn wake(&self, execution: ExecutionId) -> Result<(), StoreError>;
+    /// A folder in which processes leave each other what happens while it happens, and is kept nowhere. It need not be there.
+    fn relays(&self) -> PathBuf;
 }

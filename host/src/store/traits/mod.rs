@@ -5,6 +5,7 @@ mod api_keys;
 mod artifacts;
 mod audit;
 mod blobs;
+mod briefs;
 mod cache;
 mod executions;
 mod flows;
@@ -25,6 +26,7 @@ pub use api_keys::{ApiKeyChange, ApiKeyRow, ApiKeys, NewApiKey, RetainedSecret, 
 pub use artifacts::{ArtifactRow, Artifacts};
 pub use audit::{AuditBounds, AuditEntry, AuditFilter, AuditLog, AuditRow};
 pub use blobs::{Blobs, Components};
+pub use briefs::{BriefRow, Briefs, NewBrief, SavedBy};
 pub use cache::{Cache, CacheEntry, CacheKey};
 pub use executions::{ExecutionFilter, ExecutionRow, Executions, NewExecution, Page, Status};
 pub use flows::{DEFAULT_TAG, DeploymentRow, FlowTag, Flows, NewDeployment};
@@ -58,6 +60,7 @@ pub trait Store:
     + Logs
     + Secrets
     + ModelCalls
+    + Briefs
     + Spending
     + ModelAnswers
     + Accesses
@@ -88,6 +91,7 @@ impl<T> Store for T where
         + Logs
         + Secrets
         + ModelCalls
+        + Briefs
         + Spending
         + ModelAnswers
         + Accesses

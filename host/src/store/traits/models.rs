@@ -12,8 +12,9 @@
 //!   what was set aside for it counts as spent for good. It is made again under its event, and the other runner's record ends only what that one
 //!   set aside.
 //!
-//! A deleted execution takes its records and its own account along; in the accounts of its flow and its days the money stays. An imported one
-//! brings records, and what they tell counts in its own account only: it was spent from the budgets of another store.
+//! A deleted execution takes its records and its own account along; in the accounts of its flow and its days the money stays, and in that of its tree
+//! until the last of the tree is deleted: nobody in it has more to spend because others are gone. An imported one brings records, and what they tell
+//! counts in its own account only: it was spent from the budgets of another store. It is the top of a tree of its own here.
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -132,6 +133,8 @@ pub trait ModelCalls {
 pub enum SpendScope {
     /// Of one execution.
     Execution(ExecutionId),
+    /// Of all executions of the tree with this one at its top, itself included: see [`NewExecution::root`](super::NewExecution::root).
+    Tree(ExecutionId),
     /// Of all executions of one flow.
     Flow(String),
     /// Of one day in UTC, as days since 1 January 1970.

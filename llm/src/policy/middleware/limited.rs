@@ -164,6 +164,7 @@ impl Budgeted {
             request: &decoded,
             event: call.uuid(),
             execution: facts.execution.as_deref(),
+            root: facts.root.as_deref(),
             flow: facts.flow.as_deref(),
             execution_limit: facts.budget,
             spent_before: self.spent_before(call.uuid()),

@@ -45,11 +45,13 @@ pub struct CallFacts {
     pub endpoint: String,
     /// The execution that makes the call.
     pub execution: Option<String>,
-    /// The flow of that execution.
+    /// The execution at the top of its tree, where that is another.
+    pub root: Option<String>,
+    /// The flow of the execution.
     pub flow: Option<String>,
     /// The protocol of the request, by name.
     pub api: Option<Api>,
-    /// The most that the execution may spend, where it has a budget of its own.
+    /// The most that the execution may spend, where it has a budget of its own; and the most that its tree may spend together.
     pub budget: Option<NanoUsd>,
 }
 

@@ -2,7 +2,7 @@
 
 use kitaru::prelude::*;
 
-use crate::counting::{slow_tick, tick};
+use crate::counting::{flaky_tick, slow_tick, tick};
 
 /// A child: a step, whose number it returns.
 #[flow]
@@ -22,6 +22,18 @@ fn child_wait(cx: &Flow, path: String) -> Result<String> {
 #[flow]
 fn child_fails(_cx: &Flow) -> Result<()> {
     Err(err!("the child fails").kind("childish"))
+}
+
+/// A child whose step fails at each of its three attempts.
+#[flow]
+fn child_breaks(cx: &Flow, path: String) -> Result<u64> {
+    flaky_tick(cx, path, 2, u32::MAX)
+}
+
+/// A step, and a child whose failure is passed on.
+#[flow]
+fn parent_of_a_failure(cx: &Flow, path: String) -> Result<u64> {
+    Ok(tick(cx, path.clone(), 1)? + child_breaks::call(cx, path)?)
 }
 
 /// Calls a child between two steps.

@@ -44,7 +44,7 @@ pub(crate) fn slow_tick(cx: &Checkpoint, path: String, step: u64, milliseconds: 
 }
 
 #[checkpoint(retries = 2)]
-fn flaky_tick(cx: &Checkpoint, path: String, step: u64, succeed_on: u32) -> Result<u64> {
+pub(crate) fn flaky_tick(cx: &Checkpoint, path: String, step: u64, succeed_on: u32) -> Result<u64> {
     trace(cx, &path, step)?;
     if cx.attempt() < succeed_on {
         bail!("attempt {} of step {step} fails", cx.attempt());

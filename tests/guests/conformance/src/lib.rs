@@ -15,3 +15,4 @@ mod scripted;
 mod timing;
 mod unchecked;
 mod waits;
+mod witnessed;

@@ -301,3 +301,33 @@ fn finds(letters: &[u32]) -> bool {
     }
     false
 }
+
+/// Makes these calls in an execution that stands so far below this one: what became of each.
+#[flow]
+fn model_below(cx: &Flow, depth: u64, requests: Vec<Value>) -> Result<Vec<Value>> {
+    match depth {
+        0 | 1 => model_calls::call(cx, requests),
+        _ => model_below::call(cx, depth - 1, requests),
+    }
+}
+
+/// Has these calls made so far below this one, by each of them at once: what became of each.
+#[flow]
+fn model_children(cx: &Flow, depths: Vec<u64>, requests: Vec<Value>) -> Result<Vec<Vec<Value>>> {
+    let below = |depth| model_below::submit(cx, depth, requests.clone());
+    let children = depths.into_iter().map(below).collect::<Result<Vec<_>>>()?;
+    children.iter().map(|child| child.load()).collect()
+}
+
+/// Starts children that go their own way, each of which makes these calls: their execution IDs.
+#[flow]
+fn model_lets_go(cx: &Flow, count: u64, requests: Vec<Value>) -> Result<Vec<String>> {
+    (0..count).map(|_| model_calls::start(cx, requests.clone())).collect()
+}
+
+/// Calls the model, and then a child that does: the failure of either is its own.
+#[flow]
+fn model_then_child(cx: &Flow, prompt: String) -> Result<String> {
+    let own = cx.llm(prompt.clone()).name("own").text()?;
+    Ok(own + &model_answer::call(cx, prompt)?)
+}

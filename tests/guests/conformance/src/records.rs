@@ -203,7 +203,7 @@ fn moment(cx: &Checkpoint) -> Result<String> {
 
 /// The same without keeping it.
 #[checkpoint]
-fn fleeting(_cx: &Checkpoint) -> Result<String> {
+pub(crate) fn fleeting(_cx: &Checkpoint) -> Result<String> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Ok(now.as_nanos().to_string())
 }

@@ -90,13 +90,13 @@ fn streams(cx: &Flow) -> Result<()> {
     let sight = json!({
         "read": outcome(input.read(16)),
         "skip": outcome(input.skip(16)),
-        "blocking": outcome(input.blocking_read(16)),
+        "blocking": [outcome(input.blocking_read(16)), outcome(input.blocking_skip(16))],
         "readable": poll::poll(&[&input.subscribe()]),
         "allowed": [outcome(output.check_write()), outcome(errors.check_write())],
         "write": outcome(output.write(b"a line\n")),
-        "zeroes": outcome(output.write_zeroes(3)),
+        "zeroes": [outcome(output.write_zeroes(3)), outcome(output.blocking_write_zeroes_and_flush(3))],
         "flush": outcome(output.blocking_flush()),
-        "splice": outcome(output.splice(&input, 8)),
+        "splice": [outcome(output.splice(&input, 8)), outcome(output.blocking_splice(&input, 8))],
         "writable": poll::poll(&[&output.subscribe(), &errors.subscribe()]),
         "errors": outcome(errors.blocking_write_and_flush(b"another\n")),
     });

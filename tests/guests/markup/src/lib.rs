@@ -2,6 +2,16 @@
 
 use kitaru::prelude::*;
 
+mod reaching;
+
+/// A picture that every browser can show: eight by eight.
+const BOARD: &[u8] = include_bytes!("../assets/board.png");
+
+/// One line of it, as long as names may be.
+fn name_of(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(150).collect()
+}
+
 /// <img src=x onerror="window.__xss='doc'">: says `text` everywhere, asks, and returns it.
 #[flow]
 fn markup(cx: &Flow, text: String) -> Result<Value> {
@@ -31,14 +41,14 @@ fn spread(cx: &Checkpoint, text: String) -> Result<Value> {
     eprintln!("{text}");
     cx.progress(&text, None);
     cx.log("said", json!({ &text: [&text] }))?;
-    // Names are one line of at most 200 bytes.
-    let name: String = text.chars().filter(|c| !c.is_control()).take(150).collect();
+    let name = name_of(&text);
     cx.save_tagged(&format!("json {name}"), &json!([{ &text: &text }, { &text: &text }]), Kind::Output, &[&name])?;
     cx.save_blob(&format!("page {name}"), "text/html", text.as_bytes())?;
     let drawing = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" onload=\"window.__xss='svg'\"><script>window.__xss='svg'</script>{text}</svg>"
     );
     cx.save_blob("drawing", "image/svg+xml", drawing)?;
+    cx.save_blob("picture", "image/png", BOARD)?;
     cx.save_blob(
         "markdown",
         "text/markdown",

@@ -2,6 +2,7 @@
 
 import { get } from "../../api.js";
 import { follow } from "../../live.js";
+import { firstUnsettled, merged } from "./journal.js";
 
 const LEAST_PAUSE = 400;
 
@@ -50,7 +51,11 @@ export function executionData(id, { signal }) {
   }
 
   async function lookAtJournal() {
-    self.journal = (await get(`/executions/${encodeURIComponent(id)}/journal`, {}, { signal })).items;
+    // A long journal is fetched once, and then what can have changed of it.
+    const settled = firstUnsettled(self.journal);
+    const after = settled > 0 ? settled - 1 : null;
+    const { items } = await get(`/executions/${encodeURIComponent(id)}/journal`, { after }, { signal });
+    self.journal = merged(self.journal, settled, items);
     tell("journal");
   }
 

@@ -2,7 +2,8 @@
 
 import { all } from "../../api.js";
 import { fill, h } from "../../dom.js";
-import { duration, money, number, tokens } from "../../format.js";
+import { duration, money, number, plural, tokens } from "../../format.js";
+import { keyOf } from "../../models/pieces.js";
 import { badge, status } from "../../ui/badge.js";
 import { empty, failed, skeleton } from "../../ui/state.js";
 import { valueView } from "../../ui/value.js";
@@ -46,7 +47,7 @@ function messageView({ role, content }) {
 }
 
 /** One model call, its prompt and its answer made when it is opened. */
-function callView(call, open) {
+function callView(call, open, ontoggle) {
   const body = h("div", { class: "model-call-body" });
   const make = () => {
     if (body.childElementCount > 0) return;
@@ -72,7 +73,10 @@ function callView(call, open) {
     ),
     body,
   );
-  node.addEventListener("toggle", () => node.open && make());
+  node.addEventListener("toggle", () => {
+    if (node.open) make();
+    ontoggle(node.open);
+  });
   if (open) {
     make();
     node.open = true;
@@ -84,15 +88,18 @@ function callView(call, open) {
 export function modelCallsPanel(ctx, data) {
   const node = h("div", { class: "stack" }, skeleton(5));
   let seen = null;
+  // What somebody has opened or closed stays so when the list is made anew.
+  const chosen = new Map();
 
   async function load() {
     try {
       const calls = await all(`/executions/${data.execution.exec_id}/model-calls`, {}, { signal: ctx.signal });
-      const key = calls.map((call) => `${call.call_id}.${call.attempt}.${call.ordinal}.${call.status}`).join();
+      const total = data.execution.llm_usage_summary_v1;
+      // The sums may come after the calls that they are of.
+      const key = JSON.stringify([total, calls.map((call) => [keyOf(call), call.status])]);
       if (key === seen) return;
       seen = key;
-      if (calls.length === 0) return fill(node, empty({ icon: "models", title: "No model was called" }));
-      const total = data.execution.llm_usage_summary_v1;
+      if (calls.length === 0 && !total) return fill(node, empty({ icon: "models", title: "No model was called" }));
       fill(
         node,
         total &&
@@ -100,12 +107,14 @@ export function modelCallsPanel(ctx, data) {
             "dl",
             { class: "stats" },
             stat("Cost", money(total.display_cost_usd), total.records_without_cost_count > 0 && `${number(total.records_without_cost_count)} without a known cost`),
-            stat("Saved", money(total.saved_cost_usd), total.reused_usage_record_count > 0 && `${number(total.reused_usage_record_count)} answers were there already`),
+            stat("Saved", money(total.saved_cost_usd), total.reused_usage_record_count > 0 && `${plural(total.reused_usage_record_count, "answer")} on record already`),
             stat("Tokens read", tokens(total.input_tokens), total.input_tokens > 999 && number(total.input_tokens)),
             stat("Tokens written", tokens(total.output_tokens), total.output_tokens > 999 && number(total.output_tokens)),
             stat("Models", String(total.models.length), total.models.join(", ")),
           ),
-        h("div", { class: "panel model-calls" }, calls.map((call, at) => callView(call, calls.length === 1 && at === 0))),
+        calls.length === 0
+          ? empty({ icon: "models", title: "No model was called here", text: "What was served is on record where it was asked: the calls of the time line lead there." })
+          : h("div", { class: "panel model-calls" }, calls.map((call) => callView(call, chosen.get(keyOf(call)) ?? calls.length === 1, (open) => chosen.set(keyOf(call), open)))),
       );
     } catch (error) {
       if (error.name !== "AbortError") fill(node, failed(error, { retry: load }));

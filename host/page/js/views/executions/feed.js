@@ -7,13 +7,6 @@ const FIRST = 100;
 const PAGE = 500;
 const FRESHEN = 1500;
 
-/** Whether an execution has all words of a search: in its flow, ID, labels, reason, question or failure. */
-export function matches(item, words) {
-  if (words.length === 0) return true;
-  const text = [item.flow_name, item.exec_id, item.status, item.status_reason, item.pending_wait?.question, item.failure?.message, ...item.tags].join("\n").toLowerCase();
-  return words.every((word) => text.includes(word));
-}
-
 /** A feed. `onchange(what)` hears of each change: `all`, `more` or `rows`. */
 export function feed({ onchange }) {
   let abort = new AbortController();
@@ -105,7 +98,7 @@ export function feed({ onchange }) {
     abort.abort();
     abort = new AbortController();
     isAtTop = atTop;
-    parameters = { status: query.get("status"), flow: query.get("flow"), tags: query.getAll("tag"), since: since(query.get("since")), original: query.get("original"), parent: query.get("parent") };
+    parameters = { status: query.get("status"), flow: query.get("flow"), tags: query.getAll("tag"), since: since(query.get("since")), q: query.get("q"), original: query.get("original"), parent: query.get("parent") };
     words = (query.get("q") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
     cursor = null;
     loading = null;
@@ -115,19 +108,20 @@ export function feed({ onchange }) {
   }
 
   function take(page, what) {
-    self.seen += page.items.length;
+    // Of a search the API says how many it has looked through.
+    self.seen += words.length > 0 ? (page.total ?? 0) : page.items.length;
     self.total = page.total ?? null;
     cursor = page.next_cursor ?? null;
     self.done = cursor === null;
     for (const item of page.items) {
-      if (known.has(item.exec_id) || !matches(item, words)) continue;
+      if (known.has(item.exec_id)) continue;
       known.set(item.exec_id, item);
       self.items.push(item);
     }
     onchange(what);
   }
 
-  /** The API has no search by words: all pages are looked through here, as long as somebody wants to see it. */
+  /** The API looks through so many at a time: what follows is looked through as long as somebody wants to see it. */
   async function search() {
     const own = abort.signal;
     try {
@@ -159,7 +153,7 @@ export function feed({ onchange }) {
         if (JSON.stringify(before) === JSON.stringify(item)) continue;
         Object.assign(before, item);
         touched = true;
-      } else if (matches(item, words) && !heldIds.has(item.exec_id) && (self.items.length === 0 || item.started_at >= self.items[0].started_at)) fresh.push(item);
+      } else if (!heldIds.has(item.exec_id) && (self.items.length === 0 || item.started_at >= self.items[0].started_at)) fresh.push(item);
     }
     if (words.length === 0) self.total = page.total ?? self.total;
     held = [...fresh, ...held];

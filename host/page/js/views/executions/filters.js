@@ -23,6 +23,11 @@ export function since(span) {
   return found ? new Date(Date.now() - Number(found[1]) * UNITS[found[2]]).toISOString() : null;
 }
 
+/** The words of a field, between commas. */
+function words(field) {
+  return field.value.split(",").map((part) => part.trim()).filter(Boolean);
+}
+
 /** Whether a query leaves anything out. */
 export function narrowed(query) {
   return ["status", "flow", "tag", "since", "q", "original", "parent"].some((name) => query.get(name));
@@ -35,14 +40,28 @@ export function filters(ctx, { onsearch }) {
   const search = h("input", { type: "search", class: "input", placeholder: "Search", "aria-label": "Search by flow, ID, label, question or failure", "aria-keyshortcuts": "/", autocomplete: "off", spellcheck: "false" });
   const flow = h("select", { class: "input select filter-flow", "aria-label": "Flow", on: { change: () => ctx.setQuery({ flow: flow.value || null }, { replace: false }) } });
   const span = h("select", { class: "input select filter-since", "aria-label": "Started", on: { change: () => ctx.setQuery({ since: span.value || null }, { replace: false }) } }, SPANS.map(([value, label]) => h("option", { value }, label)));
-  const label = h("input", { type: "text", class: "input filter-tag", placeholder: "Label", "aria-label": "Label", autocomplete: "off", spellcheck: "false", on: { change: () => ctx.setQuery({ tag: label.value.split(",").map((part) => part.trim()).filter(Boolean) }, { replace: false }) } });
+  const label = h("input", { type: "text", class: "input filter-tag", placeholder: "Label", "aria-label": "Label", autocomplete: "off", spellcheck: "false", on: { change: () => asks("tag", words(label), { replace: false }) } });
   const lineage = h("span", { class: "filter-lineage", hidden: true });
+  // What the fields asked for themselves: what stands in them then is left as it was typed. Any other change, such as by going back, is shown in them.
+  const asked = { q: "", tag: "" };
   let flows = [];
   let timer = null;
 
+  function asks(name, value, ...how) {
+    asked[name] = [value ?? ""].flat().join(", ");
+    if (name === "q") onsearch(value);
+    else ctx.setQuery({ [name]: value }, ...how);
+  }
+
+  function follows(field, name, value) {
+    if (value === asked[name]) return;
+    asked[name] = value;
+    field.value = value;
+  }
+
   search.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => onsearch(search.value.trim() || null), 250);
+    timer = setTimeout(() => asks("q", search.value.trim() || null), 250);
   });
 
   function chip(word, text) {
@@ -63,8 +82,8 @@ export function filters(ctx, { onsearch }) {
   function update(query) {
     ctxQuery = query;
     for (const [word, { node }] of chips) node.setAttribute("aria-pressed", String((query.get("status") ?? "") === word));
-    if (document.activeElement !== search) search.value = query.get("q") ?? "";
-    if (document.activeElement !== label) label.value = query.getAll("tag").join(", ");
+    follows(search, "q", query.get("q") ?? "");
+    follows(label, "tag", query.getAll("tag").join(", "));
     span.value = query.get("since") ?? "";
     flowOptions();
     const of = query.get("original") ?? query.get("parent");
@@ -85,7 +104,7 @@ export function filters(ctx, { onsearch }) {
     update,
     clearSearch() {
       search.value = "";
-      onsearch(null);
+      asks("q", null);
     },
     /** How many there are of each status. */
     counts(counts) {

@@ -12,7 +12,7 @@ use crate::cli::granted::granted;
 use crate::cli::table::{fields, table};
 use crate::cli::terminal::one_line;
 use crate::ids::ExecutionId;
-use crate::service::{AccessSum, CapabilitiesView, ExecutionView, GovernedCallView, JournalCall};
+use crate::service::{AccessSum, CapabilitiesView, ExecutionView, GovernedCallView, JournalCall, JournalQuery};
 
 pub(super) async fn run(context: &Context, execution: &str) -> Result<ExitCode, CliError> {
     let service = context.service()?;
@@ -132,6 +132,12 @@ pub(crate) struct JournalCommand {
     /// What governed each of its model calls, in place of its calls: guardrails, intercepts, sanitisers and middleware, with their versions
     #[arg(long)]
     policies: bool,
+    /// Only calls after the one with this index
+    #[arg(long, value_name = "INDEX", conflicts_with = "policies")]
+    after: Option<u32>,
+    /// The next so many; all of them if absent
+    #[arg(long, conflicts_with = "policies")]
+    limit: Option<u64>,
 }
 
 impl JournalCommand {
@@ -142,10 +148,22 @@ impl JournalCommand {
             let calls = service.governed(id).await?;
             return context.output.items(&calls, None, || governed(id, &calls));
         }
-        let calls = service.journal(id).await?;
-        context.output.items(&calls, None, || {
+        if self.limit == Some(0) {
+            return Err(CliError::usage("`--limit` must be >= 1."));
+        }
+        // One more tells whether there is more.
+        let query = JournalQuery { after: self.after, limit: self.limit.map(|limit| limit.saturating_add(1)) };
+        let mut calls = service.journal(id, query).await?;
+        let most = self.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        let has_more = calls.len() > most;
+        calls.truncate(most);
+        let cursor = calls.last().filter(|_| has_more).map(|call| ("next_cursor".to_owned(), call.index.into()));
+        context.output.page(&calls, cursor.into_iter().collect(), || {
             if calls.is_empty() {
-                return format!("Execution {id} has made no durable call.");
+                return match self.after {
+                    Some(after) => format!("Execution {id} has made no durable call after number {after}."),
+                    None => format!("Execution {id} has made no durable call."),
+                };
             }
             table(
                 &["CALL", "KIND", "INVOCATION", "STATUS", "HOW", "INPUT", "OUTCOME"],

@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::table::table;
 use crate::clock::{Clock as _, SystemClock, Timestamp};
-use crate::service::verbs::parse_status;
+use crate::service::verbs::{parse_status, parse_words};
 use crate::service::{ExecutionSummary, ListQuery, Service};
 
 #[derive(Debug, Args)]
@@ -61,6 +61,8 @@ impl Filters {
             metadata: self.metadata.into_iter().map(json).collect(),
             original: resolve(self.original.as_ref()).await?,
             parent: resolve(self.parent.as_ref()).await?,
+            // One request looks through some of all executions, which suits a list, and not what counts or deletes them.
+            words: Vec::new(),
             cursor: None,
             offset: 0,
             limit: 1,
@@ -76,6 +78,9 @@ fn parse_moment(text: &str) -> Result<Timestamp, String> {
 pub(crate) struct ListCommand {
     #[command(flatten)]
     filters: Filters,
+    /// Only with all of these words: in flow, ID, status, labels, status reason or an open question
+    #[arg(long, value_name = "WORDS")]
+    search: Option<String>,
     /// The newest so many
     #[arg(long)]
     limit: Option<u64>,
@@ -109,6 +114,7 @@ impl ListCommand {
             offset: (page - 1).saturating_mul(size),
             limit: size,
             cursor: self.cursor,
+            words: self.search.as_deref().map(parse_words).transpose()?.unwrap_or_default(),
             ..self.filters.query(service.as_ref()).await?
         };
         let listing = service.list(&query).await?;
@@ -116,11 +122,17 @@ impl ListCommand {
         more.insert("total".into(), listing.total.into());
         more.extend(listing.next_cursor.map(|cursor| ("next_cursor".to_owned(), cursor.into())));
         context.output.page(&listing.items, more, || {
+            let more = listing.next_cursor.map(|cursor| format!("; go on with --cursor {cursor}")).unwrap_or_default();
+            if listing.items.is_empty() && !query.words.is_empty() {
+                return format!("None found in {}{more}.", listing.total);
+            }
             if listing.items.is_empty() {
                 return if page > 1 { format!("No executions on page {page}.") } else { "No executions.".into() };
             }
             let mut text = lines(&listing.items);
-            if listing.total > listing.items.len() as u64 {
+            if !query.words.is_empty() {
+                text.push_str(&format!("\n{} found in {}{more}", listing.items.len(), listing.total));
+            } else if listing.total > listing.items.len() as u64 {
                 text.push_str(&format!("\n{} of {}", listing.items.len(), listing.total));
             }
             text

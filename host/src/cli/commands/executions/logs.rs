@@ -4,14 +4,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 use owo_colors::OwoColorize as _;
-use serde_json::json;
 
+use super::following::follow;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::cli::signals::Asked;
 use crate::cli::terminal::one_line;
-use crate::service::{FollowEvent, LogEntry, LogQuery};
-use crate::store::{LogSource, Status};
+use crate::service::{LogEntry, LogQuery};
+use crate::store::LogSource;
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsCommand {
@@ -29,6 +28,9 @@ pub(crate) struct LogsCommand {
     /// Go on until the execution ends
     #[arg(short, long)]
     follow: bool,
+    /// With --follow: what models say too, while they say it
+    #[arg(long)]
+    chunks: bool,
     /// Accepted for Kitaru's sake: lines come when they are written
     #[arg(long, value_name = "SECONDS")]
     interval: Option<f64>,
@@ -44,7 +46,9 @@ impl LogsCommand {
         let id = service.resolve(&self.execution).await?;
         let verbosity = context.global.verbose;
         if self.follow {
-            return follow(context, service.follow(id, &query).await?, &id.to_string()).await;
+            // First, so that nothing is said that is not heard.
+            let chunks = if self.chunks { Some(service.follow_chunks(id).await?) } else { None };
+            return follow(context, id, service.follow(id, &query).await?, chunks).await;
         }
         let lines = service.logs(id, &query).await?;
         context.output.items(&lines, None, || {
@@ -74,6 +78,12 @@ impl LogsCommand {
         if self.grouped && self.follow {
             return Err(CliError::usage("`--grouped` cannot be combined with `--follow`."));
         }
+        if self.chunks && !self.follow {
+            return Err(CliError::usage("`--chunks` is for `--follow`: what was said is in `executions model-calls`."));
+        }
+        if self.chunks && (self.checkpoint.is_some() || source.is_some()) {
+            return Err(CliError::usage("`--chunks` cannot be combined with `--checkpoint` or `--source`."));
+        }
         if self.checkpoint.as_deref().is_some_and(|name| name.trim().is_empty()) {
             return Err(CliError::usage("`--checkpoint` must be a non-empty name."));
         }
@@ -84,7 +94,7 @@ impl LogsCommand {
     }
 }
 
-fn line(entry: &LogEntry, verbosity: u8, with_checkpoint: bool) -> String {
+pub(super) fn line(entry: &LogEntry, verbosity: u8, with_checkpoint: bool) -> String {
     let mut text = String::new();
     if verbosity >= 1 {
         text.push_str(&format!("{} {:5} ", entry.timestamp, entry.level));
@@ -118,59 +128,4 @@ fn grouped(lines: &[LogEntry], verbosity: u8) -> String {
         .map(|(name, texts)| format!("{}\n{}", one_line(&name).bold(), texts.join("\n")))
         .collect::<Vec<_>>()
         .join("\n")
-}
-
-async fn follow(context: &Context, mut follow: crate::service::Follow, id: &str) -> Result<ExitCode, CliError> {
-    let (output, verbosity) = (&context.output, context.global.verbose);
-    let mut asked = Asked::listen();
-    loop {
-        let event = tokio::select! {
-            event = follow.next() => event?,
-            () = asked.ends() => {
-                if output.is_json() {
-                    output.event("interrupted", &json!({ "message": "Log follow interrupted" }))?;
-                } else {
-                    output.line("[Log follow interrupted]");
-                }
-                return Ok(ExitCode::FAILURE);
-            }
-        };
-        match event {
-            None => return Ok(ExitCode::SUCCESS),
-            Some(FollowEvent::Log { entry, .. }) if output.is_json() => {
-                let item = serde_json::to_value(&entry).unwrap_or_default();
-                output.event("log", &item)?;
-            }
-            Some(FollowEvent::Log { entry, .. }) => {
-                output.line(&line(&entry, verbosity, true));
-            }
-            Some(FollowEvent::Waiting { wait_id, name, question }) => {
-                if output.is_json() {
-                    output.event("waiting", &json!({ "wait_name": name, "wait_id": wait_id, "question": question }))?;
-                } else {
-                    output.line(&format!("[Execution is waiting for input on: {}]", one_line(&name)));
-                }
-            }
-            Some(FollowEvent::Terminal { status, message }) => {
-                let retry = (status == Status::Failed).then(|| format!("kitaru-host executions retry {id}"));
-                if output.is_json() {
-                    let mut item = json!({ "status": status.as_str(), "message": message });
-                    if let (Some(retry), Some(map)) = (&retry, item.as_object_mut()) {
-                        map.insert("recovery_command".into(), retry.as_str().into());
-                    }
-                    output.event("terminal", &item)?;
-                } else {
-                    output.line(&match status {
-                        Status::Completed => "[Execution completed successfully]".into(),
-                        Status::Cancelled => "[Execution cancelled]".into(),
-                        _ => format!("[Execution failed: {}]", one_line(&message)),
-                    });
-                    if let Some(retry) = retry {
-                        output.say(&format!("To retry this failed execution, run: {retry}"));
-                    }
-                }
-                return Ok(if status == Status::Completed { ExitCode::SUCCESS } else { ExitCode::FAILURE });
-            }
-        }
-    }
 }

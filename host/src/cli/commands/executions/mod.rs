@@ -5,6 +5,7 @@ mod answer_links;
 mod cohort;
 mod compare;
 mod export;
+mod following;
 mod get;
 mod input;
 mod list;

@@ -16,7 +16,7 @@ use crate::cli::isolate::Guests;
 use crate::cli::starting::{leave, with_arguments};
 use crate::cli::table::table;
 use crate::cli::terminal::one_line;
-use crate::service::ReplayCommand as Order;
+use crate::service::{Done, ReplayCommand as Order, ReplaySubmission};
 
 /// Start a new execution that reuses another's journal before a checkpoint.
 ///
@@ -193,25 +193,50 @@ impl ReplayCommand {
     async fn batch(&self, context: &Context, chosen: &Chosen, sources: &[String], order: Order) -> Result<ExitCode, CliError> {
         let service = chosen.service();
         let collect = self.on_error != Some(OnError::Fail);
-        let mut submission = service.replay_batch(sources, order, collect).await?;
-        let ids: Vec<_> = submission.replays();
-        if self.wait {
-            service.drive_batch(&mut submission).await?;
-        } else if !ids.is_empty() {
-            leave(context, chosen, &ids, HostLimitArgs::default())?;
-        }
-        let code = context.output.item(&submission, || {
-            let mut rows: Vec<Vec<String>> = Vec::new();
-            for result in &submission.results {
-                rows.push(vec![result.original_exec_id.clone(), result.replay_exec_id.clone(), result.status.to_string()]);
+        let mut submission = match service.replay_batch(sources, order, collect).await {
+            Ok(submission) => submission,
+            Err(error) => {
+                let (done, error) = error.parted();
+                if let Some(Done::Replays(mut submission)) = done {
+                    // Those that were begun go on like others.
+                    let gone_on = self.go_on(context, chosen, &mut submission).await;
+                    show(context, &submission)?;
+                    gone_on?;
+                }
+                return Err(error.into());
             }
-            for left in submission.failures.iter().chain(&submission.skipped) {
-                rows.push(vec![left.original_exec_ref.clone(), String::new(), one_line(&left.reason)]);
-            }
-            table(&["SOURCE", "REPLAY", "STATUS"], &rows)
-        })?;
-        Ok(if submission.failures.is_empty() { code } else { ExitCode::FAILURE })
+        };
+        let gone_on = self.go_on(context, chosen, &mut submission).await;
+        // They are there, whatever becomes of them.
+        let code = show(context, &submission)?;
+        gone_on.map(|()| if submission.failures.is_empty() { code } else { ExitCode::FAILURE })
     }
+
+    /// Sees to it that the replays of a batch are driven: here, or by a process in the background.
+    async fn go_on(&self, context: &Context, chosen: &Chosen, submission: &mut ReplaySubmission) -> Result<(), CliError> {
+        let ids = submission.replays();
+        if self.wait {
+            chosen.service().drive_batch(submission).await.map_err(CliError::from)
+        } else if ids.is_empty() {
+            Ok(())
+        } else {
+            leave(context, chosen, &ids, HostLimitArgs::default())
+        }
+    }
+}
+
+/// Tells what became of each source.
+fn show(context: &Context, submission: &ReplaySubmission) -> Result<ExitCode, CliError> {
+    context.output.item(submission, || {
+        let mut rows: Vec<Vec<String>> = Vec::new();
+        for result in &submission.results {
+            rows.push(vec![result.original_exec_id.clone(), result.replay_exec_id.clone(), result.status.to_string()]);
+        }
+        for left in submission.failures.iter().chain(&submission.skipped) {
+            rows.push(vec![left.original_exec_ref.clone(), String::new(), one_line(&left.reason)]);
+        }
+        table(&["SOURCE", "REPLAY", "STATUS"], &rows)
+    })
 }
 
 /// IDs from a file: a JSON list, or an object with `exec_ids`.

@@ -15,7 +15,7 @@ use crate::cli::error::CliError;
 use crate::cli::table::table;
 use crate::cli::terminal::one_line;
 use crate::ids::ExecutionId;
-use crate::service::{ListQuery, Service, VerificationView};
+use crate::service::{DeletedView, Done, ListQuery, Service, ServiceError, VerificationView};
 use crate::store::Status;
 
 /// Which executions.
@@ -60,7 +60,7 @@ impl VerifyCommand {
         let chosen = context.chosen(HostLimitArgs::default())?;
         let (service, component) = (chosen.service(), admitted_if_named(context, &chosen, self.component.as_ref()).await?);
         let ids = self.which.ids(service).await?;
-        report(context, &service.verify(&ids, component.as_deref()).await?)
+        report(context, service.verify(&ids, component.as_deref()).await)
     }
 }
 
@@ -84,11 +84,25 @@ impl UpgradeCommand {
         let component = admitted(context, &chosen, &locate(context, &self.component)?.0).await?;
         let service = chosen.service();
         let ids = self.which.ids(service).await?;
-        report(context, &service.upgrade(&ids, &component).await?)
+        report(context, service.upgrade(&ids, &component).await)
     }
 }
 
-fn report(context: &Context, views: &[VerificationView]) -> Result<ExitCode, CliError> {
+/// Tells what came of each; where it failed in the middle, of those before that.
+fn report(context: &Context, result: Result<Vec<VerificationView>, ServiceError>) -> Result<ExitCode, CliError> {
+    match result {
+        Ok(views) => show(context, &views),
+        Err(error) => {
+            let (done, error) = error.parted();
+            if let Some(Done::Verifications(views)) = done {
+                show(context, &views)?;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+fn show(context: &Context, views: &[VerificationView]) -> Result<ExitCode, CliError> {
     let code = context.output.items(views, None, || {
         let row = |view: &VerificationView| {
             let verdict = if view.upgraded == Some(true) { "upgraded" } else { &*view.verdict };
@@ -172,14 +186,26 @@ impl DeleteCommand {
             }
             None => service.resolve_all(&self.executions).await?,
         };
-        let deleted = service.delete(&ids).await?;
-        for failure in &deleted.failures {
-            context.output.say(&format!("Not deleted: {}", one_line(&failure.reason)));
+        match service.delete(&ids).await {
+            Ok(deleted) => show_deleted(context, &deleted),
+            Err(error) => {
+                let (done, error) = error.parted();
+                if let Some(Done::Deletion(deleted)) = done {
+                    show_deleted(context, &deleted)?;
+                }
+                Err(error.into())
+            }
         }
-        context.output.say(&format!("Deleted {}, freed {} bytes", executions(deleted.executions.len()), deleted.freed_bytes));
-        let code = context.output.item(&deleted, || deleted.executions.join("\n"))?;
-        Ok(if deleted.deleted { code } else { ExitCode::FAILURE })
     }
+}
+
+fn show_deleted(context: &Context, deleted: &DeletedView) -> Result<ExitCode, CliError> {
+    for failure in &deleted.failures {
+        context.output.say(&format!("Not deleted: {}", one_line(&failure.reason)));
+    }
+    context.output.say(&format!("Deleted {}, freed {} bytes", executions(deleted.executions.len()), deleted.freed_bytes));
+    let code = context.output.item(deleted, || deleted.executions.join("\n"))?;
+    Ok(if deleted.deleted { code } else { ExitCode::FAILURE })
 }
 
 /// So many executions, for people.

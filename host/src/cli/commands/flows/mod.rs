@@ -117,7 +117,7 @@ impl FlowCommand {
         match self {
             Self::List(ListCommand { page, size }) => {
                 let cursor = Some((page - 1).saturating_mul(size));
-                let listing = service.flows(&ListFlowsParams { cursor, limit: Some(size) }).await?;
+                let listing = service.flows(&ListFlowsParams { cursor, limit: Some(size), ..ListFlowsParams::default() }).await?;
                 context.output.items(&listing.items, Some(listing.total), || list(&listing.items, page))
             }
             Self::Show(FlowArgs { flow }) => {

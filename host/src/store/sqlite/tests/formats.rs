@@ -6,12 +6,13 @@ use rusqlite::Connection;
 use tempfile::tempdir;
 
 use super::scenes::{claimed, record};
+use crate::ids::ExecutionId;
 use crate::journal::PayloadHash;
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::kept_values::ROW_LIMIT;
 use crate::store::{
-    Accesses, Blobs, Components, Durability, ExecutionFilter, Executions, Flows, Journal, ModelCalls, Secrets, ServiceAccounts,
-    StoreError, Wakeups,
+    Accesses, Blobs, Briefs, Components, Durability, ExecutionFilter, Executions, Flows, Journal, ModelCalls, Secrets,
+    ServiceAccounts, SpendScope, Spending, Spent, StoreError, Wakeups,
 };
 
 fn change(folder: &Path, sql: &str) {
@@ -25,7 +26,7 @@ fn a_new_folder_is_made_with_what_is_above_it() {
     drop(SqliteStore::open(&folder).unwrap());
     let db = Connection::open(folder.join("kitaru.db")).unwrap();
     let pragma = |name: &str| db.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!((pragma("application_id"), pragma("user_version")), (0x4B54_5255, 5));
+    assert_eq!((pragma("application_id"), pragma("user_version")), (0x4B54_5255, 7));
     let mode: String = db.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
     let names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect();
@@ -80,10 +81,10 @@ fn opening_at_once_is_safe() {
 fn e13_a_newer_format_is_refused() {
     let folder = tempdir().unwrap();
     drop(SqliteStore::open(folder.path()).unwrap());
-    change(folder.path(), "PRAGMA user_version = 7");
+    change(folder.path(), "PRAGMA user_version = 8");
     let error = SqliteStore::open(folder.path()).unwrap_err();
-    assert!(matches!(error, StoreError::NewerFormat { found: 7, supported: 5, .. }), "{error:?}");
-    change(folder.path(), "PRAGMA user_version = 5");
+    assert!(matches!(error, StoreError::NewerFormat { found: 8, supported: 7, .. }), "{error:?}");
+    change(folder.path(), "PRAGMA user_version = 7");
     SqliteStore::open(folder.path()).unwrap();
 }
 
@@ -94,6 +95,8 @@ async fn e13_an_older_format_is_brought_up_to_date() {
         include_str!("../migrations/V2__model_calls.sql"),
         include_str!("../migrations/V3__accesses.sql"),
         include_str!("../migrations/V4__service.sql"),
+        include_str!("../migrations/V5__flows.sql"),
+        include_str!("../migrations/V6__trees.sql"),
     ];
     for version in 1..=steps.len() {
         let folder = tempdir().unwrap();
@@ -111,12 +114,77 @@ async fn e13_an_older_format_is_brought_up_to_date() {
         store.append(&lease, record(0, 10, Durability::Full)).await.unwrap();
         assert_eq!(store.model_calls(lease.execution).await.unwrap(), []);
         assert_eq!(store.accesses(lease.execution).await.unwrap(), []);
+        assert_eq!(store.briefs(&[lease.execution]).await.unwrap()[0].records, 1);
         assert_eq!(store.accounts().await.unwrap(), []);
         assert_eq!(store.deployments(None).await.unwrap(), []);
         drop(store);
         let db = Connection::open(folder.path().join("kitaru.db")).unwrap();
-        assert_eq!(db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap(), 5);
+        assert_eq!(db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap(), 7);
     }
+}
+
+/// An execution of format 5, whose identifier is sixteen times its number, with what it spent and has set aside.
+fn of_format_5(number: u8, parent: Option<u8>, [spent, reserved]: [u64; 2]) -> String {
+    let bytes = |number: u8| format!("x'{}'", format!("{number:02x}").repeat(16));
+    let (id, call) = (bytes(number), parent.map_or("NULL", |_| "0"));
+    let parent = parent.map_or("NULL".into(), bytes);
+    format!(
+        "INSERT INTO executions (id, exec_id, flow, component, input, seed, created_at, flow_epoch, parent, parent_call, frozen_spec, status)
+             VALUES ({number}, {id}, 'flow', zeroblob(32), x'0000', zeroblob(32), 1, 1, {parent}, {call}, '{{}}', 'running');
+         INSERT INTO model_spend VALUES ('execution', {id}, {spent}, 1);
+         INSERT INTO model_reservations (id, runner, amount, at) VALUES ({number}, 'gone', {reserved}, 1);
+         INSERT INTO model_reserved VALUES ('execution', {id}, {number});"
+    )
+}
+
+/// What executions of one tree spent under an older format is spent from its budget, wherever it can be told that they are of one.
+#[tokio::test]
+async fn e13_trees_of_an_older_format_keep_what_they_spent() {
+    let folder = tempdir().unwrap();
+    change(folder.path(), "PRAGMA journal_mode = WAL");
+    for step in [
+        include_str!("../migrations/V1__initial.sql"),
+        include_str!("../migrations/V2__model_calls.sql"),
+        include_str!("../migrations/V3__accesses.sql"),
+        include_str!("../migrations/V4__service.sql"),
+        include_str!("../migrations/V5__flows.sql"),
+    ] {
+        change(folder.path(), step);
+    }
+    // A top with a child and a grandchild, one that stands alone, one whose parent is in another store, and two that name each other.
+    let rows = [
+        of_format_5(1, None, [10, 100]),
+        of_format_5(2, Some(1), [20, 200]),
+        of_format_5(3, Some(2), [30, 300]),
+        of_format_5(4, None, [40, 400]),
+        of_format_5(5, Some(99), [50, 500]),
+        of_format_5(6, Some(7), [60, 600]),
+        of_format_5(7, Some(6), [70, 700]),
+    ];
+    change(folder.path(), &rows.concat());
+    change(folder.path(), "PRAGMA application_id = 1263817301; PRAGMA user_version = 5");
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let id = |number: u8| ExecutionId::from_bytes([number; 16]);
+    for (number, root, tree) in [
+        (1, None, [60, 3, 600]),
+        (2, Some(id(1)), [0; 3]),
+        (3, Some(id(1)), [0; 3]),
+        (4, None, [40, 1, 400]),
+        (5, None, [50, 1, 500]),
+        (6, None, [60, 1, 600]),
+        (7, None, [70, 1, 700]),
+    ] {
+        assert_eq!(store.execution(id(number)).await.unwrap().new.root, root, "{number}");
+        let [recorded, unrecorded, reserved] = tree;
+        let spent = store.spent(&SpendScope::Tree(id(number))).await.unwrap();
+        assert_eq!(spent, Spent { recorded, unrecorded, reserved }, "{number}");
+        let own = Spent { recorded: u64::from(number) * 10, unrecorded: 1, reserved: u64::from(number) * 100 };
+        assert_eq!(store.spent(&SpendScope::Execution(id(number))).await.unwrap(), own, "{number}");
+    }
+    // Their runner is gone, and what it had set aside is spent for good: in the account of the tree too.
+    assert_eq!(store.close_reservations().await.unwrap(), 7);
+    let spent = store.spent(&SpendScope::Tree(id(1))).await.unwrap();
+    assert_eq!(spent, Spent { recorded: 60, unrecorded: 603, reserved: 0 });
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::plans_of_access::of_access;
 use crate::ids::{ExecutionId, Ids as _, SystemIds};
 use crate::store::sqlite::executions::{count_of, list_of};
 use crate::store::sqlite::{
-    SqliteStore, accesses, artifacts, cache, columns, executions, fence, flows, journal, kept_values, leases, logs,
+    SqliteStore, accesses, artifacts, briefs, cache, columns, executions, fence, flows, journal, kept_values, leases, logs,
     model_answers, model_calls, removal, secrets, spending, starts, waits,
 };
 use crate::store::{Durability, ExecutionFilter, LogFilter, LogSource, Status, UsageQuery};
@@ -103,6 +103,18 @@ fn by_key() -> Vec<(&'static str, Vec<&'static str>)> {
         (accesses::COUNT, vec!["COVERING INDEX accesses_by_call (execution=?)"]),
         (artifacts::ALL, vec!["INDEX artifacts_by_position (execution=?)"]),
         (artifacts::REPLACE, vec!["INDEX artifacts_by_position (execution=? AND call=? AND attempt=? AND ordinal>?)"]),
+        (
+            briefs::ONE,
+            vec![
+                "INDEX executions_by_exec_id (exec_id=?)",
+                "briefs USING INTEGER PRIMARY KEY (rowid=?)",
+                "COVERING INDEX journal_by_execution (execution=?)",
+                "COVERING INDEX model_calls_by_execution (execution=?)",
+            ],
+        ),
+        (briefs::KEEP, by_exec_id()),
+        (briefs::SAVED, vec!["COVERING INDEX artifacts_by_position (execution=? AND call=? AND attempt>? AND attempt<?)"]),
+        (briefs::USAGE_AFTER, vec!["INDEX model_calls_by_execution (execution=? AND rowid>?)"]),
         (cache::CACHED, vec!["cache USING PRIMARY KEY (key=?)"]),
         (kept_values::VALUE, vec!["INDEX kept_values_by_hash (hash=?)"]),
         (kept_values::KEEP, vec!["INDEX kept_values_by_hash (hash=?)"]),
@@ -142,8 +154,10 @@ fn of_a_model_call() -> Vec<(&'static str, Vec<&'static str>)> {
         (spending::OF_CALL, vec!["INDEX model_reservations_by_event (event=?)"]),
         (spending::END[0], vec!["INDEX model_reserved_by_reservation (reservation=?)"]),
         (spending::END[1], [by_id(), vec!["INDEX model_reserved_by_reservation (reservation=?)"]].concat()),
-        (spending::OWN_ACCOUNT[0], vec![account]),
-        (spending::OWN_ACCOUNT[1], vec![reserved]),
+        (spending::TOP, by_id()),
+        (spending::LEFT, vec!["INDEX executions_by_exec_id (exec_id=?)", "INDEX executions_by_root (root=?)"]),
+        (spending::FORGET[0], vec![account]),
+        (spending::FORGET[1], vec![reserved]),
         (model_answers::ANSWER, by_key()),
         (model_answers::OF_KEY, by_key()),
         (model_answers::USE, by_key()),
@@ -245,12 +259,14 @@ fn of_a_deletion() -> Vec<(&'static str, Vec<&'static str>)> {
         "INDEX logs_by_", // Both begin with the execution.
         "INDEX tags_by_execution (execution=?)",
         "INDEX blob_uses_by_execution (execution=?)",
-        "INDEX model_calls_by_call (execution=?)",
+        "INDEX model_calls_by_", // Likewise.
         "INDEX accesses_by_call (execution=?)",
+        "briefs USING INTEGER PRIMARY KEY (rowid=?)",
     ];
     let mut steps = vec![
         (removal::FOUND, vec!["INDEX executions_by_exec_id (exec_id=?)"]),
         (removal::NEEDED_BY, vec!["INDEX executions_by_original (original=?)", "INDEX executions_by_exec_id (exec_id=?)"]),
+        (removal::BRIEFS, vec!["briefs USING INTEGER PRIMARY KEY (rowid=?)", "INDEX executions_by_original (original=?)"]),
         (removal::CACHED, vec!["INDEX cache_by_execution (execution=?)"]),
         (removal::ITSELF, [vec!["INTEGER PRIMARY KEY (rowid=?)"], belongings.to_vec()].concat()),
     ];

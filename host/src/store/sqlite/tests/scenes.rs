@@ -22,6 +22,7 @@ pub(super) fn execution() -> NewExecution {
         flow_epoch: Timestamp::from_micros(1),
         original: None,
         parent: None,
+        root: None,
         depth: 0,
         tags: vec![],
         replay_plan: None,
@@ -52,8 +53,8 @@ pub(super) fn event() -> Uuid {
 }
 
 /// The accounts that the calls of an execution draw on.
-pub(super) fn accounts(execution: ExecutionId) -> [SpendScope; 3] {
-    [SpendScope::Execution(execution), SpendScope::Flow("flow".into()), SpendScope::Day(1)]
+pub(super) fn accounts(execution: ExecutionId) -> [SpendScope; 4] {
+    [SpendScope::Execution(execution), SpendScope::Tree(execution), SpendScope::Flow("flow".into()), SpendScope::Day(1)]
 }
 
 /// Sets an amount aside for a call of an execution.

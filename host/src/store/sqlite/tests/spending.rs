@@ -13,8 +13,8 @@ use crate::store::{Append, Durability, Journal, Leases, ModelCallRow, Spending};
 
 const FOLDER: &str = "KITARU_TEST_FOLDER";
 
-async fn totals(store: &SqliteStore, execution: ExecutionId) -> [u64; 3] {
-    let mut totals = [0; 3];
+async fn totals(store: &SqliteStore, execution: ExecutionId) -> [u64; 4] {
+    let mut totals = [0; 4];
     for (scope, total) in accounts(execution).iter().zip(&mut totals) {
         *total = store.spent(scope).await.unwrap().total();
     }
@@ -46,9 +46,9 @@ async fn a8_what_a_killed_process_had_set_aside_counts() {
         .unwrap();
     assert!(!ended.status.success());
     let store = SqliteStore::open(folder.path()).unwrap();
-    assert_eq!(totals(&store, id).await, [7; 3]);
+    assert_eq!(totals(&store, id).await, [7; 4]);
     assert_eq!(store.close_reservations().await.unwrap(), 1);
-    assert_eq!(totals(&store, id).await, [7; 3]);
+    assert_eq!(totals(&store, id).await, [7; 4]);
     assert_eq!(rows(folder.path()), [0, 0]);
 }
 
@@ -60,12 +60,12 @@ async fn nothing_is_left_of_a_reservation_that_ended() {
     let (recorded, given_back) = (event(), event());
     set_aside(&store, lease.execution, recorded, 10).await;
     let unmade = set_aside(&store, lease.execution, given_back, 10).await;
-    assert_eq!(rows(folder.path()), [2, 6]);
+    assert_eq!(rows(folder.path()), [2, 8]);
     store.settle(unmade, 0).await.unwrap();
     let row = ModelCallRow { event: Some(recorded), ..model_call(lease.execution, 10) };
     store.append(&lease, Append { model_calls: vec![row], ..record(0, 10, Durability::Full) }).await.unwrap();
     assert_eq!(rows(folder.path()), [0, 0]);
-    assert_eq!(totals(&store, lease.execution).await, [10; 3]);
+    assert_eq!(totals(&store, lease.execution).await, [10; 4]);
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn without_model_calls_nothing_is_written_of_them() {
     let lease = claimed(&store).await;
     store.append(&lease, record(0, 10, Durability::Full)).await.unwrap();
     store.release(&lease).await.unwrap();
-    assert_eq!(totals(&store, lease.execution).await, [0; 3]);
+    assert_eq!(totals(&store, lease.execution).await, [0; 4]);
     assert_eq!(rows(folder.path()), [0, 0]);
     let db = Connection::open(folder.path().join("kitaru.db")).unwrap();
     let accounts: i64 = db.query_row("SELECT count(*) FROM model_spend", [], |row| row.get(0)).unwrap();

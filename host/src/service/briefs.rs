@@ -1,0 +1,232 @@
+//! What lists say of executions, without reading their journals.
+//!
+//! A brief is what an execution's journal and its records of model calls come to, up to a place in both, and is kept beside it. A list asks how long
+//! they are by now, which the ends of two indexes tell; where a brief counts less than that, it is carried on by what came since. So lists read every
+//! record once in its life, however often and by however many they are asked for.
+
+use std::collections::{BTreeMap, HashMap};
+
+use kitaru_llm::usage::UsageSummary;
+use serde::{Deserialize, Serialize};
+
+use super::ServiceError;
+use super::costs::{Used, records_of, reused_by};
+use crate::engine::{EngineError, artifacts_of, read_journal};
+use crate::ids::ExecutionId;
+use crate::journal::{Descriptor, EntryBody, History, Outcome, Provenance, decode};
+use crate::store::{BriefRow, ExecutionRow, NewBrief, SavedBy, Store, StoreError};
+
+/// Of what is counted, and how: another number makes briefs anew.
+const VERSION: u32 = 1;
+/// Records read at a time.
+const PAGE: u64 = 512;
+/// While an execution runs, its brief is kept anew when so many records came: to read fewer again and again costs less than to write.
+const WORTH: u64 = 64;
+
+/// What an execution's records come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Brief {
+    version: u32,
+    /// How many records of the journal are counted.
+    records: u64,
+    /// The position of the last record of a model call that is.
+    model_calls: u64,
+    /// How many durable calls there are.
+    calls: u32,
+    /// How many of them are checkpoints.
+    pub(super) checkpoints: usize,
+    /// How many artifacts there are.
+    pub(super) artifacts: usize,
+    used: UsageSummary,
+    /// Calls that have not ended: few. What their ends mean depends on what they are.
+    open: BTreeMap<u32, Open>,
+}
+
+/// A call that has not ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Open {
+    is_checkpoint: bool,
+    /// Its last attempt; 0 where none began.
+    attempt: u32,
+}
+
+/// The briefs of these, in order.
+pub(super) async fn of(store: &dyn Store, rows: &[ExecutionRow]) -> Result<Vec<Brief>, ServiceError> {
+    let ids: Vec<ExecutionId> = rows.iter().map(|row| row.new.id).collect();
+    let known = store.briefs(&ids).await?.into_iter().map(|found| (found.execution, found));
+    let mut known: HashMap<ExecutionId, BriefRow> = known.collect();
+    let (mut briefs, mut keep) = (Vec::with_capacity(rows.len()), Vec::new());
+    for row in rows {
+        let Some(found) = known.remove(&row.new.id).filter(|found| (found.records, found.model_calls) != (0, 0)) else {
+            briefs.push(Brief::default());
+            continue;
+        };
+        let kept = found.kept.as_ref().and_then(|text| serde_json::from_str::<Brief>(text).ok());
+        let kept = kept.filter(|kept| kept.version == VERSION);
+        let counted = kept.as_ref().map_or(0, |kept| kept.records);
+        let brief = match kept {
+            Some(kept) if (kept.records, kept.model_calls) == (found.records, found.model_calls) => kept,
+            kept => {
+                let (brief, is_sound) = Brief::carried_on(store, row.new.id, kept).await?;
+                if is_sound && (row.status.is_terminal() || brief.records >= counted.saturating_add(WORTH)) {
+                    keep.extend(brief.to_keep(row.new.id));
+                }
+                brief
+            }
+        };
+        briefs.push(brief);
+    }
+    if !keep.is_empty()
+        && let Err(error) = store.keep_briefs(keep).await
+    {
+        // Who only looks is not refused because nothing can be written: the next one counts again.
+        tracing::debug!(%error, "what lists say of executions could not be kept");
+    }
+    Ok(briefs)
+}
+
+impl Brief {
+    /// What the model calls used; nothing where none was made.
+    pub(super) fn used(&self) -> Option<UsageSummary> {
+        Some(&self.used).filter(|used| used.usage_record_count > 0).cloned()
+    }
+
+    /// The brief of an execution as it stands now, and whether its journal could be read.
+    async fn carried_on(store: &dyn Store, id: ExecutionId, kept: Option<Self>) -> Result<(Self, bool), ServiceError> {
+        if let Some(mut brief) = kept
+            && brief.go_on(store, id).await?
+        {
+            return Ok((brief, true));
+        }
+        Self::whole(store, id).await
+    }
+
+    /// Counts everything.
+    async fn whole(store: &dyn Store, id: ExecutionId) -> Result<(Self, bool), ServiceError> {
+        let (history, is_sound) = match read_journal(store, id).await {
+            Ok(journal) => (journal.history, true),
+            // One damaged journal must not hide other executions (E13), nor one that was deleted meanwhile.
+            Err(EngineError::Record { .. } | EngineError::History { .. }) => (History::default(), false),
+            Err(EngineError::Store(StoreError::NotFound { .. })) => return Ok((Self::default(), false)),
+            Err(error) => return Err(error.into()),
+        };
+        let calls = history.calls();
+        let rows = store.model_usage_after(id, 0).await?;
+        let artifacts = if history.is_empty() { 0 } else { artifacts_of(store, id, &history).await?.len() };
+        let open = (0..).zip(calls).filter(|(_, call)| call.end.is_none()).map(|(index, call)| {
+            let attempt = call.attempts.last().map_or(0, |attempt| attempt.number);
+            (index, Open { is_checkpoint: call.descriptor.kind.is_checkpoint(), attempt })
+        });
+        let brief = Self {
+            version: VERSION,
+            records: history.next_seq,
+            model_calls: rows.last().map_or(0, |row| row.position),
+            calls: history.len(),
+            checkpoints: calls.iter().filter(|call| call.descriptor.kind.is_checkpoint()).count(),
+            artifacts,
+            used: Used::of(&rows, calls).total().unwrap_or_default(),
+            open: open.collect(),
+        };
+        Ok((brief, is_sound))
+    }
+
+    /// Counts what came since. False where that can be told from everything only: then what is counted is of no use.
+    async fn go_on(&mut self, store: &dyn Store, id: ExecutionId) -> Result<bool, ServiceError> {
+        let (mut here, mut elsewhere) = (Vec::new(), Vec::new());
+        loop {
+            let records = match store.entries(id, self.records, PAGE).await {
+                Ok(records) => records,
+                Err(StoreError::NotFound { .. }) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            };
+            for record in &records {
+                let Ok(entry) = decode(&record.bytes) else { return Ok(false) };
+                if entry.seq != self.records {
+                    return Ok(false);
+                }
+                match self.take(id, entry.body) {
+                    Taken::No => return Ok(false),
+                    Taken::Yes => {}
+                    Taken::Saved(by) if by.attempt.is_some() => here.push(by),
+                    Taken::Saved(by) => elsewhere.push(by),
+                }
+                self.records += 1;
+            }
+            if (records.len() as u64) < PAGE {
+                break;
+            }
+        }
+        // Which attempt decided a call that was served, only the other journal tells.
+        if store.count_saved(elsewhere).await? > 0 {
+            return Ok(false);
+        }
+        self.artifacts += usize::try_from(store.count_saved(here).await?).unwrap_or(usize::MAX);
+        for row in store.model_usage_after(id, self.model_calls).await? {
+            records_of(&row).iter().for_each(|record| self.used.count(record));
+            self.model_calls = row.position;
+        }
+        Ok(true)
+    }
+
+    fn take(&mut self, id: ExecutionId, body: EntryBody) -> Taken {
+        let known = match body {
+            EntryBody::CallIssued { call, descriptor } => self.call(call, Some(&descriptor)).is_some(),
+            EntryBody::CallStarted { call, attempt, descriptor, .. } => match self.call(call, descriptor.as_ref()) {
+                Some(open) => {
+                    open.attempt = attempt;
+                    true
+                }
+                None => false,
+            },
+            EntryBody::AttemptFailed { call, .. } => self.open.contains_key(&call),
+            EntryBody::CallEnded { call, attempt, descriptor, outcome, provenance, metadata, started_at } => {
+                let Some(open) = self.call(call, descriptor.as_ref()) else { return Taken::No };
+                let last = if started_at.is_some() { attempt } else { open.attempt };
+                let is_checkpoint = open.is_checkpoint;
+                self.open.remove(&call);
+                reused_by(&provenance, metadata.as_ref()).iter().for_each(|record| self.used.count(record));
+                if !is_checkpoint {
+                    return Taken::Yes;
+                }
+                self.artifacts += usize::from(matches!(outcome, Outcome::Success(_)));
+                return Taken::Saved(match provenance {
+                    Provenance::Served { source, call, .. } | Provenance::Cached { source, call } => {
+                        SavedBy { execution: source, call, attempt: None }
+                    }
+                    _ => SavedBy { execution: id, call, attempt: Some(last) },
+                });
+            }
+            EntryBody::Finished { .. } | EntryBody::Upgraded { .. } => true,
+            // Calls are dropped, and what they came to with them.
+            EntryBody::Reopened { .. } => false,
+        };
+        if known { Taken::Yes } else { Taken::No }
+    }
+
+    /// The open call at this index, which may be a new one.
+    fn call(&mut self, index: u32, descriptor: Option<&Descriptor>) -> Option<&mut Open> {
+        if index == self.calls {
+            let is_checkpoint = descriptor?.kind.is_checkpoint();
+            self.calls = self.calls.saturating_add(1);
+            self.checkpoints += usize::from(is_checkpoint);
+            self.open.insert(index, Open { is_checkpoint, attempt: 0 });
+        }
+        self.open.get_mut(&index)
+    }
+
+    fn to_keep(&self, execution: ExecutionId) -> Option<NewBrief> {
+        let brief = serde_json::to_string(self).ok()?;
+        Some(NewBrief { execution, records: self.records, model_calls: self.model_calls, brief })
+    }
+}
+
+/// What became of a record.
+enum Taken {
+    /// It is counted.
+    Yes,
+    /// So it is, but for the artifacts that these saved.
+    Saved(SavedBy),
+    /// It cannot be counted by itself.
+    No,
+}
