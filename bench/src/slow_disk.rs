@@ -34,6 +34,10 @@ pub(crate) fn slow(bench: &Bench, report: &mut Report) -> Result<()> {
     ensure!(output.status.success(), "the process behind slow syncs failed");
     for line in String::from_utf8(output.stdout)?.lines() {
         let figure: Value = serde_json::from_str(line)?;
+        if figure.get("figure").is_none() {
+            // What it was measured on, which is where this is.
+            continue;
+        }
         let number = |key: &str| figure.get(key).and_then(Value::as_f64).with_context(|| format!("no `{key}` in {line}"));
         report.add(
             Figure::new(
