@@ -1,9 +1,11 @@
-//! For the audit of determinism: engines with other settings, and what is in an instance's memory when a durable call ends it.
+//! For the audit of determinism: engines with other settings, and what is in an instance's memory when a durable call ends it. And for tests of the
+//! pool: one that is soon full, and how full it is.
 //!
 //! The memories of a component are its own, and no interface shows them. A core dump does: wasmtime attaches one to the error that ends an
 //! instance, and it does so without other code, so that what is looked at is what runs otherwise. The debugger's interface shows them at any time, and
 //! makes other code for it. So the audit runs a flow anew for each of its calls, and ends it there.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use wasmtime::{Store, Val, WasmCoreDump};
@@ -41,8 +43,22 @@ impl Sandbox {
     /// # Errors
     /// When this machine cannot run WebAssembly so.
     pub fn for_audit(settings: AuditedEngine) -> Result<Arc<Self>, SandboxError> {
-        let tuning = Tuning { optimises: settings.optimises, leaves_memory: true, ..Tuning::default() };
-        Self::tuned(None, [0; 32], tuning, settings.from_pool)
+        let usual = Tuning::default();
+        let pooled = if settings.from_pool { usual.pooled } else { 0 };
+        Self::tuned(None, [0; 32], Tuning { optimises: settings.optimises, leaves_memory: true, pooled, ..usual })
+    }
+
+    /// A sandbox like any other, whose pool has room for so many instances.
+    ///
+    /// # Errors
+    /// When this machine cannot run WebAssembly.
+    pub fn with_pool_of(private: Option<&Path>, fresh: [u8; 32], instances: u32) -> Result<Arc<Self>, SandboxError> {
+        Self::tuned(private, fresh, Tuning { pooled: instances, ..Tuning::default() })
+    }
+
+    /// How many instances have their memory from the pool now. None where there is no pool.
+    pub fn pooled_now(&self) -> Option<u64> {
+        Some(self.pooled()?.engine.pooling_allocator_metrics()?.component_instances())
     }
 }
 

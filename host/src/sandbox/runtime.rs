@@ -44,6 +44,8 @@ pub(super) struct Tuning {
     pub(super) optimises: bool,
     /// How much stack instances have.
     pub(super) stack: Stack,
+    /// Instances that the pool has room for. With 0 there is no pool, and all get their memory from the system.
+    pub(super) pooled: u32,
     /// Whether an instance that is ended leaves behind what was in its memory.
     #[cfg(feature = "observe")]
     pub(super) leaves_memory: bool,
@@ -54,6 +56,7 @@ impl Default for Tuning {
         Self {
             optimises: true,
             stack: Stack::default(),
+            pooled: POOLED,
             #[cfg(feature = "observe")]
             leaves_memory: false,
         }
@@ -109,7 +112,7 @@ impl Sandbox {
     /// # Errors
     /// When this machine cannot run WebAssembly.
     pub fn new(private: Option<&Path>, fresh: [u8; 32]) -> Result<Arc<Self>, SandboxError> {
-        Self::tuned(private, fresh, Tuning::default(), true)
+        Self::tuned(private, fresh, Tuning::default())
     }
 
     /// The same with stacks of another size.
@@ -117,17 +120,13 @@ impl Sandbox {
     /// # Errors
     /// When this machine cannot run WebAssembly.
     pub fn with_stack(private: Option<&Path>, fresh: [u8; 32], stack: Stack) -> Result<Arc<Self>, SandboxError> {
-        Self::tuned(private, fresh, Tuning { stack, ..Tuning::default() }, true)
+        Self::tuned(private, fresh, Tuning { stack, ..Tuning::default() })
     }
 
-    /// The same with engines that make their code in another way, and with instances from the pool or not.
-    pub(super) fn tuned(
-        private: Option<&Path>,
-        fresh: [u8; 32],
-        tuning: Tuning,
-        from_pool: bool,
-    ) -> Result<Arc<Self>, SandboxError> {
-        let pool = from_pool.then(|| Allocator::new(InstanceAllocationStrategy::Pooling(pool()), tuning));
+    /// The same with engines that make their code in another way, and with a pool of another size.
+    pub(super) fn tuned(private: Option<&Path>, fresh: [u8; 32], tuning: Tuning) -> Result<Arc<Self>, SandboxError> {
+        let strategy = (tuning.pooled > 0).then(|| InstanceAllocationStrategy::Pooling(pool(tuning.pooled)));
+        let pool = strategy.map(|strategy| Allocator::new(strategy, tuning));
         let pooled = pool.and_then(|pool| pool.inspect_err(|error| tracing::debug!(%error, "no pool of instances")).ok());
         let on_demand = OnceLock::new();
         let engine = match &pooled {
@@ -202,21 +201,21 @@ impl Sandbox {
 
 /// A pool whose only limit that a component can meet is the number of instances: what else it could run out of is refused when the component
 /// is loaded, so that no instance fails half way.
-fn pool() -> PoolingAllocationConfig {
+fn pool(pooled: u32) -> PoolingAllocationConfig {
     let [instances, memories, tables] = PARTS;
     let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(POOLED)
+    pool.total_component_instances(pooled)
         .max_core_instances_per_component(instances)
-        .total_core_instances(POOLED * instances)
+        .total_core_instances(pooled * instances)
         .max_memories_per_component(memories)
-        .total_memories(POOLED * memories)
+        .total_memories(pooled * memories)
         .max_tables_per_component(tables)
         .max_tables_per_module(tables)
-        .total_tables(POOLED * tables)
+        .total_tables(pooled * tables)
         .table_elements(usize::try_from(POOLED_TABLE_ELEMENTS).unwrap_or(usize::MAX))
         // Cleared in place: giving a page of a table back costs more than all that a usual table has on it.
         .table_keep_resident(KEPT_OF_TABLE)
-        .total_stacks(POOLED)
+        .total_stacks(pooled)
         // What an instance has touched goes back to the system, every page: to find out which pages to clear in place, wasmtime would ask the
         // system, which does not tell of pages that were swapped out (bytecodealliance/wasmtime#14357).
         .decommit_batch_size(16);
