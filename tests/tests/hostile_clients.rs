@@ -15,6 +15,8 @@ mod browsers;
 mod credentials;
 #[path = "hostile_clients/encrypted.rs"]
 mod encrypted;
+#[path = "hostile_clients/loads.rs"]
+mod loads;
 #[path = "hostile_clients/many.rs"]
 mod many;
 #[path = "hostile_clients/requests.rs"]

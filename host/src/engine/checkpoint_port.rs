@@ -78,7 +78,7 @@ impl CheckpointCalls {
     }
 
     /// Whether there is such an execution, and whoever started this one over the network may see it: it is of a flow of theirs, or was started for the
-    /// same execution as this one. Whoever has the data folder may see all.
+    /// same execution as this one, or as one that this is a replay of. Whoever has the data folder may see all.
     async fn may_load_from(&self, execution: ExecutionId) -> Result<bool, EngineError> {
         let other = match self.run.store.execution(execution).await {
             Err(StoreError::NotFound { .. }) => return Ok(false),
@@ -86,7 +86,8 @@ impl CheckpointCalls {
         };
         let Some(starter) = &self.run.spec.starter else { return Ok(true) };
         let own = &self.run.row.new;
-        let is_of_the_same = other.root.unwrap_or(other.id) == own.root.unwrap_or(own.id);
+        let tree = other.root.unwrap_or(other.id);
+        let is_of_the_same = tree == own.root.unwrap_or(own.id) || starter.trees.contains(&tree);
         Ok(is_of_the_same || starter.flows.covers(&other.flow))
     }
 

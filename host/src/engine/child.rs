@@ -259,7 +259,13 @@ impl Run {
         };
         // What an operator granted to one component is not another's.
         let grants = if component == own { self.spec.grants.clone() } else { Grants::default() };
-        let spec = FrozenSpec { grants, retries: None, flow_defaults, ..self.spec.clone() };
+        let mut spec = FrozenSpec { grants, retries: None, flow_defaults, ..self.spec.clone() };
+        if component != own
+            && let Some(starter) = &mut spec.starter
+        {
+            // Nor is what the calls that a replay was served hand to its code.
+            starter.trees.clear();
+        }
         let id = self.engine.ids.execution();
         let now = self.clock.now();
         let input = CanonicalJson::of(&request.input).into_string().into_bytes();

@@ -49,9 +49,13 @@ pub struct Starter {
     /// The identifier of the account that answers for what the execution was granted; none where whoever has the data folder does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// The flows that may be started, and whose executions may be read, on its behalf; but for those of the execution's own component, and what it
-    /// started itself.
+    /// The flows that may be started of other components, and whose executions may be read, on its behalf. What the execution started itself, and
+    /// what was started with it, may be read besides.
     pub flows: Scope,
+    /// Of a replay, the tops of those trees that its calls are served from, the nearest first: what is in them may be read as what is in its own
+    /// tree, since their journals hand its bodies their IDs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trees: Vec<ExecutionId>,
 }
 
 /// A published version of the execution's flow.

@@ -14,7 +14,7 @@ use super::archive::{
     exported_log, exported_model_call, exported_wait, imported_access, imported_artifact, imported_log, imported_model_call,
     imported_wait, incomplete, is_signature_of, pack, payloads, read_archive, signature_file, unpack,
 };
-use super::{Engine, EngineError, FrozenSpec};
+use super::{Engine, EngineError, FrozenSpec, Starter};
 use crate::ids::{CallId, ComponentDigest, ExecutionId};
 use crate::journal::{Payload, PayloadHash, ReplayPlan, decode};
 use crate::sandbox::{Grants, Limits};
@@ -247,7 +247,9 @@ fn narrow(execution: &mut ImportedExecution, trusted: bool) -> Result<bool, Engi
     // An alias names an address and a secret of this host: whoever made the file could have a key sent anywhere.
     let models = FrozenModels::default();
     let limits = spec.limits.at_most(Limits::default());
-    let narrowed = FrozenSpec { grants: Grants::default(), limits, models, ..spec.clone() };
+    // What a file says of trees is no reason to look into those that are here.
+    let starter = spec.starter.clone().map(|starter| Starter { trees: Vec::new(), ..starter });
+    let narrowed = FrozenSpec { grants: Grants::default(), limits, models, starter, ..spec.clone() };
     execution.new.frozen_spec = narrowed.to_text(id)?;
     Ok(narrowed != spec)
 }

@@ -266,7 +266,9 @@ impl Behalf {
     pub(super) fn starter(&self) -> Option<Starter> {
         match &self.caller.who {
             Who::Owner => None,
-            Who::Account { id, .. } => Some(Starter { account: Some(id.to_string()), flows: self.caller.scope.clone() }),
+            Who::Account { id, .. } => {
+                Some(Starter { account: Some(id.to_string()), flows: self.caller.scope.clone(), trees: Vec::new() })
+            }
         }
     }
 

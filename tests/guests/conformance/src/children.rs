@@ -120,3 +120,29 @@ fn descends(cx: &Flow, depth: u64) -> Result<String> {
         Err(error) => Ok(format!("{depth}: {}", error.failure().kind)),
     }
 }
+
+#[checkpoint]
+fn keep(cx: &Checkpoint, text: String) -> Result<()> {
+    cx.save("kept", &text, Kind::Output).map(drop)
+}
+
+/// Keeps a text, and says where: its own execution ID.
+#[flow]
+fn keeps(cx: &Flow, text: String) -> Result<String> {
+    keep(cx, text)?;
+    Ok(cx.execution_id())
+}
+
+/// A child that keeps a text, and a checkpoint that loads it by the ID that the child gave.
+#[flow]
+fn parent_loads(cx: &Flow, text: String) -> Result<Value> {
+    let child = keeps::call(cx, text)?;
+    crate::records::loads_json(cx, child, "kept".into())
+}
+
+/// Keeps a text, and calls a flow of a component by digest.
+#[flow]
+fn parent_keeps_and_calls(cx: &Flow, component: String, flow: String, input: Value) -> Result<Value> {
+    keep(cx, "its own".into())?;
+    cx.child(flow).component(component).input(input).call()
+}

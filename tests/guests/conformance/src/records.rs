@@ -175,7 +175,7 @@ fn load_json(cx: &Flow, execution: String, name: String) -> Result<Value> {
 }
 
 #[checkpoint]
-fn loads_json(cx: &Checkpoint, execution: String, name: String) -> Result<Value> {
+pub(crate) fn loads_json(cx: &Checkpoint, execution: String, name: String) -> Result<Value> {
     cx.load(&execution, &name)
 }
 
