@@ -282,3 +282,44 @@ async fn e8_a_process_that_is_too_large_lets_go_of_flows_that_wait() {
     };
     place.looked_after(test).await;
 }
+
+/// A host of its own, whose size is that of the flows which it drives: those leave that have waited for longest, until it is small enough, and the
+/// others stay.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn e8_of_a_process_that_is_too_large_those_leave_that_have_waited_for_longest() {
+    const EACH_MIB: u64 = 96;
+    const FLOWS: usize = 5;
+    /// With anything beside them, three are too many; two are not, beside a host that takes less than one of them.
+    const STAY: usize = 2;
+    let place = Place::new(EngineSettings::default()).await;
+    place.host.file("kitaru.toml", format!("[host]\nmemory_mib = {}\n", EACH_MIB * (STAY as u64 + 1)));
+    let serving = place.host.serving();
+    let mut waiting = Vec::new();
+    for _ in 0..FLOWS {
+        // More elements than tables of the pool have: from the system and not from the pool, which gives memory back in batches.
+        let limits = Limits { table_elements: 200_000, ..Limits::default() };
+        let (component, flow) = (Submitted::Stored(place.component), Some("holds_while_it_waits".to_owned()));
+        let spec = FrozenSpec::new(Grants::default(), limits);
+        let order = Submission { component, flow, input: json!({ "mebibytes": EACH_MIB }), spec, tags: Vec::new() };
+        let id = place.engine.submit(order).await.unwrap();
+        let _ = place.asked(id).await;
+        waiting.push(id);
+    }
+    let (leave, stay) = waiting.split_at(FLOWS - STAY);
+    for id in leave {
+        until("its runner to leave", async || (!place.is_driven(*id).await).then_some(())).await;
+    }
+    // The size is looked at every second: here, some times more.
+    let nap = place.submit("nap", json!({ "milliseconds": 2_500 })).await;
+    assert_eq!(place.result(nap).await, Value::Null);
+    for id in stay {
+        let row = place.row(*id).await;
+        assert!(row.runner.is_some() && row.epoch == 1, "it has stayed all the time: {row:?}");
+    }
+    for id in [stay, leave].concat() {
+        place.answer(id).await;
+        assert_eq!(place.result(id).await, EACH_MIB);
+    }
+    drop(serving);
+}

@@ -124,3 +124,11 @@ fn works_while_it_waits(cx: &Flow, path: String, milliseconds: u64) -> Result<bo
     crate::counting::slow_tick(cx, path, 1, milliseconds)?;
     asked.load()
 }
+
+/// Asks with `mebibytes` of memory in its hands, which it has touched: how many it still has.
+#[flow]
+fn holds_while_it_waits(cx: &Flow, mebibytes: usize) -> Result<usize> {
+    let held = std::hint::black_box(vec![1_u8; mebibytes << 20]);
+    let _: bool = cx.wait("go").question("Go on?").ask()?;
+    Ok(held.iter().filter(|byte| **byte == 1).count() >> 20)
+}
