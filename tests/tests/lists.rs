@@ -51,6 +51,46 @@ fn a_list_says_what_each_execution_says_and_reads_no_journal_again() {
     assert_eq!(counts[1..], vec![json!(0); 6], "a damaged journal hides nobody (E13)");
 }
 
+/// A replay and a cached call show what other executions saved, as long as these are there; a replay of a replay, what the first one saved.
+#[test]
+fn a_list_counts_no_artifacts_that_went_with_another_execution() {
+    let host = Host::new();
+    let saving = |flags: &[&str]| host.flow("save_many", &json!({ "calls": 2, "count": 3, "bytes": 10 }), flags);
+    let replayed = |source: &str| host.item(["executions", "replay", source, "--from", "saves_many_2"]);
+    let source = saving(&[]);
+    let replay = replayed(id(&source));
+    let again = replayed(id(&replay));
+    let filled = saving(&["--cache"]);
+    let cached = saving(&["--cache"]);
+    let all = [&cached, &filled, &again, &replay, &source].map(id);
+    let counts = |listed: Vec<Value>| -> Vec<(String, u64)> {
+        listed.iter().map(|summary| (id(summary).to_owned(), summary["artifact_count"].as_u64().unwrap())).collect()
+    };
+    let counted = |numbers: &[(&str, u64)]| {
+        let expected: Vec<_> = numbers.iter().map(|(id, number)| ((*id).to_owned(), *number)).collect();
+        assert_eq!(counts(listed(&host)), expected);
+        assert_eq!(counts(expected.iter().map(|(id, _)| host.get(id)).collect()), expected, "as each says by itself");
+    };
+    // Two outputs, and three artifacts of each call.
+    counted(&all.map(|id| (id, 8)));
+    let file = host.path("source.tar");
+    let _ = host.item(["executions", "export", id(&source), "--to", &file]);
+    for gone in [&source, &filled] {
+        let _ = host.item(["executions", "delete", id(gone)]);
+    }
+    // Of the first calls of the replays only the outputs are left, and of the cached ones.
+    counted(&[(id(&cached), 2), (id(&again), 5), (id(&replay), 5)]);
+    let late = replayed(id(&again));
+    counted(&[(id(&late), 5), (id(&cached), 2), (id(&again), 5), (id(&replay), 5)]);
+    // It is back, with what it saved; also for the one that was counted without it.
+    let _ = host.item(["executions", "import", &file]);
+    counted(&[(id(&source), 8), (id(&late), 8), (id(&cached), 2), (id(&again), 8), (id(&replay), 8)]);
+    // All that takes no journal, but for those of executions that were counted while somebody was gone.
+    let expected = counts(listed(&host));
+    assert!(garble(&host, "1") > 10);
+    assert_eq!(counts(listed(&host)), expected, "no record was looked at");
+}
+
 #[test]
 fn a_list_reads_of_a_running_execution_what_came_since() {
     const STEPS: u64 = 60;

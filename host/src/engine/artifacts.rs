@@ -35,6 +35,8 @@ impl SaveType {
 pub struct ArtifactEntry {
     /// `<execution>:<call>:<number>` or `<execution>:<call>:output`, of the execution in which it was made.
     pub id: String,
+    /// The execution in which it was made.
+    pub origin: ExecutionId,
     /// The call of the listed execution that it belongs to.
     pub call: u32,
     /// Its name; `output` for a checkpoint's output.
@@ -190,6 +192,7 @@ impl Origin {
 fn saved_entry(call: u32, record: &CallRecord, row: &ArtifactRow) -> ArtifactEntry {
     ArtifactEntry {
         id: saved_id(CallId { execution: row.execution, index: row.call }, row.ordinal),
+        origin: row.execution,
         call,
         name: row.name.clone(),
         kind: Some(row.kind.clone()),
@@ -209,6 +212,7 @@ fn output_entry(id: CallId, call: u32, record: &CallRecord) -> Option<ArtifactEn
     let Outcome::Success(payload) = &end.outcome else { return None };
     Some(ArtifactEntry {
         id: format!("{id}:output"),
+        origin: id.execution,
         call,
         name: "output".into(),
         kind: None,

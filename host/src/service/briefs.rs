@@ -3,21 +3,24 @@
 //! A brief is what an execution's journal and its records of model calls come to, up to a place in both, and is kept beside it. A list asks how long
 //! they are by now, which the ends of two indexes tell; where a brief counts less than that, it is carried on by what came since. So lists read every
 //! record once in its life, however often and by however many they are asked for.
+//!
+//! One thing in it can change without a record: what a call took over from another execution, a replay's source or whoever filled the cache, is shown
+//! as long as that execution is there. So it is counted by whom it is from, and a list looks who is there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use kitaru_llm::usage::UsageSummary;
 use serde::{Deserialize, Serialize};
 
 use super::ServiceError;
 use super::costs::{Used, records_of, reused_by};
-use crate::engine::{EngineError, artifacts_of, read_journal};
-use crate::ids::ExecutionId;
+use crate::engine::{EngineError, SaveType, artifacts_of, read_journal};
+use crate::ids::{CallId, ExecutionId};
 use crate::journal::{Descriptor, EntryBody, History, Outcome, Provenance, decode};
 use crate::store::{BriefRow, ExecutionRow, NewBrief, SavedBy, Store, StoreError};
 
 /// Of what is counted, and how: another number makes briefs anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Records read at a time.
 const PAGE: u64 = 512;
 /// While an execution runs, its brief is kept anew when so many records came: to read fewer again and again costs less than to write.
@@ -36,8 +39,13 @@ pub(super) struct Brief {
     calls: u32,
     /// How many of them are checkpoints.
     pub(super) checkpoints: usize,
-    /// How many artifacts there are.
-    pub(super) artifacts: usize,
+    /// How many artifacts there are, but for those that other executions saved.
+    artifacts: usize,
+    /// How many others saved that calls were served from, by who that is. None: it was gone when this was counted. Who saved none is not named.
+    reused: BTreeMap<ExecutionId, Option<usize>>,
+    /// How many of these there are now.
+    #[serde(skip)]
+    still: usize,
     used: UsageSummary,
     /// Calls that have not ended: few. What their ends mean depends on what they are.
     open: BTreeMap<u32, Open>,
@@ -54,16 +62,18 @@ struct Open {
 /// The briefs of these, in order.
 pub(super) async fn of(store: &dyn Store, rows: &[ExecutionRow]) -> Result<Vec<Brief>, ServiceError> {
     let ids: Vec<ExecutionId> = rows.iter().map(|row| row.new.id).collect();
-    let known = store.briefs(&ids).await?.into_iter().map(|found| (found.execution, found));
-    let mut known: HashMap<ExecutionId, BriefRow> = known.collect();
+    let known = store.briefs(&ids).await?.into_iter().map(|found| (found.execution, (Brief::kept_in(&found), found)));
+    let mut known: HashMap<ExecutionId, (Option<Brief>, BriefRow)> = known.collect();
+    let sources = known.values().flat_map(|(kept, _)| kept).flat_map(|kept| kept.reused.keys().copied());
+    let there = there(store, sources.collect()).await?;
     let (mut briefs, mut keep) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in rows {
-        let Some(found) = known.remove(&row.new.id).filter(|found| (found.records, found.model_calls) != (0, 0)) else {
+        let Some((kept, found)) = known.remove(&row.new.id).filter(|(_, found)| (found.records, found.model_calls) != (0, 0))
+        else {
             briefs.push(Brief::default());
             continue;
         };
-        let kept = found.kept.as_ref().and_then(|text| serde_json::from_str::<Brief>(text).ok());
-        let kept = kept.filter(|kept| kept.version == VERSION);
+        let kept = kept.and_then(|kept| kept.beside(&there));
         let counted = kept.as_ref().map_or(0, |kept| kept.records);
         let brief = match kept {
             Some(kept) if (kept.records, kept.model_calls) == (found.records, found.model_calls) => kept,
@@ -86,7 +96,39 @@ pub(super) async fn of(store: &dyn Store, rows: &[ExecutionRow]) -> Result<Vec<B
     Ok(briefs)
 }
 
+/// Those of these executions that are there.
+async fn there(store: &dyn Store, executions: BTreeSet<ExecutionId>) -> Result<HashSet<ExecutionId>, ServiceError> {
+    if executions.is_empty() {
+        return Ok(HashSet::new());
+    }
+    Ok(store.known(executions.into_iter().collect()).await?.into_iter().collect())
+}
+
 impl Brief {
+    /// The brief that is kept of an execution, if it can be read.
+    fn kept_in(found: &BriefRow) -> Option<Self> {
+        let kept = found.kept.as_ref().and_then(|text| serde_json::from_str::<Self>(text).ok());
+        kept.filter(|kept| kept.version == VERSION)
+    }
+
+    /// The same, where of its sources these are there. None where one is back that was gone: what that saved was not counted.
+    fn beside(mut self, there: &HashSet<ExecutionId>) -> Option<Self> {
+        self.still = 0;
+        for (source, saved) in &self.reused {
+            match (saved, there.contains(source)) {
+                (None, true) => return None,
+                (Some(saved), true) => self.still += saved,
+                (_, false) => {}
+            }
+        }
+        Some(self)
+    }
+
+    /// How many artifacts there are.
+    pub(super) fn artifacts(&self) -> usize {
+        self.artifacts + self.still
+    }
+
     /// What the model calls used; nothing where none was made.
     pub(super) fn used(&self) -> Option<UsageSummary> {
         Some(&self.used).filter(|used| used.usage_record_count > 0).cloned()
@@ -113,7 +155,23 @@ impl Brief {
         };
         let calls = history.calls();
         let rows = store.model_usage_after(id, 0).await?;
-        let artifacts = if history.is_empty() { 0 } else { artifacts_of(store, id, &history).await?.len() };
+        let checkpoints = || calls.iter().filter(|call| call.descriptor.kind.is_checkpoint());
+        let sources = checkpoints().filter_map(|call| source_of(&call.end.as_ref()?.provenance));
+        let sources: BTreeSet<ExecutionId> = sources.map(|call| call.execution).collect();
+        // Before their artifacts are read: what comes back or goes in between is noticed by whoever reads this brief next.
+        let there = there(store, sources.clone()).await?;
+        let gone = sources.into_iter().filter(|source| !there.contains(source));
+        let mut reused: BTreeMap<ExecutionId, Option<usize>> = gone.map(|source| (source, None)).collect();
+        let mut artifacts = 0;
+        let shown = if history.is_empty() { Vec::new() } else { artifacts_of(store, id, &history).await? };
+        for entry in shown {
+            // Outputs stand in this journal too.
+            if entry.save_type == SaveType::StepOutput || entry.origin == id {
+                artifacts += 1;
+            } else if let Some(saved) = reused.entry(entry.origin).or_insert(Some(0)) {
+                *saved += 1;
+            }
+        }
         let open = (0..).zip(calls).filter(|(_, call)| call.end.is_none()).map(|(index, call)| {
             let attempt = call.attempts.last().map_or(0, |attempt| attempt.number);
             (index, Open { is_checkpoint: call.descriptor.kind.is_checkpoint(), attempt })
@@ -123,8 +181,10 @@ impl Brief {
             records: history.next_seq,
             model_calls: rows.last().map_or(0, |row| row.position),
             calls: history.len(),
-            checkpoints: calls.iter().filter(|call| call.descriptor.kind.is_checkpoint()).count(),
+            checkpoints: checkpoints().count(),
             artifacts,
+            still: reused.values().flatten().sum(),
+            reused,
             used: Used::of(&rows, calls).total().unwrap_or_default(),
             open: open.collect(),
         };
@@ -157,8 +217,9 @@ impl Brief {
                 break;
             }
         }
-        // Which attempt decided a call that was served, only the other journal tells.
-        if store.count_saved(elsewhere).await? > 0 {
+        // Which attempt decided a call that was served, only the other journal tells; and who is gone is to be named.
+        let sources: BTreeSet<ExecutionId> = elsewhere.iter().map(|by| by.execution).collect();
+        if there(store, sources.clone()).await?.len() < sources.len() || store.count_saved(elsewhere).await? > 0 {
             return Ok(false);
         }
         self.artifacts += usize::try_from(store.count_saved(here).await?).unwrap_or(usize::MAX);
@@ -190,11 +251,9 @@ impl Brief {
                     return Taken::Yes;
                 }
                 self.artifacts += usize::from(matches!(outcome, Outcome::Success(_)));
-                return Taken::Saved(match provenance {
-                    Provenance::Served { source, call, .. } | Provenance::Cached { source, call } => {
-                        SavedBy { execution: source, call, attempt: None }
-                    }
-                    _ => SavedBy { execution: id, call, attempt: Some(last) },
+                return Taken::Saved(match source_of(&provenance) {
+                    Some(CallId { execution, index }) => SavedBy { execution, call: index, attempt: None },
+                    None => SavedBy { execution: id, call, attempt: Some(last) },
                 });
             }
             EntryBody::Finished { .. } | EntryBody::Upgraded { .. } => true,
@@ -218,6 +277,16 @@ impl Brief {
     fn to_keep(&self, execution: ExecutionId) -> Option<NewBrief> {
         let brief = serde_json::to_string(self).ok()?;
         Some(NewBrief { execution, records: self.records, model_calls: self.model_calls, brief })
+    }
+}
+
+/// The call of another execution whose outcome was taken over.
+fn source_of(provenance: &Provenance) -> Option<CallId> {
+    match *provenance {
+        Provenance::Served { source, call, .. } | Provenance::Cached { source, call } => {
+            Some(CallId { execution: source, index: call })
+        }
+        _ => None,
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn in_brief(engine: &Engine, rows: &[ExecutionRow]) -> Result<V
     let known = briefs::of(engine.store().as_ref(), rows).await?;
     let mut summaries = Vec::with_capacity(rows.len());
     for (row, brief) in rows.iter().zip(known) {
-        summaries.push(of(engine, row, [brief.checkpoints, brief.artifacts], brief.used()).await?);
+        summaries.push(of(engine, row, [brief.checkpoints, brief.artifacts()], brief.used()).await?);
     }
     Ok(summaries)
 }

@@ -97,7 +97,7 @@ macro_rules! contract_tests {
             model_calls_read_back_in_order, a_refused_append_records_no_model_call, usage_is_found_by_flow_and_day,
             what_was_spent_is_summed_by_execution_flow_and_day, a_deleted_execution_leaves_what_it_spent,
             an_imported_execution_spends_nothing_here,
-            a_brief_reads_back_and_a_later_one_takes_its_place, a_brief_goes_with_its_execution_and_those_of_its_replays_too,
+            a_brief_reads_back_and_a_later_one_takes_its_place, a_brief_goes_with_its_execution_and_others_can_tell_that_it_is_gone,
             artifacts_are_counted_by_who_saved_them, usage_is_read_from_a_position_on,
             accesses_read_back_in_order, a_refused_append_records_no_access,
             a8_an_amount_is_set_aside_in_all_accounts_or_in_none, a8_the_last_cent_is_given_once,

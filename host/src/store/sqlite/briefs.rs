@@ -16,7 +16,8 @@ pub(super) const ONE: &str = "SELECT brief,
 pub(super) const KEEP: &str = "INSERT INTO briefs (execution, records, model_calls, brief)
      SELECT id, ?2, ?3, ?4 FROM executions WHERE exec_id = ?1
      ON CONFLICT (execution) DO UPDATE SET records = excluded.records, model_calls = excluded.model_calls, brief = excluded.brief
-     WHERE (excluded.records, excluded.model_calls) > (briefs.records, briefs.model_calls)";
+     WHERE (excluded.records, excluded.model_calls) >= (briefs.records, briefs.model_calls)";
+pub(super) const IS_KNOWN: &str = "SELECT 1 FROM executions WHERE exec_id = ?1";
 pub(super) const SAVED: &str = "SELECT count(*) FROM artifacts
      WHERE execution = (SELECT id FROM executions WHERE exec_id = ?1) AND call = ?2 AND attempt BETWEEN ?3 AND ?4";
 pub(super) const USAGE_AFTER: &str = "SELECT id, call, attempt, ordinal, name, flow, day, at, spent, usage
@@ -50,6 +51,21 @@ impl Briefs for SqliteStore {
                     keep.execute(params![new.execution.as_bytes(), records, model_calls, new.brief])?;
                 }
                 Ok(())
+            })
+            .await
+    }
+
+    async fn known(&self, executions: Vec<ExecutionId>) -> Result<Vec<ExecutionId>, StoreError> {
+        self.readers
+            .read(move |db| {
+                let mut statement = db.prepare_cached(IS_KNOWN)?;
+                let mut known = Vec::with_capacity(executions.len());
+                for execution in executions {
+                    if statement.exists([execution.as_bytes()])? {
+                        known.push(execution);
+                    }
+                }
+                Ok(known)
             })
             .await
     }

@@ -38,8 +38,6 @@ pub(super) const BELONGINGS: [&str; 9] = [
     "DELETE FROM accesses WHERE execution = ?1",
     "DELETE FROM briefs WHERE execution = ?1",
 ];
-/// What is said of its replays counts artifacts that go with it.
-pub(super) const BRIEFS: &str = "DELETE FROM briefs WHERE execution IN (SELECT id FROM executions WHERE original = ?1)";
 pub(super) const CACHED: &str = "DELETE FROM cache WHERE execution = ?1";
 /// Last: SQLite checks that nothing refers to the row any more.
 pub(super) const ITSELF: &str = "DELETE FROM executions WHERE id = ?1";
@@ -62,7 +60,6 @@ pub(super) fn delete(db: &Connection, id: ExecutionId) -> Result<(), DbError> {
     for sql in BELONGINGS {
         db.prepare_cached(sql)?.execute([key])?;
     }
-    db.prepare_cached(BRIEFS)?.execute([id.as_bytes()])?;
     db.prepare_cached(CACHED)?.execute([id.as_bytes()])?;
     let tree = spending::tree_of(db, key)?;
     db.prepare_cached(ITSELF)?.execute([key])?;

@@ -48,9 +48,11 @@ pub struct SavedBy {
 pub trait Briefs {
     /// What is kept of each of these, in the same order. Those that are not there are left out.
     async fn briefs(&self, executions: &[ExecutionId]) -> Result<Vec<BriefRow>, StoreError>;
-    /// Keeps these, but for those whose executions have gone, and those that count less than what is kept already. Whoever dies before they are
-    /// on the disk has lost nothing.
+    /// Keeps these, but for those whose executions have gone, and those that count less than what is kept already. Of two that count as much the later
+    /// one is kept. Whoever dies before they are on the disk has lost nothing.
     async fn keep_briefs(&self, briefs: Vec<NewBrief>) -> Result<(), StoreError>;
+    /// Those of these executions that are there.
+    async fn known(&self, executions: Vec<ExecutionId>) -> Result<Vec<ExecutionId>, StoreError>;
     /// How many artifacts these saved altogether. What is not there saved none.
     async fn count_saved(&self, by: Vec<SavedBy>) -> Result<u64, StoreError>;
     /// The records of model calls of an execution after this position, in the order in which they came.

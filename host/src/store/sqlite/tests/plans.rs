@@ -113,6 +113,7 @@ fn by_key() -> Vec<(&'static str, Vec<&'static str>)> {
             ],
         ),
         (briefs::KEEP, by_exec_id()),
+        (briefs::IS_KNOWN, vec!["COVERING INDEX executions_by_exec_id (exec_id=?)"]),
         (briefs::SAVED, vec!["COVERING INDEX artifacts_by_position (execution=? AND call=? AND attempt>? AND attempt<?)"]),
         (briefs::USAGE_AFTER, vec!["INDEX model_calls_by_execution (execution=? AND rowid>?)"]),
         (cache::CACHED, vec!["cache USING PRIMARY KEY (key=?)"]),
@@ -266,7 +267,6 @@ fn of_a_deletion() -> Vec<(&'static str, Vec<&'static str>)> {
     let mut steps = vec![
         (removal::FOUND, vec!["INDEX executions_by_exec_id (exec_id=?)"]),
         (removal::NEEDED_BY, vec!["INDEX executions_by_original (original=?)", "INDEX executions_by_exec_id (exec_id=?)"]),
-        (removal::BRIEFS, vec!["briefs USING INTEGER PRIMARY KEY (rowid=?)", "INDEX executions_by_original (original=?)"]),
         (removal::CACHED, vec!["INDEX cache_by_execution (execution=?)"]),
         (removal::ITSELF, [vec!["INTEGER PRIMARY KEY (rowid=?)"], belongings.to_vec()].concat()),
     ];
