@@ -9,6 +9,7 @@ mod growth;
 mod instance;
 mod large;
 mod limits;
+mod loading;
 mod peers;
 mod place;
 mod processes;
