@@ -199,6 +199,7 @@ pub(super) fn model_call(
     start.data = json!({ "content": { "messages": "[REDACTED]", "model": "gpt-x" }, "headers": {} });
     let request = json!({ "model": "gpt-x", "messages": [{ "role": "user", "content": "sanitised question" }] });
     start.profile = Some(Profile { model_name: Some("gpt-x".into()), annotated_request: Some(request), ..Profile::default() });
+    start.metadata = json!({ "kitaru.llm.api": "openai_chat" });
     let mut end = event(uuid, Phase::End, Category::Llm, "openai", moment(to, 900));
     let response = json!({
         "model": "gpt-x-1", "message": "sanitised answer", "finish_reason": "tool_use",

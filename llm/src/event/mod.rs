@@ -20,3 +20,6 @@ pub use jsonl::JsonLines;
 pub use model::{DataSchema, Event, Kind, Phase};
 pub use profile::Profile;
 pub use subscriber::{DeliveryError, Subscriber};
+
+/// The name of the mark that each chunk of a streamed response leaves.
+pub const CHUNK_MARK: &str = "llm.chunk";

@@ -11,6 +11,7 @@ use super::failing;
 use super::failure::{CallFailure, FailureOrigin};
 use super::state::CallState;
 use crate::chat::RawRequest;
+use crate::event::otel::TIME_TO_FIRST_CHUNK;
 use crate::pipeline::{CallInfo, ChunkSource, Chunks, ExecutionIntercept, Failure, Next};
 use crate::provider::TransportError;
 use crate::retry::{AttemptReport, GaveUp, Next as After, run};
@@ -139,10 +140,14 @@ impl ExecutionIntercept<RawRequest> for Retried {
 impl ExecutionIntercept<RawRequest, Chunks> for Retried {
     async fn around(&self, call: &Arc<CallInfo>, request: RawRequest, next: Next<RawRequest, Chunks>) -> Result<Chunks, Failure> {
         self.repeat(call, request, |request| {
-            let next = next.clone();
+            let (next, call) = (next.clone(), Arc::clone(call));
             async move {
                 let mut rest = next.run(request).await?;
                 let first = rest.next().await.transpose()?;
+                // Now it is there; whoever asked for the stream may come for it later.
+                if let Some(took) = call.elapsed().filter(|_| first.is_some()) {
+                    call.note(TIME_TO_FIRST_CHUNK, json!(took.as_secs_f64()));
+                }
                 Ok(Box::new(Begun { first, rest }) as Chunks)
             }
         })

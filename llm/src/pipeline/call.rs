@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -45,6 +46,11 @@ impl CallInfo {
     /// The identifier that the call has in events. None before its start event: guardrails and request intercepts run before that.
     pub fn uuid(&self) -> Option<Uuid> {
         self.begun.get().map(|(uuid, _)| *uuid)
+    }
+
+    /// How long ago it began. None before its start event.
+    pub fn elapsed(&self) -> Option<Duration> {
+        self.begun.get().map(|(_, at)| self.emitter.now().since(*at))
     }
 
     /// Records a mark now: inside the call once it has begun, and else in the scope around it. `data` is recorded as it is, so it is

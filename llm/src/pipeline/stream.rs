@@ -14,6 +14,7 @@ use super::error::{CallError, Cause};
 use super::middleware::{Chunks, Collector};
 use super::span::{End, Span};
 use crate::codec::{StreamAggregator, StreamCodec};
+use crate::event::CHUNK_MARK;
 
 /// A response that comes in chunks.
 ///
@@ -103,7 +104,7 @@ impl LlmStream {
             && let Some(span) = &self.span
         {
             let unknown = || json!({ "chunk_index": index, "provider": "unknown" });
-            span.call().mark("llm.chunk", self.codec.as_ref().map_or_else(unknown, |codec| codec.chunk_summary(index, chunk)));
+            span.call().mark(CHUNK_MARK, self.codec.as_ref().map_or_else(unknown, |codec| codec.chunk_summary(index, chunk)));
         }
         self.collector.as_mut().map_or(Ok(()), |collector| collector.collect(chunk))
     }

@@ -1,13 +1,14 @@
 //! Answers in pieces.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use kitaru_llm::gateway::{CallFailure, CallRequest, GatewayConfig};
+use kitaru_llm::event::otel::TIME_TO_FIRST_CHUNK;
+use kitaru_llm::gateway::{CallFailure, CallRecord, CallRequest, GatewayConfig};
 use kitaru_llm::policy::SpendLedger as _;
 use kitaru_llm::price::NanoUsd;
 use kitaru_llm::usage::{BillingEffect, RecordStatus, UsageScope};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bench::*;
 use crate::peer::{End, Peer, answer as reply, events};
@@ -55,6 +56,24 @@ async fn chunk_marks_can_be_left_out() {
     let gateway = gateway(&GatewayConfig { chunk_marks: false, ..config() });
     let record = ask(&gateway, &models(&peer), CallRequest { stream: true, ..request("chat") }).await;
     assert_eq!(record.events.len(), 2);
+}
+
+/// It ends when the chunk is there, whenever somebody takes it.
+#[tokio::test]
+async fn the_time_to_the_first_chunk_is_that_of_its_arrival() {
+    let peer = peer(TEXT).await;
+    let gateway = gateway(&GatewayConfig { chunk_marks: false, ..config() });
+    let said = |record: &CallRecord| {
+        let end = record.events.iter().find(|event| event.is_end()).expect("an end");
+        end.metadata_member(TIME_TO_FIRST_CHUNK).and_then(Value::as_f64)
+    };
+    let began = Instant::now();
+    let stream = open(&gateway, &models(&peer), request("chat")).await.unwrap();
+    let opened = began.elapsed();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let took = said(&stream.finish().await).expect("of a stream");
+    assert!(took > 0.0 && took <= opened.as_secs_f64(), "{took} s, and it was open after {opened:?}");
+    assert_eq!(said(&ask(&gateway, &models(&peer), request("chat")).await), None, "nothing comes in chunks");
 }
 
 #[tokio::test]

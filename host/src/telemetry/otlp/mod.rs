@@ -5,6 +5,7 @@
 //! second random generator and executor to make spans that are made already. The queue is bounded: what does not fit is counted, and what a
 //! collector does not take is counted too. Nothing waits for a collector but the end of the process, and that not for long.
 
+mod distribution;
 mod http;
 mod limits;
 mod logs;
@@ -172,7 +173,7 @@ impl Sender {
                 order = orders.recv() => match order {
                     Some(Order::Span(span)) => {
                         let (ended, lineage) = *span;
-                        self.measured.count(&ended.span);
+                        self.measured.count(&ended);
                         self.batch.push(spans::message(ended, &lineage));
                         if self.batch.len() >= BATCH {
                             self.send_spans().await;

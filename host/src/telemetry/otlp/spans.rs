@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use kitaru_llm::clock::Timestamp;
-use kitaru_llm::event::Event;
 use kitaru_llm::event::otel::{self, Attribute, Attributes, Options, SpanKind};
+use kitaru_llm::event::{CHUNK_MARK, Event};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::distribution::Distribution;
 use super::message::{Any, AnyValue, ArrayValue, KeyValue, KeyValueList, Link, Span, SpanEvent, Status};
+use super::metrics::DURATIONS;
 use crate::telemetry::feed::Lineage;
 use crate::telemetry::identity::span_id;
 
@@ -25,6 +27,7 @@ struct OpenSpan {
     marks: Vec<Event>,
     /// Marks over the limit.
     dropped: u32,
+    chunks: Chunks,
 }
 
 /// A span that has ended.
@@ -33,32 +36,63 @@ pub(in crate::telemetry) struct EndedSpan {
     pub(in crate::telemetry) span: otel::Span,
     /// Events of it that are not in it.
     dropped: u32,
+    pub(super) chunks: Chunks,
+}
+
+/// When the chunks of a streamed response came: of all of them, however many marks are sent.
+#[derive(Debug, Default)]
+pub(super) struct Chunks {
+    last: Option<Timestamp>,
+    between: Option<Distribution>,
+}
+
+impl Chunks {
+    fn came(&mut self, at: Timestamp) {
+        if let Some(before) = self.last.replace(at) {
+            let between = self.between.get_or_insert_with(|| Distribution::new(&DURATIONS));
+            between.add(at.since(before).as_secs_f64());
+        }
+    }
+
+    /// How long each took after the one before, in seconds; none where there were not two.
+    pub(super) fn between(&self) -> Option<&Distribution> {
+        self.between.as_ref()
+    }
 }
 
 impl OpenSpans {
     /// Takes the next event; gives the span that it ends, if it ends one.
     pub(in crate::telemetry) fn take(&mut self, event: &Event, options: Options) -> Option<EndedSpan> {
         if event.is_start() {
-            self.0.insert(event.uuid, OpenSpan { start: event.clone(), marks: Vec::new(), dropped: 0 });
+            self.0.insert(event.uuid, OpenSpan::new(event));
             return None;
         }
         if event.is_mark() {
             let open = self.0.get_mut(&event.parent?)?;
+            if event.name == CHUNK_MARK {
+                open.chunks.came(event.timestamp);
+            }
             match open.marks.len() < MOST_EVENTS {
                 true => open.marks.push(event.clone()),
                 false => open.dropped = open.dropped.saturating_add(1),
             }
             return None;
         }
-        let OpenSpan { start, marks, dropped } = self.0.remove(&event.uuid)?;
+        let OpenSpan { start, marks, dropped, chunks } = self.0.remove(&event.uuid)?;
         let span = otel::span(&start, &marks.iter().collect::<Vec<_>>(), Some(event), options);
-        Some(EndedSpan { span, dropped })
+        Some(EndedSpan { span, dropped, chunks })
+    }
+}
+
+impl OpenSpan {
+    fn new(start: &Event) -> Self {
+        Self { start: start.clone(), marks: Vec::new(), dropped: 0, chunks: Chunks::default() }
     }
 }
 
 /// The span as it is sent.
 pub(in crate::telemetry) fn message(ended: EndedSpan, lineage: &Lineage) -> Span {
-    let EndedSpan { span, dropped } = ended;
+    let EndedSpan { span, dropped, .. } = ended;
     let otel::Span { uuid, parent, name, kind, started_at, ended_at, status, attributes, events } = span;
     let links = match (parent, lineage.original) {
         (None, Some((trace_id, span_id))) => vec![Link { trace_id: trace_id.to_vec(), span_id: span_id.to_vec() }],

@@ -14,6 +14,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
@@ -26,6 +27,8 @@ use crate::store::Store;
 use crate::telemetry::identity::span_id;
 use crate::telemetry::stage::{RAW, execution_id, model_calls, new_execution, record, review, store};
 use crate::telemetry::{TelemetryReport, TelemetrySettings, Watcher, call_scope, flow_scope};
+
+mod metrics;
 
 /// A collector on this machine.
 #[derive(Clone, Default)]
@@ -74,6 +77,13 @@ impl Collector {
         let requests = self.bodies("traces").into_iter().map(|body| ExportTraceServiceRequest::decode(body).unwrap());
         let resources = requests.flat_map(|request| request.resource_spans);
         resources.flat_map(|resource| resource.scope_spans).flat_map(|scope| scope.spans).collect()
+    }
+
+    /// The metrics as they were told last.
+    fn metrics(&self) -> Vec<Metric> {
+        let last = self.bodies("metrics").pop();
+        let resources = last.map(|body| ExportMetricsServiceRequest::decode(body).unwrap().resource_metrics).unwrap_or_default();
+        resources.into_iter().flat_map(|resource| resource.scope_metrics).flat_map(|scope| scope.metrics).collect()
     }
 }
 
@@ -154,7 +164,12 @@ async fn a_collector_gets_spans_and_metrics_of_what_happened() {
     let metrics = &resource.scope_metrics[0].metrics;
     assert_eq!(
         metrics.iter().map(|metric| metric.name.as_str()).collect::<Vec<_>>(),
-        ["gen_ai.client.operation.duration", "gen_ai.client.token.usage"]
+        [
+            "gen_ai.client.operation.duration",
+            "gen_ai.client.token.usage",
+            "gen_ai.execute_tool.duration",
+            "gen_ai.workflow.duration"
+        ]
     );
     let Some(Data::Histogram(tokens)) = &metrics[1].data else { panic!("a histogram") };
     assert_eq!((tokens.aggregation_temporality, tokens.data_points.len()), (2, 2));
@@ -192,7 +207,8 @@ async fn what_another_process_told_is_not_told_again() {
     assert_eq!(watcher.finish().await.problems(), Vec::<String>::new());
     let names: Vec<_> = collector.spans().iter().map(|span| span.name.clone()).collect();
     assert_eq!(names, ["approve", "invoke_workflow review"]);
-    assert!(collector.bodies("metrics").is_empty(), "no model was called here");
+    let measured: Vec<_> = collector.metrics().into_iter().map(|metric| metric.name).collect();
+    assert_eq!(measured, ["gen_ai.workflow.duration"], "the run ended here, and its models were called elsewhere");
 }
 
 #[tokio::test]

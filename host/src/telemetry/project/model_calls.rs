@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use kitaru_llm::clock::Timestamp;
+use kitaru_llm::event::otel::TIME_TO_FIRST_CHUNK;
 use kitaru_llm::event::{Category, Event, atof};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -90,6 +91,7 @@ impl ModelCalls {
                 metadata.insert("kitaru.replayed".into(), json!(true));
                 if is_model {
                     metadata.insert("kitaru.llm.cost_usd".into(), json!(0));
+                    metadata.shift_remove(TIME_TO_FIRST_CHUNK);
                 }
             });
         }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Agent, FinalMetrics, Metrics, Observation, ObservationResult, Source, Step, ToolCall, Trajectory, VERSION};
 use crate::chat::{ApiSpecific, ChatRequest, ChatResponse, Message, Role};
 use crate::clock::Timestamp;
-use crate::event::{Category, Event, Profile, rfc3339};
+use crate::event::{CHUNK_MARK, Category, Event, Profile, rfc3339};
 
 /// The scopes at the top: each is a session of its own.
 pub fn roots(events: &[Event]) -> Vec<Uuid> {
@@ -61,7 +61,7 @@ impl Build<'_> {
             Some(Category::Llm) if event.is_start() => self.asked(event),
             Some(Category::Llm) if event.is_end() => self.answered(event),
             Some(Category::Tool) if event.is_end() => self.observed(event),
-            _ if event.is_mark() && !event.data.is_null() && event.name != "llm.chunk" => {
+            _ if event.is_mark() && !event.data.is_null() && event.name != CHUNK_MARK => {
                 let mut step = self.step(event, Source::System, format!("{}: {}", event.name, text(&event.data)));
                 step.extra.insert("mark".to_owned(), json!({ "name": event.name, "data": event.data }));
                 self.steps.push(step);

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::messages;
-use super::{Attribute, Attributes, Options, put};
+use super::{Attribute, Attributes, Options, TIME_TO_FIRST_CHUNK, put};
 use crate::chat::{ChatRequest, ChatResponse, FinishReason, ResponseFormat};
 use crate::codec::Api;
-use crate::event::{Event, Profile};
+use crate::event::{CHUNK_MARK, Event, Profile};
 
 impl From<f64> for Attribute {
     fn from(number: f64) -> Self {
@@ -50,9 +50,9 @@ pub(super) fn of_model(to: &mut Attributes, start: &Event, marks: &[&Event], end
             messages::of_response(to, response);
         }
     }
-    let first = marks.iter().find(|mark| mark.name == "llm.chunk");
+    let first = marks.iter().find(|mark| mark.name == CHUNK_MARK);
     let seconds = first.map(|mark| mark.timestamp.since(start.timestamp).as_secs_f64());
-    put(to, "gen_ai.response.time_to_first_chunk", seconds);
+    put(to, TIME_TO_FIRST_CHUNK, seconds);
 }
 
 /// What the call is by the conventions: Gemini's own protocol has a word of its own. The host says which protocol the call speaks; of other events it can
@@ -131,6 +131,8 @@ fn provider(name: &str) -> &str {
 pub(super) fn of_tool(to: &mut Attributes, start: &Event, end: Option<&Event>, options: Options) {
     put(to, "gen_ai.operation.name", Some("execute_tool"));
     put(to, "gen_ai.tool.name", Some(start.name.as_str()));
+    // The model only says what to call it with, and whoever asked the model executes it.
+    put(to, "gen_ai.tool.type", Some("function"));
     put(to, "gen_ai.tool.call.id", start.profile.as_ref().and_then(|profile| profile.tool_call_id.as_deref()));
     if options.content {
         let shown = |data: &Value| (!data.is_null()).then(|| Attribute::Json(data.clone()));

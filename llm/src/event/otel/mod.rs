@@ -18,6 +18,9 @@ use uuid::Uuid;
 use super::{Category, Event};
 use crate::clock::Timestamp;
 
+/// The attribute that says how long a streamed response took to begin, in seconds.
+pub const TIME_TO_FIRST_CHUNK: &str = "gen_ai.response.time_to_first_chunk";
+
 /// The names of the attributes, and what they are.
 pub type Attributes = BTreeMap<String, Attribute>;
 

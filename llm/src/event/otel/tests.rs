@@ -139,6 +139,7 @@ fn other_scopes_have_their_names_and_errors_their_class() {
     let names: Vec<_> = spans.iter().map(|span| span.name.as_str()).collect();
     assert_eq!(names, ["invoke_agent helper", "execute_tool add", "invoke_workflow review", "budget", "mark:lost"]);
     assert_eq!((spans[1].status, &spans[1].attributes["error.type"]), (Status::Error, &"timeout".into()));
+    assert_eq!(spans[1].attributes["gen_ai.tool.type"], "function".into());
     assert_eq!((spans[1].kind, spans[1].parent), (SpanKind::Internal, Some(Uuid::from_u128(1))));
     assert_eq!((spans[0].ended_at, spans[4].attributes["data"].clone()), (None, Attribute::Json(json!([1]))));
 }
