@@ -1,7 +1,7 @@
 //! Middleware of a project, `[[llm.middleware]]`, on real calls of real flows: wired up, fail closed, recorded, and out of the way of replays.
 
 use kitaru_host::ids::ComponentDigest;
-use kitaru_tests::models::{failed, told};
+use kitaru_tests::models::{failed, origin, told};
 use kitaru_tests::provider::Reaction;
 use kitaru_tests::{Models, Reply, fixture, id};
 use serde_json::{Value, json};
@@ -95,9 +95,29 @@ fn it_wraps_the_execution_of_a_call() {
     govern(&models, "execute = \"own\"", "");
     for flow in SCOPES {
         let refused = asked(&models, flow, &prompt());
-        assert!(refused["message"].as_str().unwrap().contains("the quota is used up"), "{flow}: {refused:#}");
+        failed(&refused, "middleware", &["middleware `configured` (execute): the quota is used up"]);
+        assert_eq!((origin(&refused), &refused["details"]["error_type"]), ("Runtime", &json!("quota")), "{refused:#}");
     }
     assert_eq!(models.hits(), 4, "it did not call `next`");
+}
+
+/// A failure says whose it is: the provider's own, where it was only passed on.
+#[test]
+fn what_goes_wrong_around_a_call_is_told_as_its_own() {
+    let models = Models::answering([Reaction::status(500), Reaction::status(500)]);
+    govern(&models, "", "");
+    for flow in SCOPES {
+        failed(&asked(&models, flow, &prompt()), "provider", &["500"]);
+    }
+    for how in ["trap", "error"] {
+        govern(&models, &format!("misbehave = {{ surface = \"execute\", how = \"{how}\" }}"), "");
+        for flow in SCOPES {
+            let refused = asked(&models, flow, &prompt());
+            failed(&refused, "middleware", &["middleware `configured` (execute): "]);
+            assert_eq!((origin(&refused), &refused["details"]["error_type"]), ("Runtime", &json!("middleware")), "{how}");
+        }
+    }
+    assert_eq!(models.hits(), 2, "nobody was asked behind it");
 }
 
 /// A flow chooses whether it streams. It does not choose by that whether it is governed.

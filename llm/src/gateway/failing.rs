@@ -96,6 +96,10 @@ pub(super) fn of_execution(failure: &Failure, model: &str) -> CallFailure {
     if let Some(failure) = failure.downcast_ref::<CallFailure>() {
         return failure.clone();
     }
+    if failure.is_of_middleware() {
+        let told = CallFailure::new(CallFailure::MIDDLEWARE, FailureOrigin::Runtime, failure.cause().to_string());
+        return told.with_details(json!({ "error_type": failure.error_type() }));
+    }
     if let Some(GaveUp::Failed { attempts, last, .. }) = failure.downcast_ref::<GaveUp>() {
         let mut told = of_transport(last, model);
         if let Some(Value::Object(details)) = &mut told.details {

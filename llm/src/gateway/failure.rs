@@ -42,6 +42,8 @@ impl CallFailure {
     pub const CAPABILITY: &'static str = "capability";
     /// A guardrail rejected the call.
     pub const GUARDRAIL_REJECTED: &'static str = "guardrail-rejected";
+    /// Middleware could not be had, or failed around the call.
+    pub const MIDDLEWARE: &'static str = "middleware";
     /// No budget has room for the call.
     pub const BUDGET: &'static str = "budget";
     /// A rate limit is reached, here or at the provider.

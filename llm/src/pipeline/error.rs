@@ -158,6 +158,7 @@ impl CallError {
 #[error("the call failed")]
 pub struct Failure {
     error_type: Cow<'static, str>,
+    of_middleware: bool,
     #[source]
     cause: Cause,
 }
@@ -166,7 +167,17 @@ impl Failure {
     /// A failure of the class `error_type` (such as `timeout`, or an HTTP status). The class is shown in events: few different values,
     /// and nothing of a payload or a credential in them. The cause is not shown there.
     pub fn new(error_type: impl Into<Cow<'static, str>>, cause: impl Into<Cause>) -> Self {
-        Self { error_type: error_type.into(), cause: cause.into() }
+        Self { error_type: error_type.into(), of_middleware: false, cause: cause.into() }
+    }
+
+    /// The same of an execution intercept that failed by itself, and does not pass on what became of the call behind it.
+    pub fn of_middleware(error_type: impl Into<Cow<'static, str>>, cause: impl Into<Cause>) -> Self {
+        Self { of_middleware: true, ..Self::new(error_type, cause) }
+    }
+
+    /// Whether an execution intercept failed by itself.
+    pub fn is_of_middleware(&self) -> bool {
+        self.of_middleware
     }
 
     /// The class of the error.

@@ -62,9 +62,6 @@ pub type LoadMiddleware = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = LoadedMidd
 /// What models mean now, for executions that were created when nothing was configured; or why that cannot be told.
 pub type ModelsNow = Arc<dyn Fn() -> Result<FrozenModels, Arc<dyn std::error::Error + Send + Sync>> + Send + Sync>;
 
-/// The kind of a call that cannot be made because middleware could not be loaded: nothing goes past it.
-const MIDDLEWARE: &str = "middleware";
-
 /// The models of a host.
 pub(super) struct Models {
     config: GatewayConfig,
@@ -156,7 +153,8 @@ impl Engine {
 /// What a call comes to where there is nothing to call models with.
 fn unusable(error: &EngineError) -> Failure {
     let kind = match error {
-        EngineError::Middleware(_) => MIDDLEWARE,
+        // Nothing goes past middleware that could not be loaded.
+        EngineError::Middleware(_) => CallFailure::MIDDLEWARE,
         _ => CallFailure::NOT_CONFIGURED,
     };
     let mut message = error.to_string();

@@ -4,7 +4,6 @@
 use kitaru_llm::gateway::{CallFailure, CallRecord, PlannedCall};
 use kitaru_llm::models::SelectedModel;
 
-use super::MIDDLEWARE;
 use crate::sandbox::{AccessKind, Audit, ModelGrant};
 
 /// Kinds of failure of calls that asked nobody, without anybody having forbidden it. What was not granted is noted where that is asked.
@@ -14,7 +13,7 @@ const ASKED_NOBODY: [&str; 6] = [
     CallFailure::NOT_CONFIGURED,
     CallFailure::CREDENTIALS,
     CallFailure::MOCK,
-    MIDDLEWARE,
+    CallFailure::MIDDLEWARE,
 ];
 /// Why a call is denied whose model the code does not declare.
 const UNDECLARED: &str = "not declared";

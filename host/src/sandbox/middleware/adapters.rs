@@ -143,7 +143,7 @@ impl Placed {
         };
         Ok(Err(next.failure(&failure).unwrap_or_else(|| {
             let error = self.component.error(Surface::Execute, said_itself(failure.message));
-            Failure::new(kind(failure.kind), error)
+            Failure::of_middleware(kind(failure.kind), error)
         })))
     }
 }
@@ -197,7 +197,8 @@ impl ExecutionIntercept<RawRequest> for Placed {
     async fn around(&self, call: &Arc<CallInfo>, request: RawRequest, next: Next<RawRequest>) -> Result<Value, Failure> {
         let Some(told) = self.told(call) else { return next.run(request).await };
         let executed = self.executed(call, &told, request, next).await;
-        executed.unwrap_or_else(|problem| Err(Failure::new("middleware", self.component.error(Surface::Execute, problem))))
+        let failed = |problem| Failure::of_middleware("middleware", self.component.error(Surface::Execute, problem));
+        executed.unwrap_or_else(|problem| Err(failed(problem)))
     }
 }
 
