@@ -9,6 +9,7 @@
 //! <!-- docs-test: skip: reason -->   the block cannot be run in a test
 //! <!-- docs-test: file: path -->     the block (of any language) is written to this file, for the commands after it
 //! <!-- docs-test: edit: path -->     the block is a function that replaces the one of its name in this file
+//! <!-- docs-test: quotes: path -->   the block (of any language) stands in this file, word for word
 //! <!-- docs-test: appears -->        each line of the block (of any language) is something that the commands before it printed
 //! ```
 //!
@@ -184,6 +185,11 @@ impl Session {
                 return Ok(Done::Ran(0));
             }
             ("edit", path) if !path.is_empty() => return edit(&self.cwd.join(path), &block.lines).map(|()| Done::Ran(0)),
+            ("quotes", path) if !path.is_empty() => {
+                let text = fs::read_to_string(self.cwd.join(path)).map_err(|error| format!("{path}: {error}"))?;
+                let stands = text.contains(&format!("{}\n", block.lines.join("\n")));
+                return if stands { Ok(Done::Ran(0)) } else { Err(format!("the block does not stand in {path} as it is")) };
+            }
             ("appears", "") => {
                 let printed = self.printed.clone();
                 return expect_lines(&block.lines, &printed).map(|()| Done::Ran(0));

@@ -3,7 +3,7 @@
 use kitaru_host::ids::ComponentDigest;
 use kitaru_tests::models::{failed, origin, told};
 use kitaru_tests::provider::Reaction;
-use kitaru_tests::{Models, Reply, fixture, id};
+use kitaru_tests::{Models, Reply, example, fixture, id};
 use serde_json::{Value, json};
 
 /// A prompt's part that middleware looks for.
@@ -269,4 +269,27 @@ fn calls_of_other_flows_go_past_it() {
     assert_eq!(asked(&models, "model_calls", &prompt())["ok"]["text"], "Said.");
     failed(&asked(&models, "model_body", &prompt()), "guardrail-rejected", &["it says customer-"]);
     assert_eq!(models.hits(), 1);
+}
+
+/// `examples/no-secret-projects`, which docs/middleware.md shows.
+#[test]
+fn the_example_refuses_a_name_and_masks_it() {
+    let models = Models::always("Bluebird flies at night.");
+    let component = example("no-secret-projects");
+    let entry =
+        format!("[[llm.middleware]]\ncomponent = \"{component}\"\ntimeout_ms = 20000\nconfig = {{ words = [\"Bluebird\"] }}\n");
+    models.settings(&format!("{}{entry}", Models::ONCE));
+    for flow in SCOPES {
+        let refused = asked(&models, flow, &json!({ "prompt": "What is Bluebird?", "name": "asked" }));
+        failed(&refused, "guardrail-rejected", &["it names a secret project, number 1 of `words`"]);
+    }
+    let streamed = json!({ "request": { "prompt": "x", "name": "asked", "stream": true }, "most": null, "abort": false });
+    failed(&models.run("model_stream", &streamed)["result"], "guardrail-rejected", &["no-secret-projects"]);
+    assert_eq!(models.hits(), 0);
+    for flow in SCOPES {
+        let done = models.run(flow, &json!({ "requests": [prompt()] }));
+        assert_eq!(told(&done)[0]["ok"]["text"], "******** flies at night.", "{flow}: {done:#}");
+        assert_eq!(models.artifact(&done, "asked_response").1, "******** flies at night.", "{flow}");
+    }
+    assert_eq!(models.hits(), 2);
 }
