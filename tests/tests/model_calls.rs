@@ -57,6 +57,40 @@ fn l2_a_call_leaves_a_usage_record_and_says_what_governed_it() {
     assert_eq!(digest.len(), 64, "{digest}");
 }
 
+/// What governed a call stands beside the journal, whose chain has the digest of it: a check holds the one against the other.
+#[test]
+fn e15_what_governed_a_call_is_held_against_the_journal() {
+    let models = Models::always("Said.");
+    let in_flow = models.run("model_between", &json!({ "prompt": "x" }));
+    let in_body = models.run("model_body", &json!({ "requests": [{ "prompt": "x", "name": "asked" }] }));
+    let served = models.item(&["executions", "replay", id(&in_flow), "--from", "model_step_2"]);
+    let verify = |execution: &Value| models.host.json(["executions", "verify", id(execution)]);
+    for (execution, invocation, name) in [(&in_flow, "between", "between"), (&in_body, "model_calls_of_body", "asked")] {
+        let digest = &entry(checkpoint(execution, invocation), name)["policies_sha256"];
+        assert_eq!(digest, &models.records(id(execution))[0].policies["sha256"], "{execution:#}");
+    }
+    for execution in [&in_flow, &in_body, &served] {
+        assert_eq!(verify(execution).items()[0]["holds"], true, "{execution:#}");
+    }
+    // The digest that stands in the record itself stays: it counts for nothing.
+    for forgery in ["policies = replace(policies, 'kitaru.retry', 'kitaru.other')", "name = 'other'"] {
+        let store = rusqlite::Connection::open(models.host.database()).unwrap();
+        assert_eq!(store.execute(&format!("UPDATE model_calls SET {forgery}"), []).unwrap(), 2);
+        drop(store);
+        for (execution, name) in [(&in_flow, "`between`"), (&in_body, "`asked`")] {
+            let reply = verify(execution);
+            let view = &reply.envelope()["items"][0];
+            assert_eq!(
+                (reply.code, &view["verdict"], &view["chain"]),
+                (Some(1), &json!("unknown"), &json!("intact")),
+                "{view:#}"
+            );
+            assert!(view["reason"].as_str().unwrap().contains(name), "{view:#}");
+        }
+        assert_eq!(verify(&served).items()[0]["holds"], true, "nothing was governed there");
+    }
+}
+
 #[test]
 fn l3_l23_calls_of_a_checkpoint_stand_in_its_metadata_and_make_no_checkpoint() {
     let models = Models::always("Said.");

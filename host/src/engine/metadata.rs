@@ -2,24 +2,25 @@
 
 use serde_json::{Map, Value};
 
-/// What a flow or a checkpoint call logged about itself.
+/// What a flow or a checkpoint call logged about itself, and what the host has to say of its model calls.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Metadata {
     values: Map<String, Value>,
+    /// Laid over what was logged under the same keys: what the host says of a call is not the author's to change.
+    of_host: Map<String, Value>,
     changed: bool,
 }
 
 impl Metadata {
     pub(super) fn record(&mut self, entries: Vec<(String, Value)>) {
         self.changed |= !entries.is_empty();
-        for (key, value) in entries {
-            match (self.values.get_mut(&key), value) {
-                (Some(Value::Object(known)), Value::Object(more)) => known.extend(more),
-                (_, value) => {
-                    self.values.insert(key, value);
-                }
-            }
-        }
+        merge(&mut self.values, entries);
+    }
+
+    /// What the host itself says.
+    pub(super) fn record_of_host(&mut self, entries: Map<String, Value>) {
+        self.changed |= !entries.is_empty();
+        merge(&mut self.of_host, entries);
     }
 
     /// The same, if it changed since it was last taken.
@@ -29,7 +30,23 @@ impl Metadata {
 
     /// A JSON object as text; nothing if nothing was logged.
     pub(super) fn to_text(&self) -> Option<String> {
-        if self.values.is_empty() { None } else { serde_json::to_string(&self.values).ok() }
+        if self.of_host.is_empty() {
+            return if self.values.is_empty() { None } else { serde_json::to_string(&self.values).ok() };
+        }
+        let mut all = self.values.clone();
+        merge(&mut all, self.of_host.clone());
+        serde_json::to_string(&all).ok()
+    }
+}
+
+fn merge(under: &mut Map<String, Value>, over: impl IntoIterator<Item = (String, Value)>) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(Value::Object(known)), Value::Object(more)) => known.extend(more),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
     }
 }
 
@@ -47,5 +64,21 @@ mod tests {
         assert_eq!(metadata.to_text().unwrap(), r#"{"cost":{"usd":0.001,"tokens":42},"stage":"final"}"#);
         metadata.record(vec![("cost".into(), json!(3))]);
         assert_eq!(metadata.values["cost"], json!(3));
+    }
+
+    #[test]
+    fn what_the_host_says_stands_over_what_was_logged() {
+        let of_host = |name: &str| Map::from_iter([("llm_calls".to_owned(), json!({ name: { "cost_usd": 1 } }))]);
+        let mut metadata = Metadata::default();
+        metadata.record_of_host(of_host("a"));
+        metadata.record_of_host(of_host("b"));
+        metadata
+            .record(vec![("llm_calls".into(), json!({ "a": { "cost_usd": 0 }, "mine": 2 })), ("stage".into(), json!("draft"))]);
+        let said: Value = serde_json::from_str(&metadata.take_changed().unwrap()).unwrap();
+        let calls = json!({ "a": { "cost_usd": 1 }, "mine": 2, "b": { "cost_usd": 1 } });
+        assert_eq!(said, json!({ "llm_calls": calls, "stage": "draft" }));
+        metadata.record(vec![("llm_calls".into(), json!("none"))]);
+        let said: Value = serde_json::from_str(&metadata.to_text().unwrap()).unwrap();
+        assert_eq!(said["llm_calls"], json!({ "a": { "cost_usd": 1 }, "b": { "cost_usd": 1 } }));
     }
 }

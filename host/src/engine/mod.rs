@@ -34,6 +34,7 @@ mod flow_port;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod governed;
 mod identity;
 mod journals;
 mod lease;

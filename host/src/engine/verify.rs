@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::dry_run::{DryCalls, Frontier, Silent};
 use super::events::Observer;
+use super::governed::Governed;
 use super::journals::{PAGE, read_journal};
 use super::lease::LeaseGuard;
 use super::models::ModelNames;
@@ -44,7 +45,7 @@ pub enum Verdict {
     Holds,
     /// It does not; the failure says where and how.
     Diverges(Failure),
-    /// It could not be tried: the component has no such flow, or the journal cannot be read.
+    /// It could not be tried: the component has no such flow, or the journal cannot be read. Or what stands beside the journal is not what it says.
     Unknown(String),
 }
 
@@ -117,6 +118,7 @@ impl Engine {
             Err(EngineError::State { message, .. }) => return Ok(Verdict::Unknown(message)),
             replay => replay?,
         };
+        let governed = Governed::of(&history);
         let cursor = Arc::new(Cursor::new(history, replay));
         let clock = FlowClock::new(row.new.flow_epoch);
         let calls = DryCalls {
@@ -161,7 +163,10 @@ impl Engine {
             (Ran::Stopped(Stop::NoRoom(no_room)), None) => Verdict::Unknown(no_room.to_string()),
             (Ran::Stopped(Stop::Limit(text)), None) => compare_failure(row, Failure::runtime("limit", text)),
         };
-        Ok(verdict)
+        match verdict {
+            Verdict::Holds => Ok(governed.belied(self.store.as_ref(), id).await?.map_or(Verdict::Holds, Verdict::Unknown)),
+            verdict => Ok(verdict),
+        }
     }
 
     async fn compare_result(&self, row: &ExecutionRow, result: &str) -> Result<Verdict, EngineError> {

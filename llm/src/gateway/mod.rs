@@ -80,6 +80,7 @@ pub use failure::{CallFailure, FailureOrigin};
 pub use manual::{ManualSpan, SpanEnd};
 pub use place::{CallPlace, PlaceOfCheckpoint};
 pub use plan::PlannedCall;
+pub use policies::policies_digest;
 pub use record::CallRecord;
 pub use replayed::{replayed_events, replayed_usage};
 pub use request::{CallRequest, MOST_REPAIRS};

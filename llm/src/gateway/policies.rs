@@ -18,6 +18,13 @@ pub(super) fn digest(value: &Value) -> String {
     text
 }
 
+/// The digest of what `policies` of a [`CallRecord`](super::CallRecord) say, whatever digest they name themselves. None where they are no such record.
+pub fn policies_digest(policies: &Value) -> Option<String> {
+    let mut governed = policies.as_object()?.clone();
+    governed.shift_remove("sha256")?;
+    Some(digest(&Value::Object(governed)))
+}
+
 /// Everything that is registered now, in its order, with its version; and the digest of that.
 pub(super) fn snapshot(pipeline: &Pipeline, streaming: bool) -> Value {
     let registrations = pipeline.registrations();

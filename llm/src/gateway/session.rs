@@ -208,6 +208,7 @@ impl Session {
             latency_ms: scripted_ms.map_or(took, |delay| failing::milliseconds(std::time::Duration::from_millis(delay))),
             tokens: &tokens,
             cost: &cost,
+            policies_sha256: self.policies.get("sha256").and_then(Value::as_str),
         };
         CallRecord {
             entry: Some(entry.to_json()),

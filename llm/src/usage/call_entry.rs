@@ -23,6 +23,8 @@ pub struct CallEntry<'a> {
     pub tokens: &'a TokenCounts,
     /// What it cost.
     pub cost: &'a Cost,
+    /// The digest of what governed it.
+    pub policies_sha256: Option<&'a str>,
 }
 
 impl CallEntry<'_> {
@@ -41,6 +43,7 @@ impl CallEntry<'_> {
             ("total_tokens", json!(self.tokens.total)),
             ("cost_usd", json!(known)),
             ("cost_source", json!(known.map(|_| self.cost.source))),
+            ("policies_sha256", json!(self.policies_sha256)),
         ]
         .into_iter()
         .filter(|(_, value)| !value.is_null())
@@ -89,12 +92,14 @@ mod tests {
                 latency_ms: 1.5,
                 tokens: &tokens,
                 cost: &cost,
+                policies_sha256: Some("0f"),
             }
             .merge_into(&mut metadata);
         }
         let expected = json!({
             "requested_model": "fast", "resolved_model": "openai/a", "credential_source": "environment", "latency_ms": 1.5,
-            "tokens_input": 3, "tokens_output": 4, "total_tokens": 7, "cost_usd": 5e-7, "cost_source": "provider_reported"
+            "tokens_input": 3, "tokens_output": 4, "total_tokens": 7, "cost_usd": 5e-7, "cost_source": "provider_reported",
+            "policies_sha256": "0f"
         });
         assert_eq!(Value::Object(metadata), json!({ "llm_calls": { "outline_call": expected, "draft_call": expected } }));
     }
@@ -111,6 +116,7 @@ mod tests {
             latency_ms: 0.0,
             tokens: &tokens,
             cost: &cost,
+            policies_sha256: None,
         };
         assert_eq!(
             Value::Object(entry.to_json()),

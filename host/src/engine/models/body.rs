@@ -211,8 +211,7 @@ impl BodyCalls {
         }
         let first = self.saved.fetch_add(2, Ordering::Relaxed);
         kept::artifacts(&self.run, which, first, &record).await?;
-        let entries = kept::metadata(&record).into_iter().collect();
-        lock(&self.metadata).record(entries);
+        lock(&self.metadata).record_of_host(kept::metadata(&record));
         let step = Step { model_calls: vec![kept::row(&self.run, which, &record, &self.grants())], ..Step::default() };
         self.run.recorder.cork(step, Durability::Relaxed)?;
         Ok(match record.outcome {
