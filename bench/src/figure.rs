@@ -66,7 +66,7 @@ impl Figure {
             Target::RatioAtMost(most) => ratio? <= most,
             Target::RatioAtLeastOrMicros(least, micros) => {
                 let cpu = self.cpu_micros?;
-                let busy = cpu * self.value / 1e6 / crate::samples::processors();
+                let busy = cpu * self.value / 1e6 / crate::samples::processors() as f64;
                 ratio? >= least || (cpu <= micros && busy >= 0.9)
             }
         })

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::figure::{Figure, markdown};
+use crate::samples::processors;
 
 pub(crate) struct Report {
     figures: Vec<Figure>,
@@ -14,10 +15,6 @@ pub(crate) struct Report {
 fn load() -> f64 {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(f64::NAN)
-}
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 impl Report {

@@ -21,8 +21,8 @@ pub(crate) fn median(samples: &mut [f64]) -> f64 {
 }
 
 /// Processors of this machine.
-pub(crate) fn processors() -> f64 {
-    std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64)
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Processor time that this process has used, in microseconds, of all its threads.

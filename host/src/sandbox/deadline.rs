@@ -96,8 +96,10 @@ pub(super) fn watch(store: &mut Store<HostState>) {
         let state = context.data_mut();
         // What it waited for memory is no time of its own.
         state.deadline += state.limiter.take_waited();
-        let computes_for_long = computes_for_long(state);
-        if let Some(text) = over_cpu_time(state) {
+        // Asked once: it is a call of the system.
+        let used = state.cpu.used_now();
+        let computes_for_long = computes_for_long(state, used);
+        if let Some(text) = over_cpu_time(state, used) {
             return Err(LimitReached(text).into());
         }
         if Instant::now() < state.deadline {
@@ -122,9 +124,8 @@ pub(super) fn watch(store: &mut Store<HostState>) {
 
 /// Whether an instance has computed for some ticks on end, most of what it can have waited in them being for its turn; and, if it is a flow, without a
 /// durable call in between.
-fn computes_for_long(state: &mut HostState) -> bool {
+fn computes_for_long(state: &mut HostState, used: Duration) -> bool {
     let Some(turn) = state.cpu.turn() else { return false };
-    let used = state.cpu.used_now();
     let computed = used.saturating_sub(std::mem::replace(&mut state.cpu_at_tick, used));
     state.ticks_computed = if state.is_new_stretch || computed < TICK / 4 { 0 } else { state.ticks_computed.saturating_add(1) };
     let does = state.ticks_computed >= LONG;
@@ -133,14 +134,13 @@ fn computes_for_long(state: &mut HostState) -> bool {
 }
 
 /// The sentence for an instance that computed for too long, if this one has: a checkpoint in all, a flow since its last durable call.
-fn over_cpu_time(state: &mut HostState) -> Option<String> {
+fn over_cpu_time(state: &mut HostState, used: Duration) -> Option<String> {
     let after = match state.scope() {
         Scope::Flow => "between two durable calls ",
         Scope::Checkpoint => "",
         // Others wait for them, and their own time is short.
         Scope::Middleware | Scope::Describe => return None,
     };
-    let used = state.cpu.used_now();
     if std::mem::take(&mut state.is_new_stretch) {
         state.cpu_before = used;
     }

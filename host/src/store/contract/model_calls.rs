@@ -1,11 +1,11 @@
 //! Records of model calls, and their sums.
 
 use super::Place;
-use super::scenes::{DAY, becomes, claimed, created, entries, execution_of, model_call};
+use super::scenes::{DAY, becomes, claimed, created, entries, execution_of, failed_elsewhere, model_call};
 use crate::ids::ExecutionId;
 use crate::store::{
-    Append, Executions, ImportedExecution, Imports, Journal, Lease, Leases, ModelCallRow, ModelCalls, NewExecution, SpendScope,
-    Spending, Spent, Status, StatusChange, StoreError, UsageQuery,
+    Append, Executions, Imports, Journal, Lease, Leases, ModelCallRow, ModelCalls, SpendScope, Spending, Spent, StatusChange,
+    StoreError, UsageQuery,
 };
 
 /// A full append of the record at `seq` and of these of model calls.
@@ -168,24 +168,8 @@ pub(crate) async fn an_imported_execution_spends_nothing_here<P: Place>(place: P
     let store = place.open();
     let new = execution_of("flow");
     let id = new.id;
-    let bundle = |new: NewExecution, model_calls: Vec<ModelCallRow>| ImportedExecution {
-        new,
-        status: Status::Failed,
-        status_reason: None,
-        ended_at: None,
-        result: None,
-        failure: None,
-        metadata: "{}".into(),
-        journal: vec![],
-        blobs: vec![],
-        waits: vec![],
-        artifacts: vec![],
-        model_calls,
-        accesses: vec![],
-        logs: vec![],
-    };
     let rows = vec![model_call(id, [0, 1, 0], 5), model_call(id, [1, 1, 0], 6)];
-    store.import(vec![bundle(new.clone(), rows.clone())]).await.unwrap();
+    store.import(vec![failed_elsewhere(new.clone(), rows.clone())]).await.unwrap();
     assert_eq!(store.model_calls(id).await.unwrap(), rows);
     assert_eq!(totals(&store, id).await, recorded([11, 0, 0]));
     // What it spends when it goes on here is spent here.
@@ -193,7 +177,7 @@ pub(crate) async fn an_imported_execution_spends_nothing_here<P: Place>(place: P
     store.append(&lease, records(0, vec![model_call(id, [2, 1, 0], 1)])).await.unwrap();
     assert_eq!(totals(&store, id).await, recorded([12, 1, 1]));
     let other = execution_of("flow");
-    let wrong = bundle(other.clone(), vec![model_call(id, [0, 1, 0], 5)]);
+    let wrong = failed_elsewhere(other.clone(), vec![model_call(id, [0, 1, 0], 5)]);
     assert!(matches!(store.import(vec![wrong]).await, Err(StoreError::Conflict { .. })), "a record of another execution");
     assert!(matches!(store.execution(other.id).await, Err(StoreError::NotFound { .. })));
 }

@@ -4,8 +4,9 @@ use crate::clock::Timestamp;
 use crate::ids::{CallId, ComponentDigest, ExecutionId, Ids as _, SystemIds};
 use crate::journal::{EncodedEntry, Failure, LogLevel, Payload, PayloadHash, chain};
 use crate::store::{
-    AccessRow, Append, ArtifactRow, Blobs, Durability, ExecutionRow, Executions, Lease, Leases, LogFilter, LogRow, LogSource,
-    ModelCallRow, NewExecution, NewWait, Resolution, StatusChange, Store, StoreError, StoredEntry, WaitRow,
+    AccessRow, Append, ArtifactRow, Blobs, Durability, ExecutionRow, Executions, ImportedExecution, Lease, Leases, LogFilter,
+    LogRow, LogSource, ModelCallRow, NewExecution, NewWait, Resolution, Status, StatusChange, Store, StoreError, StoredEntry,
+    WaitRow,
 };
 
 pub(super) fn at(micros: i64) -> Timestamp {
@@ -232,5 +233,25 @@ pub(super) async fn has_blob(store: &impl Blobs, text: &str) -> bool {
         Ok(bytes) => bytes == text.as_bytes(),
         Err(StoreError::NotFound { what: "blob", .. }) => false,
         Err(error) => panic!("{error}"),
+    }
+}
+
+/// An execution as an archive brings it that failed elsewhere, with these calls of models and nothing else.
+pub(super) fn failed_elsewhere(new: NewExecution, model_calls: Vec<ModelCallRow>) -> ImportedExecution {
+    ImportedExecution {
+        new,
+        status: Status::Failed,
+        status_reason: None,
+        ended_at: None,
+        result: None,
+        failure: None,
+        metadata: "{}".into(),
+        journal: vec![],
+        blobs: vec![],
+        waits: vec![],
+        artifacts: vec![],
+        model_calls,
+        accesses: vec![],
+        logs: vec![],
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::Place;
-use super::scenes::{DAY, at, becomes, claimed, entries, execution_of, model_call};
+use super::scenes::{DAY, at, becomes, claimed, entries, execution_of, failed_elsewhere, model_call};
 use crate::ids::{CallId, ExecutionId, Ids as _, SystemIds};
 use crate::store::{
-    Append, Executions, ImportedExecution, Imports, Lease, ModelCallRow, NewExecution, NewReservation, Reserved, SpendAccount,
-    SpendScope, Spending, Spent, Status, StatusChange, Store,
+    Append, Executions, Imports, Lease, ModelCallRow, NewExecution, NewReservation, Reserved, SpendAccount, SpendScope, Spending,
+    Spent, StatusChange, Store,
 };
 
 fn sums(recorded: u64, unrecorded: u64, reserved: u64) -> Spent {
@@ -147,23 +147,7 @@ pub(crate) async fn what_is_imported_is_a_tree_of_its_own<P: Place>(place: P) {
     let here = claimed(&store).await;
     let new = NewExecution { parent: Some(CallId { execution: here.execution, index: 0 }), ..execution_of("flow") };
     let id = new.id;
-    let bundle = ImportedExecution {
-        new,
-        status: Status::Failed,
-        status_reason: None,
-        ended_at: None,
-        result: None,
-        failure: None,
-        metadata: "{}".into(),
-        journal: vec![],
-        blobs: vec![],
-        waits: vec![],
-        artifacts: vec![],
-        model_calls: vec![model_call(id, [0, 1, 0], 5)],
-        accesses: vec![],
-        logs: vec![],
-    };
-    store.import(vec![bundle]).await.unwrap();
+    store.import(vec![failed_elsewhere(new, vec![model_call(id, [0, 1, 0], 5)])]).await.unwrap();
     assert_eq!((of_tree(&store, id).await, of_tree(&store, here.execution).await), (sums(5, 0, 0), sums(0, 0, 0)));
     store.delete(id).await.unwrap_err();
     ends(&store, &here).await;
