@@ -78,7 +78,7 @@ fn e8_a_serving_host_drives_what_is_submitted_answered_and_due() {
     traces.open([1, 2]);
     let orphan = host.json(["executions", "list", "--flow", "count_slow"]).items()[0].clone();
     until("the orphan's end", || (host.get(id(&orphan))["result"] == 3).then_some(()));
-    // Answered by a process that did not come to drive it.
+    // Answered by a process that came neither to drive it nor to tell: found all the same, by a host that looks around now and then.
     assert_eq!(host.get(id(&asked))["status"], "waiting", "nobody answered");
     answer_silently(&host, id(&asked));
     until("the answer's end", || (host.get(id(&asked))["result"] == "approved").then_some(()));
@@ -229,6 +229,8 @@ fn e8_a_serving_host_stays_with_questions_while_there_is_room() {
     let server = host.serving();
     let asked_again = |exec: &str| {
         answer_silently(&host, exec);
+        // Whatever happens to any execution makes a host look.
+        host.flow("sequence", &json!({ "steps": 0 }), &[]);
         until("the second question", || {
             let waits = host.json(["executions", "pending-waits", exec]).items();
             waits.first().filter(|wait| wait["name"] == "release_details").map(drop)

@@ -83,7 +83,10 @@ impl Drop for LeaseGuard {
         if self.held {
             let (engine, lease, rests) = self.take();
             // Not waited for: a lease that is not given back is found to be a dead runner's.
-            runtime.spawn(async move { give_back(&engine, &lease, rests, How::CutOff).await });
+            runtime.spawn(async move {
+                let _ = give_back(&engine, &lease, rests, How::CutOff).await;
+                engine.tell_of(lease.execution).await;
+            });
         }
     }
 }

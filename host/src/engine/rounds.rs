@@ -9,8 +9,11 @@ use tokio::sync::Notify;
 use crate::ids::ExecutionId;
 use crate::mutex::lock;
 
-/// How often it looks even if nobody told of anything: a runner that dies wakes nobody.
+/// How often it looks where the platform does not tell of runners that die, and while there is more than it can take up, or something may change
+/// without anybody knowing it.
 pub(super) const LOOK: Duration = Duration::from_millis(500);
+/// How often it looks where everything is told: for what was lost on the way, and because somebody may set the clock.
+pub(super) const NET: Duration = Duration::from_secs(30);
 /// How soon it looks when something has happened. News come in bursts, of which one look finds all; and whoever answered or created an execution
 /// to drive it on itself is not overtaken.
 const BREATH: Duration = Duration::from_millis(1);
@@ -27,6 +30,8 @@ pub(super) struct Rounds {
     sweep: Instant,
     /// For what dead runners left.
     search: Instant,
+    /// The death of a runner is told.
+    hears: bool,
     /// Something happened, and the look for it is yet to come.
     is_told: bool,
     /// The store could not be read: whatever happens, it is left alone until then.
@@ -37,7 +42,12 @@ impl Rounds {
     /// Everything is looked for at once.
     pub(super) fn begin() -> Self {
         let now = Instant::now();
-        Self { fire: now, sweep: now, search: now, is_told: false, not_before: None }
+        Self { fire: now, sweep: now, search: now, hears: false, is_told: false, not_before: None }
+    }
+
+    /// How long it is until a look for which there is no reason.
+    fn pause_for_nothing(&self) -> Duration {
+        if self.hears { NET } else { LOOK }
     }
 
     /// Something happened: the next look comes soon.
@@ -47,6 +57,18 @@ impl Rounds {
         self.fire = self.fire.min(soon);
         self.sweep = self.sweep.min(soon);
         self.is_told = true;
+    }
+
+    /// Whatever it was that happened: the next look comes soon, and is for all there is.
+    pub(super) fn tell_anything(&mut self) {
+        self.search = self.search.min(Instant::now());
+        self.tell();
+    }
+
+    /// A runner may have died. Whether the next death is told.
+    pub(super) fn tell_of_deaths(&mut self, are_told: bool) {
+        self.hears = are_told;
+        self.tell_anything();
     }
 
     /// Whether something happened for which the look is yet to come. What happens meanwhile is found by that too.
@@ -60,7 +82,7 @@ impl Rounds {
 
     /// It was looked for what is due; the next is due after `pause`.
     pub(super) fn fired(&mut self, pause: Duration) {
-        self.fire = Instant::now() + pause;
+        self.fire = Instant::now() + pause.min(self.pause_for_nothing());
     }
 
     pub(super) fn is_time_to_sweep(&self) -> bool {
@@ -70,26 +92,38 @@ impl Rounds {
     /// A sweep begins. Whether it is to search for what dead runners left.
     pub(super) fn begin_sweep(&mut self) -> bool {
         let now = Instant::now();
-        let searches = self.search <= now;
+        let (searches, next) = (self.search <= now, now + self.pause_for_nothing());
         if searches {
-            self.search = now + LOOK;
+            self.search = next;
         }
         // What happens from here on may be too late for this sweep, and is told.
-        (self.sweep, self.is_told) = (now + LOOK, false);
+        (self.sweep, self.is_told) = (next, false);
         searches
+    }
+
+    /// A sweep has come to its end. It may have left some of what there is; and something may change of which nobody will know.
+    pub(super) fn swept(&mut self, left_some: bool, may_change: bool) {
+        let now = Instant::now();
+        if left_some {
+            self.search = now;
+        }
+        if left_some || may_change {
+            self.sweep = self.sweep.min(now + LOOK);
+        }
     }
 
     /// The store could not be read. It is looked through again after a rest, and for all that was told meanwhile.
     pub(super) fn fail(&mut self) {
         let later = Instant::now() + STORE_REST;
-        (self.fire, self.sweep, self.not_before) = (later, later, Some(later));
+        (self.fire, self.sweep, self.search, self.not_before) = (later, later, later, Some(later));
         self.is_told = true;
     }
 
     /// How long there is nothing to look for, given that it may, or may not, be time for a sweep.
     pub(super) fn pause(&self, may_sweep: bool) -> Duration {
-        let next = if may_sweep { self.fire.min(self.sweep) } else { self.fire };
-        next.saturating_duration_since(Instant::now())
+        let now = Instant::now();
+        let next = self.fire.min(if may_sweep { self.sweep } else { now + LOOK });
+        next.saturating_duration_since(now)
     }
 }
 
@@ -131,9 +165,18 @@ impl Held {
         self.0.missed.notified().await;
     }
 
-    pub(super) fn let_go_of_the_rested(&self) {
-        let now = Instant::now();
-        self.lock().retain(|_, hold| hold.until.is_none_or(|until| until > now));
+    /// Whether some have rested, and may be driven again.
+    pub(super) fn let_go_of_the_rested(&self) -> bool {
+        let (now, mut holds) = (Instant::now(), self.lock());
+        let before = holds.len();
+        holds.retain(|_, hold| hold.until.is_none_or(|until| until > now));
+        holds.len() < before
+    }
+
+    /// How long it is until one has rested; none where none rests.
+    pub(super) fn rest(&self) -> Option<Duration> {
+        let next = self.lock().values().filter_map(|hold| hold.until).min();
+        next.map(|until| until.saturating_duration_since(Instant::now()))
     }
 
     /// How many could not be driven just now.
@@ -207,7 +250,7 @@ mod tests {
     #[test]
     fn news_bring_the_next_look_forward_and_never_put_it_off() {
         let far = Instant::now() + HOUR;
-        let mut rounds = Rounds { fire: far, sweep: far, search: far, is_told: false, not_before: None };
+        let mut rounds = Rounds { fire: far, sweep: far, search: far, hears: true, is_told: false, not_before: None };
         rounds.tell();
         let (fire, sweep) = (rounds.fire, rounds.sweep);
         assert!(rounds.is_told() && fire < far && sweep < far);
@@ -231,10 +274,30 @@ mod tests {
     #[test]
     fn a_store_that_could_not_be_read_is_left_alone_whatever_happens() {
         let mut rounds = Rounds::begin();
+        rounds.begin_sweep();
         rounds.fail();
         rounds.tell();
         assert!(!rounds.is_time_to_fire() && !rounds.is_time_to_sweep());
+        assert!(rounds.search <= rounds.sweep, "the sweep that failed has searched for nothing");
         assert!(rounds.is_told() && rounds.pause(true) > BREATH, "and what was told meanwhile is looked for afterwards");
+    }
+
+    #[test]
+    fn where_deaths_are_told_it_looks_seldom_and_where_they_are_not_often() {
+        let mut rounds = Rounds::begin();
+        rounds.tell_of_deaths(true);
+        rounds.fired(HOUR);
+        assert!(rounds.begin_sweep(), "after each of them");
+        assert!(!rounds.begin_sweep() && rounds.pause(true) > LOOK, "and not for nothing");
+        rounds.swept(true, false);
+        assert!(rounds.pause(true) <= LOOK && rounds.begin_sweep(), "what it has left is searched for again");
+        rounds.swept(false, true);
+        assert!(rounds.pause(true) <= LOOK && !rounds.begin_sweep(), "what may change unseen is looked at");
+        rounds.begin_sweep();
+        rounds.tell_of_deaths(false);
+        assert!(rounds.pause(true) <= BREATH && rounds.begin_sweep());
+        rounds.fired(HOUR);
+        assert!(rounds.pause(true) <= LOOK && rounds.pause(false) <= LOOK);
     }
 
     async fn is_told(held: &Held) -> bool {
@@ -263,8 +326,11 @@ mod tests {
         let taken = held.take(id);
         assert_eq!(held.resting(), 0, "it is driven");
         // As where its drive panics.
+        assert_eq!(held.rest(), None);
         drop(taken);
-        held.let_go_of_the_rested();
-        assert!(held.has(id) && held.resting() == 1);
+        assert!(!held.let_go_of_the_rested() && held.has(id) && held.resting() == 1);
+        assert!(held.rest().is_some_and(|rest| rest <= REST && rest > REST / 2));
+        held.take(id).leave_for(Duration::ZERO);
+        assert!(held.rest() == Some(Duration::ZERO) && held.let_go_of_the_rested() && !held.has(id));
     }
 }

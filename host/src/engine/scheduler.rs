@@ -15,7 +15,7 @@ use super::events::Observer;
 use super::models::{LEFT_TO_OTHERS, Looked};
 use super::options::{DriveOptions, SleepPolicy, WaitPolicy};
 use super::patience::SOON;
-use super::rounds::{Held, LOOK, Rounds};
+use super::rounds::{Held, LOOK, NET, Rounds};
 use super::{Engine, EngineError, memory};
 use crate::ids::ExecutionId;
 use crate::store::StoreError;
@@ -35,16 +35,21 @@ impl Engine {
     /// When the store cannot be read at all.
     pub async fn look_after(&self, observer: Observer) -> Result<(), EngineError> {
         // Before the first look: whatever happens after it is told.
-        let mut news = self.store.watch_all().await?;
+        let (mut news, mut deaths) = (self.store.watch_all().await?, self.store.watch_deaths().await?);
         // A store that cannot be read when the host starts is somebody's mistake; later it is a bad moment.
         self.store.next_wake(self.clock.now()).await?;
         let (held, mut rounds) = (Held::default(), Rounds::begin());
+        rounds.tell_of_deaths(deaths.borrow_and_update().are_told);
         let looked = Arc::new(Mutex::new(Looked::default()));
         let _keeper = self.room.keep(memory::ceiling(self.memory_mib));
         let mut room = self.room.news();
         let (mut drives, mut sweep) = (JoinSet::new(), JoinSet::new());
         while !self.is_stopping() {
             while drives.try_join_next().is_some() {}
+            if held.let_go_of_the_rested() {
+                // Also what a runner left: it may not have been taken from it.
+                rounds.tell_anything();
+            }
             if held.is_crowded() {
                 self.take_up(Vec::new(), &held, &mut drives, &observer);
                 if !held.is_crowded() {
@@ -59,10 +64,12 @@ impl Engine {
                 // Beside the timers, which do not wait for it.
                 sweep.spawn(async move {
                     // The key that a model call waits for may be in the environment of this process, and of no other one.
+                    let mut looked = looked.lock().await;
                     if engine.waits_for_models() {
-                        engine.look_for_models(&mut *looked.lock().await, true).await?;
+                        engine.look_for_models(&mut looked, true).await?;
                     }
-                    engine.ready(most, searches).await
+                    let (ready, left_some) = engine.ready(most, searches).await?;
+                    Ok::<_, EngineError>(Swept { ready, left_some, may_change: !looked.is_empty() })
                 });
             }
             if rounds.is_time_to_fire() {
@@ -72,15 +79,20 @@ impl Engine {
                 }
             }
             let may_sweep = may_sweep && sweep.is_empty();
+            let pause = rounds.pause(may_sweep);
             tokio::select! {
-                () = tokio::time::sleep(rounds.pause(may_sweep)) => {}
+                () = tokio::time::sleep(held.rest().map_or(pause, |rest| rest.min(pause))) => {}
                 () = self.stopped() => {}
                 () = told(&mut news), if !rounds.is_told() => rounds.tell(),
+                Ok(()) = deaths.changed() => rounds.tell_of_deaths(deaths.borrow_and_update().are_told),
                 () = held.missed() => rounds.tell(),
                 Some(found) = sweep.join_next(), if !sweep.is_empty() => match found {
-                    Ok(Ok(ready)) => self.take_up(ready, &held, &mut drives, &observer),
+                    Ok(Ok(Swept { ready, left_some, may_change })) => {
+                        rounds.swept(left_some, may_change);
+                        self.take_up(ready, &held, &mut drives, &observer);
+                    }
                     Ok(Err(error)) => fail(&mut rounds, &error),
-                    Err(_) => {}
+                    Err(_) => rounds.swept(true, true),
                 },
                 Some(_) = drives.join_next(), if held.is_crowded() => {}
                 // One more could make room, or one that was to do so has not.
@@ -96,14 +108,19 @@ impl Engine {
     async fn fire(&self, held: &Held, drives: &mut JoinSet<()>, observer: &Observer) -> Result<Duration, EngineError> {
         // One moment for both questions: a time between two would be in neither answer.
         let soon = self.clock.now().after(SOON);
+        let mut longest = NET;
         if !held.is_crowded() {
-            let due = self.store.due(soon, self.most(held)).await?;
+            let most = self.most(held);
+            let due = self.store.due(soon, most).await?;
+            if due.len() as u64 >= most {
+                longest = LOOK;
+            }
             self.take_up(due, held, drives, observer);
         }
         // What was due is driven, or could not be.
         let next = self.store.next_wake(soon).await?;
         let soon = self.clock.now().after(SOON);
-        Ok(next.map_or(LOOK, |due| due.since(soon).clamp(HURRY, LOOK)))
+        Ok(next.map_or(longest, |due| due.since(soon).clamp(HURRY, longest)))
     }
 
     /// How many executions are driven at a time.
@@ -119,7 +136,6 @@ impl Engine {
     /// Drives those that nobody drives, as far as there is room, and those for which there was none before. The others wait until those make
     /// room that only wait.
     fn take_up(&self, ready: Vec<ExecutionId>, held: &Held, drives: &mut JoinSet<()>, observer: &Observer) {
-        held.let_go_of_the_rested();
         let mut known = HashSet::new();
         let late = held.take_late().into_iter().map(|id| (id, true));
         let ready = late.chain(ready.into_iter().map(|id| (id, false)));
@@ -158,12 +174,24 @@ impl Engine {
         }
     }
 
-    /// Executions that could go on, and whose time no timer tells. What dead runners left is among them where that is searched for.
-    async fn ready(&self, most: u64, searches: bool) -> Result<Vec<ExecutionId>, EngineError> {
+    /// Executions that could go on, and whose time no timer tells. What dead runners left is among them where that is searched for. Whether there may
+    /// be more.
+    async fn ready(&self, most: u64, searches: bool) -> Result<(Vec<ExecutionId>, bool), EngineError> {
         let mut ready = if searches { self.store.abandoned(most).await? } else { Vec::new() };
-        ready.extend(self.store.unclaimed(most).await?);
-        Ok(ready)
+        let unclaimed = self.store.unclaimed(most).await?;
+        let left_some = [&ready, &unclaimed].iter().any(|found| found.len() as u64 >= most);
+        ready.extend(unclaimed);
+        Ok((ready, left_some))
     }
+}
+
+/// What a sweep has found.
+struct Swept {
+    ready: Vec<ExecutionId>,
+    /// There may be more.
+    left_some: bool,
+    /// Calls wait for a model, and a file may bring it without anybody knowing.
+    may_change: bool,
 }
 
 /// The store could not be read.

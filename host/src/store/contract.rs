@@ -68,6 +68,7 @@ macro_rules! contract_tests {
             signatures_are_kept_with_their_component,
             a_wakeup_reaches_the_tasks_of_this_process, a_wakeup_reaches_other_processes, no_wakeup_after_a_watch_is_lost,
             answers_and_cancels_wake, whoever_watches_all_is_told_of_everything,
+            e12_the_death_of_a_runner_is_told_where_that_is_promised,
             executions_are_found_by_their_labels, labels_hold_together_with_other_filters, labels_stay_as_they_were_given,
             a_child_is_created_with_the_step_that_starts_it, children_are_listed_by_their_parent,
             a_parent_is_due_when_its_child_ends, the_end_of_a_child_delays_nobody,

@@ -232,7 +232,7 @@ impl Desk {
                         let _ = done.send(self.failures.clone());
                     }
                 },
-                _ = tick.tick() => self.look_at_all(true).await,
+                _ = tick.tick(), if !self.followed.is_empty() => self.look_at_all(true).await,
             }
         }
     }

@@ -27,6 +27,13 @@ type Needs = Option<(Option<String>, FrozenModels)>;
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Looked(HashMap<CallId, (Timestamp, Needs)>);
 
+impl Looked {
+    /// Whether no call waits for a model.
+    pub(in crate::engine) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 impl Engine {
     /// Whether calls that nobody can answer wait until somebody can.
     pub(in crate::engine) fn waits_for_models(&self) -> bool {

@@ -11,7 +11,7 @@ use crate::ids::{CallId, ExecutionId, Ids as _, SystemIds};
 use crate::journal::{EncodedEntry, PayloadHash};
 use crate::store::{
     Append, ExecutionFilter, Executions, ImportedExecution, Imports, Journal, Leases, LogFilter, Logs, NewExecution, Page,
-    StatusChange, Store, StoreError, StoredEntry,
+    StatusChange, Store, StoreError, StoredEntry, Wakeups,
 };
 
 fn exported(everything: Everything) -> ImportedExecution {
@@ -55,6 +55,7 @@ pub(crate) async fn an_imported_execution_reads_back_as_it_was_exported<P: Place
     let (elsewhere, here) = (P::new(), place.open());
     let there = elsewhere.open();
     let own = created(&here).await;
+    let mut told = here.watch_all().await.unwrap();
     for end in
         [StatusChange::Completed { result: inline("42") }, StatusChange::Failed { failure: failure() }, StatusChange::Cancelled]
     {
@@ -71,6 +72,8 @@ pub(crate) async fn an_imported_execution_reads_back_as_it_was_exported<P: Place
         let id = ended_with_everything(&there, new, end).await;
         let mut expected = everything(&there, id).await;
         here.import(vec![exported(everything(&there, id).await)]).await.unwrap();
+        assert!(told.has_changed().unwrap(), "whoever looks after all is told");
+        told.mark_unchanged();
         let found = everything(&here, id).await;
         assert_eq!((found.journal.len(), found.waits.len(), found.artifacts.len(), found.logs.len()), (5, 4, 2, 3));
         assert_eq!((found.model_calls.len(), found.accesses.len()), (2, 2));

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::Place;
 use super::scenes::{at, claimed, created, entries, inline, question};
 use crate::ids::{CallId, Ids as _, SystemIds};
-use crate::store::{Append, Executions, Journal, Resolution, Waits, Wakeups};
+use crate::store::{Append, Executions, Journal, Leases, Resolution, Waits, Wakeups};
 
 async fn is_woken(receiver: &mut watch::Receiver<u64>) -> bool {
     timeout(Duration::from_secs(60), receiver.changed()).await.is_ok_and(|changed| changed.is_ok())
@@ -67,6 +67,20 @@ pub(crate) async fn answers_and_cancels_wake<P: Place>(place: P) {
     assert!(here.wait(id).await.unwrap().resolution.is_some(), "whoever is woken finds the news");
     there.request_cancel(lease.execution, at(8)).await.unwrap();
     assert!(is_woken(&mut receiver).await);
+}
+
+pub(crate) async fn e12_the_death_of_a_runner_is_told_where_that_is_promised<P: Place>(place: P) {
+    let (first, second) = (place.open(), place.open());
+    let lease = claimed(&first).await;
+    let mut deaths = second.watch_deaths().await.unwrap();
+    let promised =
+        timeout(Duration::from_secs(5), deaths.wait_for(|deaths| deaths.are_told)).await.map(|deaths| deaths.unwrap().count);
+    drop(first);
+    if let Ok(before) = promised {
+        let told = timeout(Duration::from_secs(60), deaths.wait_for(|deaths| deaths.count > before)).await;
+        assert!(told.is_ok_and(|told| told.is_ok()), "nobody told of it");
+    }
+    second.claim(lease.execution).await.unwrap();
 }
 
 pub(crate) async fn whoever_watches_all_is_told_of_everything<P: Place>(place: P) {

@@ -11,7 +11,12 @@ use crate::store::{Durability, ImportedExecution, Imports, StoreError};
 #[async_trait]
 impl Imports for SqliteStore {
     async fn import(&self, bundle: Vec<ImportedExecution>) -> Result<(), StoreError> {
-        self.writer.write(Durability::Full, move |db| bundle.iter().try_for_each(|execution| add(db, execution))).await
+        let ids: Vec<_> = bundle.iter().map(|execution| execution.new.id).collect();
+        self.writer.write(Durability::Full, move |db| bundle.iter().try_for_each(|execution| add(db, execution))).await?;
+        for id in ids {
+            self.notify(id).await;
+        }
+        Ok(())
     }
 }
 

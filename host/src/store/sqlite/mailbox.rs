@@ -97,6 +97,11 @@ impl Mailbox {
         std::fs::exists(&self.path).unwrap_or(true)
     }
 
+    /// Opens and closes it as whoever writes into it does, and writes nothing. Whether that went well.
+    pub(super) fn is_closed_once_more(&self) -> bool {
+        File::options().append(true).open(&self.path).is_ok()
+    }
+
     /// Takes its name away: nobody finds it any more, and whoever found it before can still write into it.
     pub(super) fn hide(&self) {
         // A file that stays is recognised as a dead owner's.

@@ -27,6 +27,7 @@ mod fault;
 mod fence;
 mod flows;
 mod folder;
+mod hearing;
 mod imports;
 mod journal;
 mod kept_values;

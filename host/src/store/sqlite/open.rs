@@ -38,7 +38,7 @@ impl SqliteStore {
             writer: Writer::start(connection, &folder, Arc::clone(&runner), options.durability)?,
             readers: Readers::new(folder.clone()),
             runner,
-            watcher: Watcher::new(folder.wake()),
+            watcher: Watcher::new(folder.wake(), folder.runners()),
             folder,
         })
     }

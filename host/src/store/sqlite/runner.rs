@@ -98,6 +98,11 @@ impl Runner {
         }
     }
 
+    /// Whether the runner `id`, with its lock in `folder`, is dead.
+    pub(super) fn is_dead(folder: &Path, id: &str) -> bool {
+        Self::new(folder.to_owned()).living(id).is_none()
+    }
+
     /// Removes the file of a runner that is dead.
     pub(super) fn bury(&self, id: &str) {
         let _ = std::fs::remove_file(self.path(id));
@@ -116,8 +121,7 @@ impl Runner {
     /// All runners that have a file, dead or alive.
     fn ids(&self) -> Vec<String> {
         let Ok(files) = std::fs::read_dir(&self.folder) else { return Vec::new() };
-        let paths = files.flatten().map(|file| file.path()).filter(|path| path.extension().is_some_and(|it| it == EXTENSION));
-        paths.filter_map(|path| path.file_stem()?.to_str().map(str::to_owned)).collect()
+        files.flatten().filter_map(|file| id_of(&file.path()).map(str::to_owned)).collect()
     }
 
     fn path(&self, id: &str) -> PathBuf {
@@ -177,6 +181,11 @@ impl Drop for Claim {
             drives.remove(&self.execution);
         }
     }
+}
+
+/// Whose lock file this is, if it is one.
+pub(super) fn id_of(path: &Path) -> Option<&str> {
+    path.extension().filter(|it| *it == EXTENSION).and_then(|_| path.file_stem()?.to_str())
 }
 
 fn describe(file: &mut File) -> String {

@@ -1,6 +1,7 @@
 //! The contract on SQLite, and what is SQLite's own.
 
 mod crash;
+mod deaths;
 mod durability;
 #[cfg(feature = "fault-injection")]
 mod fault;

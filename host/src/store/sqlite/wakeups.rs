@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::SqliteStore;
 use crate::ids::ExecutionId;
-use crate::store::{StoreError, Wakeups};
+use crate::store::{Deaths, StoreError, Wakeups};
 
 #[async_trait]
 impl Wakeups for SqliteStore {
@@ -18,6 +18,10 @@ impl Wakeups for SqliteStore {
 
     async fn watch_all(&self) -> Result<watch::Receiver<u64>, StoreError> {
         self.watcher.watch_all(&self.runner)
+    }
+
+    async fn watch_deaths(&self) -> Result<watch::Receiver<Deaths>, StoreError> {
+        self.watcher.watch_deaths(&self.runner)
     }
 
     async fn wake(&self, execution: ExecutionId) -> Result<(), StoreError> {

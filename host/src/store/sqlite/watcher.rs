@@ -1,30 +1,37 @@
-//! Who watches what in this process, and how news from other processes get here: through a mailbox (`mailbox`), from the first watch on.
+//! Who watches what in this process, and how news from other processes get here: through a mailbox (`mailbox`), and from the lock files of runners
+//! (`hearing`), from the first watch on.
 //!
-//! The platform tells when the mailbox changes (inotify, FSEvents, …). Where it loses a change or cannot watch, a slow look at the mailbox
-//! finds it.
+//! The platform tells when the mailbox changes (inotify, FSEvents, …), and some tell when a lock file is closed. Where it loses a change or cannot
+//! watch, a slow look at the mailbox finds it; a very slow one, where the platform has lately told of something that was closed for that.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, Weak, mpsc};
+use std::time::{Duration, Instant};
 
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::watch;
 
+use super::hearing::{self, Heard, Suspects};
 use super::mailbox::{self, Mailbox};
 use super::runner::{Runner, RunnerId};
 use crate::ids::ExecutionId;
 use crate::mutex::lock;
-use crate::store::StoreError;
+use crate::store::{Deaths, StoreError};
 
 /// How long a wake-up from another process can go unnoticed if the platform says nothing.
 const SLOW_LOOK: Duration = Duration::from_secs(2);
+/// The same while the platform tells what it is asked to tell. How long it can be silent without anybody knowing it.
+const NET: Duration = Duration::from_secs(30);
+/// Whenever so many executions are watched, and twice as many as were left the last time, those that nobody watches any more are forgotten.
+const MANY: usize = 64;
 
 /// The watchers of this process. Its mailbox goes with it.
 pub(super) struct Watcher(Arc<Shared>);
 
 struct Shared {
     wake: PathBuf,
+    runners: PathBuf,
     /// Taken before the channels, and never by the platform's thread: whoever holds it waits for that thread.
     inlet: Mutex<Inlet>,
     channels: Mutex<Channels>,
@@ -43,6 +50,8 @@ struct Inlet {
 #[derive(Default)]
 struct Channels {
     by_execution: HashMap<ExecutionId, watch::Sender<u64>>,
+    /// How many of them were left the last time that some were forgotten.
+    left: usize,
     /// Changes with every wake-up of any execution.
     all: watch::Sender<u64>,
     mailbox: Option<Mailbox>,
@@ -50,18 +59,27 @@ struct Channels {
     is_stuck: bool,
     /// Calls for a look. The thread that looks ends when this is dropped.
     look: Option<mpsc::SyncSender<()>>,
+    deaths: watch::Sender<Deaths>,
+    suspects: Suspects,
+    /// The platform was asked to tell of the lock files, and their folder has been there since.
+    hears_runners: bool,
+    /// The mailbox was closed for that, and the platform has not told.
+    awaits_echo: bool,
+    /// When it is checked again what the platform tells; none at first.
+    check_at: Option<Instant>,
 }
 
 impl Watcher {
-    /// Watchers whose mailbox will be in the folder `wake`. Nothing is made yet.
-    pub(super) fn new(wake: PathBuf) -> Self {
-        Self(Arc::new(Shared { wake, inlet: Mutex::default(), channels: Mutex::default() }))
+    /// Watchers whose mailbox will be in the folder `wake`, beside the folder `runners` with the lock files. Nothing is made yet.
+    pub(super) fn new(wake: PathBuf, runners: PathBuf) -> Self {
+        Self(Arc::new(Shared { wake, runners, inlet: Mutex::default(), channels: Mutex::default() }))
     }
 
     /// A receiver that changes with every wake-up of `execution` from here on. `runner` is this store's.
     pub(super) fn watch(&self, runner: &Runner, execution: ExecutionId) -> Result<watch::Receiver<u64>, StoreError> {
         Shared::open(&self.0, runner)?;
         let mut channels = lock(&self.0.channels);
+        channels.forget_if_many();
         Ok(channels.by_execution.entry(execution).or_default().subscribe())
     }
 
@@ -69,6 +87,12 @@ impl Watcher {
     pub(super) fn watch_all(&self, runner: &Runner) -> Result<watch::Receiver<u64>, StoreError> {
         Shared::open(&self.0, runner)?;
         Ok(lock(&self.0.channels).all.subscribe())
+    }
+
+    /// A receiver that changes with every death of a runner from here on, and with whether those are told.
+    pub(super) fn watch_deaths(&self, runner: &Runner) -> Result<watch::Receiver<Deaths>, StoreError> {
+        Shared::open(&self.0, runner)?;
+        Ok(lock(&self.0.channels).deaths.subscribe())
     }
 
     /// Wakes the watchers in this process.
@@ -81,10 +105,13 @@ impl Watcher {
         mailbox::post(&self.0.wake, runner, execution)
     }
 
-    /// The platform tells nothing from now on.
+    /// The platform tells nothing from now on, which is noticed at once.
     #[cfg(test)]
     pub(super) fn lose_the_platform(&self) {
         lock(&self.0.inlet).platform = None;
+        let mut channels = lock(&self.0.channels);
+        channels.check_at = None;
+        channels.call_for_a_look();
     }
 }
 
@@ -131,18 +158,35 @@ impl Shared {
         started.inspect_err(tell_of_slowness).ok()
     }
 
-    /// Something happened to the mailbox, or was missed.
+    /// Something happened to the mailbox or to lock files, or was missed.
     fn hear(&self, event: &notify::Result<Event>) {
-        let is_letter = match event {
-            // That it was opened, closed or removed is no letter.
-            Ok(event) => event.need_rescan() || !matches!(event.kind, EventKind::Access(_) | EventKind::Remove(_)),
-            Err(_) => true,
-        };
-        if is_letter {
-            let mut channels = lock(&self.channels);
-            if !channels.empty() {
+        let heard = hearing::sort(event, &self.runners);
+        if heard == Heard::Nothing {
+            return;
+        }
+        let mut channels = lock(&self.channels);
+        match heard {
+            Heard::Letter if channels.empty() => {}
+            Heard::Letter | Heard::Unfound if channels.is_stuck => {}
+            Heard::Letter | Heard::Unfound => channels.call_for_a_look(),
+            Heard::Closed => {
+                channels.awaits_echo = false;
+                let are_told = channels.hears_runners;
+                channels.tell_whether_deaths_are_told(are_told);
+            }
+            Heard::Runner(runner) => {
+                channels.suspects.add(runner);
                 channels.call_for_a_look();
             }
+            Heard::Gone => {
+                channels.lose_the_runners();
+                channels.call_for_a_look();
+            }
+            Heard::Anything => {
+                channels.tell_of_a_death();
+                channels.call_for_a_look();
+            }
+            Heard::Nothing => {}
         }
     }
 
@@ -150,14 +194,48 @@ impl Shared {
         // One call is as good as many.
         let (sender, calls) = mpsc::sync_channel::<()>(1);
         let shared = Arc::downgrade(this);
-        let look = move || {
-            while calls.recv_timeout(SLOW_LOOK) != Err(mpsc::RecvTimeoutError::Disconnected) {
-                let Some(shared) = shared.upgrade() else { return };
-                shared.look();
-            }
-        };
-        let started = std::thread::Builder::new().name("store-wake".into()).spawn(look);
+        let started = std::thread::Builder::new().name("store-wake".into()).spawn(move || Self::serve(&shared, &calls));
         started.map(|_| sender).inspect_err(|error| tracing::warn!(%error, "cannot start the slow look for wake-ups")).ok()
+    }
+
+    /// Looks when it is called, and every now and then, until there is nobody to call.
+    fn serve(shared: &Weak<Self>, calls: &mpsc::Receiver<()>) {
+        loop {
+            let Some(pause) = shared.upgrade().map(|shared| lock(&shared.channels).pause()) else { return };
+            if calls.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Disconnected) {
+                return;
+            }
+            let Some(shared) = shared.upgrade() else { return };
+            shared.look();
+            if lock(&shared.channels).is_time_to_check() {
+                shared.check();
+            }
+        }
+    }
+
+    /// Finds out whether the platform tells of runners that die, by closing the mailbox: that is heard, or is not, until the next time.
+    fn check(&self) {
+        let mut inlet = lock(&self.inlet);
+        let (is_new, were_told) = {
+            let channels = lock(&self.channels);
+            (!channels.hears_runners, channels.deaths.borrow().are_told)
+        };
+        // Again where they were told: the folder may be another by now. A platform that does not tell is not asked again and again.
+        let hears = match inlet.platform.as_mut() {
+            Some(platform) if is_new || were_told => {
+                let watched = platform.watch(&self.runners, RecursiveMode::NonRecursive);
+                watched.inspect_err(|error| tracing::debug!(%error, "cannot watch the runners")).is_ok()
+            }
+            platform => platform.is_some(),
+        };
+        let mut channels = lock(&self.channels);
+        channels.hears_runners = hears;
+        if channels.awaits_echo || !hears {
+            channels.tell_whether_deaths_are_told(false);
+        }
+        channels.awaits_echo = hears && channels.mailbox.as_ref().is_some_and(Mailbox::is_closed_once_more);
+        let pause = if channels.deaths.borrow().are_told { NET } else { SLOW_LOOK };
+        channels.check_at = Some(Instant::now() + pause);
     }
 
     /// Finds what the platform did not tell, and sees to it that there is a mailbox that others find, and that it does not grow for ever.
@@ -165,7 +243,14 @@ impl Shared {
         let mut inlet = lock(&self.inlet);
         let mut channels = lock(&self.channels);
         channels.is_stuck = false;
-        channels.by_execution.retain(|_, sender| sender.receiver_count() > 0);
+        channels.forget();
+        if channels.suspects.look(&self.runners) {
+            channels.tell_of_a_death();
+            // Nobody tells that a folder goes of which files are still open, as is this runner's.
+            if inlet.owner.as_deref().is_some_and(|owner| Runner::is_dead(&self.runners, owner)) {
+                channels.lose_the_runners();
+            }
+        }
         let is_good = channels.empty();
         let Some(mailbox) = &channels.mailbox else { return };
         let is_there = mailbox.is_there();
@@ -187,15 +272,20 @@ impl Shared {
             Ok(mailbox) => mailbox,
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot make a new mailbox for wake-ups");
-                // The next slow look tries again, and no letter does.
-                lock(&self.channels).is_stuck = true;
+                // A slow look tries again, and no letter does.
+                let mut channels = lock(&self.channels);
+                channels.is_stuck = true;
+                channels.check_at = Some(Instant::now() + SLOW_LOOK);
                 return;
             }
         };
-        if let Some(platform) = &mut inlet.platform {
-            let _ = platform.watch(mailbox.path(), RecursiveMode::NonRecursive).inspect_err(tell_of_slowness);
-        }
+        let is_heard = inlet.platform.as_mut().is_none_or(|platform| {
+            platform.watch(mailbox.path(), RecursiveMode::NonRecursive).inspect_err(tell_of_slowness).is_ok()
+        });
         let mut channels = lock(&self.channels);
+        if !is_heard {
+            (channels.awaits_echo, channels.check_at) = (true, None);
+        }
         let Some(mut old) = channels.mailbox.replace(mailbox) else { return };
         // Before it was ours to read, it may have got letters that the platform told of.
         channels.empty();
@@ -238,8 +328,45 @@ impl Channels {
         }
     }
 
+    /// Forgets executions that nobody watches any more.
+    fn forget(&mut self) {
+        self.by_execution.retain(|_, sender| sender.receiver_count() > 0);
+        self.left = self.by_execution.len();
+    }
+
+    /// The same where they are many: looks may be far between.
+    fn forget_if_many(&mut self) {
+        if self.by_execution.len() >= self.left.saturating_mul(2).max(MANY) {
+            self.forget();
+        }
+    }
+
+    fn tell_of_a_death(&self) {
+        self.deaths.send_modify(|deaths| deaths.count = deaths.count.wrapping_add(1));
+    }
+
+    /// The lock files are elsewhere, or nowhere.
+    fn lose_the_runners(&mut self) {
+        (self.hears_runners, self.check_at) = (false, None);
+        self.tell_whether_deaths_are_told(false);
+    }
+
+    fn tell_whether_deaths_are_told(&self, are_told: bool) {
+        self.deaths.send_if_modified(|deaths| std::mem::replace(&mut deaths.are_told, are_told) != are_told);
+    }
+
+    /// How long there is nothing to look at, unless somebody calls.
+    fn pause(&self) -> Duration {
+        let check = self.check_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
+        self.suspects.pause().map_or(check, |pause| pause.min(check))
+    }
+
+    fn is_time_to_check(&self) -> bool {
+        self.check_at.is_none_or(|at| at <= Instant::now())
+    }
+
     fn call_for_a_look(&self) {
-        if let Some(look) = self.look.as_ref().filter(|_| !self.is_stuck) {
+        if let Some(look) = &self.look {
             // If it was called already, it has yet to look.
             let _ = look.try_send(());
         }

@@ -43,6 +43,15 @@ pub trait Leases {
     async fn abandon(&self, lease: &Lease) -> Result<(), StoreError>;
 }
 
+/// What is told of runners that die.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deaths {
+    /// Grows when a runner has died; also for one of which nobody knew.
+    pub count: u64,
+    /// Whether the next death will be told. Where it will not, whoever needs to know has to look.
+    pub are_told: bool,
+}
+
 /// Wake-ups across tasks and processes. A wake-up carries no news: whoever is woken looks at the store. None is lost: whoever watches first and
 /// then looks at the store sees what was there, or is woken for it.
 #[async_trait]
@@ -52,6 +61,8 @@ pub trait Wakeups {
     /// A receiver that changes whenever any execution was woken since, here or elsewhere: created, answered, asked to end, let go of, or
     /// anything else for which somebody woke it. One that is begun with its lease is woken first when that is given back.
     async fn watch_all(&self) -> Result<watch::Receiver<u64>, StoreError>;
+    /// A receiver that changes whenever a runner has died since, and when it is another matter than before whether that will be told.
+    async fn watch_deaths(&self) -> Result<watch::Receiver<Deaths>, StoreError>;
     /// Wakes everybody who watches the execution, in this process and others.
     async fn wake(&self, execution: ExecutionId) -> Result<(), StoreError>;
     /// A folder in which processes leave each other what happens while it happens, and is kept nowhere. It need not be there.

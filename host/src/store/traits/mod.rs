@@ -31,7 +31,7 @@ pub use cache::{Cache, CacheEntry, CacheKey};
 pub use executions::{ExecutionFilter, ExecutionRow, Executions, NewExecution, Page, Status};
 pub use flows::{DEFAULT_TAG, DeploymentRow, FlowTag, Flows, NewDeployment};
 pub use journal::{Append, Appending, Durability, Hurry, Journal, StatusChange, StoredEntry};
-pub use leases::{Lease, Leases, Wakeups};
+pub use leases::{Deaths, Lease, Leases, Wakeups};
 pub use logs::{LogFilter, LogRow, LogSource, Logs, StoredLog};
 pub use models::{
     AnswerBounds, AnswerKey, ModelAnswer, ModelAnswers, ModelCallRow, ModelCalls, ModelUsage, NewReservation, Reserved,

@@ -76,7 +76,7 @@ impl Shipper {
                     }
                 },
                 // One request, so that what happens meanwhile is noticed; then at once the next one, while there is any.
-                _ = tick.tick() => {
+                _ = tick.tick(), if !self.tails.is_empty() => {
                     if self.may_send() && matches!(self.send().await, Sent::Done) {
                         tick.reset_immediately();
                     }
