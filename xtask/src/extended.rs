@@ -12,8 +12,19 @@ use crate::repository::{self, cargo, output, root, run as command};
 
 const COMPONENT_TOOL: &str = "0.21.1";
 
-/// Builds `hello` the third way, as a core module that `cargo component` wraps, and runs the result.
+/// Runs it all.
 pub(crate) fn run() -> Result<()> {
+    keyring()?;
+    component()
+}
+
+/// The platform's keyring as a place for a key. Its code is linted with every change; for these tests the host has to be built once more.
+fn keyring() -> Result<()> {
+    command(cargo().args(["test", "--package", "kitaru-host", "--lib", "--features", "keyring", "--locked", "secrets::platform"]))
+}
+
+/// Builds `hello` the third way, as a core module that `cargo component` wraps, and runs the result.
+fn component() -> Result<()> {
     let installed = cargo().args(["component", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !installed.is_ok_and(|status| status.success()) {
         report::line(&format!("cargo-component {COMPONENT_TOOL} is not installed; installing it takes some minutes"));
