@@ -17,7 +17,7 @@ use super::costs::{Used, records_of, reused_by};
 use crate::engine::{EngineError, SaveType, artifacts_of, read_journal};
 use crate::ids::{CallId, ExecutionId};
 use crate::journal::{Descriptor, EntryBody, History, Outcome, Provenance, decode};
-use crate::store::{BriefRow, ExecutionRow, NewBrief, SavedBy, Store, StoreError};
+use crate::store::{BriefRow, ExecutionRow, NewBrief, SavedBy, Status, Store, StoreError};
 
 /// Of what is counted, and how: another number makes briefs anew.
 const VERSION: u32 = 2;
@@ -79,7 +79,7 @@ pub(super) async fn of(store: &dyn Store, rows: &[ExecutionRow]) -> Result<Vec<B
             Some(kept) if (kept.records, kept.model_calls) == (found.records, found.model_calls) => kept,
             kept => {
                 let (brief, is_sound) = Brief::carried_on(store, row.new.id, kept).await?;
-                if is_sound && (row.status.is_terminal() || brief.records >= counted.saturating_add(WORTH)) {
+                if is_sound && (row.status != Status::Running || brief.records >= counted.saturating_add(WORTH)) {
                     keep.extend(brief.to_keep(row.new.id));
                 }
                 brief
@@ -87,11 +87,9 @@ pub(super) async fn of(store: &dyn Store, rows: &[ExecutionRow]) -> Result<Vec<B
         };
         briefs.push(brief);
     }
-    if !keep.is_empty()
-        && let Err(error) = store.keep_briefs(keep).await
-    {
-        // Who only looks is not refused because nothing can be written: the next one counts again.
-        tracing::debug!(%error, "what lists say of executions could not be kept");
+    if !keep.is_empty() {
+        // Who only looks neither waits for the disk nor is refused because nothing can be written: the next one counts again.
+        drop(store.keep_briefs(keep));
     }
     Ok(briefs)
 }

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::{SqliteStore, columns, model_calls};
 use crate::ids::ExecutionId;
-use crate::store::{BriefRow, Briefs, Durability, ModelUsage, NewBrief, SavedBy, StoreError};
+use crate::store::{Appending, BriefRow, Briefs, Durability, ModelUsage, NewBrief, SavedBy, StoreError};
 
 /// The lengths are the ends of two indexes: no record is read.
 pub(super) const ONE: &str = "SELECT brief,
@@ -42,17 +42,17 @@ impl Briefs for SqliteStore {
             .await
     }
 
-    async fn keep_briefs(&self, briefs: Vec<NewBrief>) -> Result<(), StoreError> {
-        self.writer
-            .write(Durability::Relaxed, move |db| {
-                let mut keep = db.prepare_cached(KEEP)?;
-                for new in &briefs {
-                    let (records, model_calls) = (columns::integer(new.records), columns::integer(new.model_calls));
-                    keep.execute(params![new.execution.as_bytes(), records, model_calls, new.brief])?;
-                }
-                Ok(())
-            })
-            .await
+    fn keep_briefs(&self, briefs: Vec<NewBrief>) -> Appending {
+        let keeping = self.writer.append(Durability::Relaxed, false, move |db| {
+            let mut keep = db.prepare_cached(KEEP)?;
+            for new in &briefs {
+                let (records, model_calls) = (columns::integer(new.records), columns::integer(new.model_calls));
+                keep.execute(params![new.execution.as_bytes(), records, model_calls, new.brief])?;
+            }
+            Ok(())
+        });
+        self.writer.call();
+        keeping
     }
 
     async fn known(&self, executions: Vec<ExecutionId>) -> Result<Vec<ExecutionId>, StoreError> {

@@ -9,6 +9,7 @@ mod formats;
 mod mailboxes;
 mod plans;
 mod plans_of_access;
+mod readers;
 mod refusals;
 mod runners;
 mod scenes;

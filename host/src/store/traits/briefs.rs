@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::ModelUsage;
+use super::{Appending, ModelUsage};
 use crate::ids::ExecutionId;
 use crate::store::StoreError;
 
@@ -50,7 +50,8 @@ pub trait Briefs {
     async fn briefs(&self, executions: &[ExecutionId]) -> Result<Vec<BriefRow>, StoreError>;
     /// Keeps these, but for those whose executions have gone, and those that count less than what is kept already. Of two that count as much the later
     /// one is kept. Whoever dies before they are on the disk has lost nothing.
-    async fn keep_briefs(&self, briefs: Vec<NewBrief>) -> Result<(), StoreError>;
+    /// They are handed over when this returns, and written as soon as it is their turn: whoever only reads need not wait for that.
+    fn keep_briefs(&self, briefs: Vec<NewBrief>) -> Appending;
     /// Those of these executions that are there.
     async fn known(&self, executions: Vec<ExecutionId>) -> Result<Vec<ExecutionId>, StoreError>;
     /// How many artifacts these saved altogether. What is not there saved none.
