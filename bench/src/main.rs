@@ -10,6 +10,7 @@ mod instance;
 mod large;
 mod limits;
 mod loading;
+mod looking;
 mod peers;
 mod place;
 mod processes;
@@ -36,7 +37,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Job = fn(&Bench, &mut Report) -> Result<()>;
 
 /// All jobs, by the name that `--only` takes.
-const JOBS: [(&str, Job); 14] = [
+const JOBS: [(&str, Job); 15] = [
     ("sequential", steps::sequential),
     ("slow_disk", slow_disk::slow),
     ("concurrent", steps::concurrent),
@@ -50,6 +51,7 @@ const JOBS: [(&str, Job); 14] = [
     ("resumed", processes::resumed),
     ("idle", processes::idle),
     ("long", large::executions),
+    ("logs", looking::logs),
     ("streams", streams::chunks),
 ];
 /// Takes gigabytes of disk, and minutes.

@@ -1,4 +1,4 @@
-//! What executions cost that wait for somebody: memory, disk, and the time until one that was answered has gone on.
+//! What executions cost that wait for somebody: memory, disk, lists of them, and the time until one that was answered has gone on.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,6 +11,7 @@ use kitaru_host::store::Status;
 use serde_json::Value;
 
 use crate::figure::{Figure, Target};
+use crate::looking::lists;
 use crate::place::{Bench, Place};
 use crate::report::Report;
 use crate::samples::{median, micros};
@@ -59,26 +60,29 @@ async fn answered(place: &Arc<Place>, ids: &[ExecutionId]) -> Result<Vec<f64>> {
     Ok(times)
 }
 
+/// Begins executions that wait at once.
+async fn begun(place: &Arc<Place>, count: u64) -> Result<Vec<ExecutionId>> {
+    let mut ids = Vec::new();
+    for _ in 0..count.div_ceil(64) {
+        let begin = || {
+            let place = place.clone();
+            async move {
+                let id = place.submit("sequence_then_wait", r#"{"steps":0}"#, Grants::default()).await?;
+                ensure!(place.drive(id).await? == Status::Waiting, "it was to wait");
+                Ok(id)
+            }
+        };
+        ids.extend(all((0..64).map(|_| begin())).await?);
+    }
+    Ok(ids)
+}
+
 pub(crate) fn many(bench: &Bench, report: &mut Report) -> Result<()> {
     let count = bench.scaled(100_000);
     let place = bench.place()?;
     let before = size_of(place.home.path())?;
     let started = Instant::now();
-    let ids = bench.runtime.block_on(async {
-        let mut ids = Vec::new();
-        for _ in 0..count.div_ceil(64) {
-            let begin = || {
-                let place = place.clone();
-                async move {
-                    let id = place.submit("sequence_then_wait", r#"{"steps":0}"#, Grants::default()).await?;
-                    ensure!(place.drive(id).await? == Status::Waiting, "it was to wait");
-                    Ok(id)
-                }
-            };
-            ids.extend(all((0..64).map(|_| begin())).await?);
-        }
-        anyhow::Ok(ids)
-    })?;
+    let ids = bench.runtime.block_on(begun(&place, count))?;
     let made = ids.len() as f64;
     report.add(Figure::new("waits_begun", "executions begun that wait at once", made * 1e6 / micros(started.elapsed()), "/s"));
     report.add(
@@ -111,5 +115,8 @@ pub(crate) fn many(bench: &Bench, report: &mut Report) -> Result<()> {
         )
         .target(Target::AtMost(10.0)),
     );
-    Ok(())
+    // Lists of them, beside lists of fewer elsewhere.
+    let fewer = bench.place()?;
+    bench.runtime.block_on(begun(&fewer, count / 10))?;
+    lists(bench, [&*fewer, &*place], report)
 }
