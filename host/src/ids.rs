@@ -109,6 +109,14 @@ impl fmt::Display for DeploymentId {
     }
 }
 
+impl FromStr for DeploymentId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::try_parse(text).map(Self)
+    }
+}
+
 /// A store, told from all others; a copy of it is the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StoreId([u8; 16]);

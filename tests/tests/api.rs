@@ -7,6 +7,8 @@ use kitaru_tests::served::{answered, order};
 use kitaru_tests::{Asking, Host, Served, fixture, until};
 use serde_json::{Value, json};
 
+#[path = "api/changes.rs"]
+mod changes;
 #[path = "api/ending.rs"]
 mod ending;
 #[path = "api/headers.rs"]

@@ -318,3 +318,73 @@ fn inspect_says_what_a_component_is() {
     assert_eq!((&flow["name"], &flow["parameters"]), (&json!("content_pipeline"), &json!(["topic", "document"])));
     assert_eq!(names(&item["manifest"]["checkpoints"], "name"), ["publish", "research", "write_draft"]);
 }
+
+#[test]
+fn the_version_is_a_line_and_at_length_what_tells_two_builds_apart() {
+    let host = Host::new();
+    let short = host.text(["-V"]).ok().stdout;
+    assert_eq!(short, format!("kitaru-host {}\n", env!("CARGO_PKG_VERSION")));
+    let long = host.text(["--version"]).ok().stdout;
+    let of = |name: &str| {
+        let line = long.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name}: {long}"));
+        line.trim().to_owned()
+    };
+    assert_eq!(of("kitaru-host"), env!("CARGO_PKG_VERSION"));
+    let info = host.item(["info"]);
+    assert_eq!((json!(of("WIT")), json!(of("wasmtime"))), (info["wit_package"].clone(), info["wasm_engine"].clone()));
+    let formats = ["data format", "journal format"].map(|name| of(name).parse::<u64>().unwrap());
+    assert_eq!(formats.map(|format| json!(format)), [info["data_format"].clone(), info["journal_format"].clone()]);
+    let _ = host.json(["executions", "list"]).ok();
+    let store = rusqlite::Connection::open(host.database()).unwrap();
+    let there: i64 = store.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(u64::try_from(there), Ok(formats[0]), "what it makes has the format that it names");
+    // Of a release that was built in a checkout only, and the same everywhere.
+    let commit = long.lines().find_map(|line| line.strip_prefix("commit"));
+    assert_eq!(info["commit"], commit.map_or(Value::Null, |commit| json!(commit.trim())));
+    assert_eq!(
+        host.text(["executions", "list", "--version"]).ok().stdout.lines().skip(1).collect::<Vec<_>>(),
+        long.lines().skip(1).collect::<Vec<_>>()
+    );
+}
+
+/// The script as bash runs it when somebody presses Tab; the program on the path is the one that is tested.
+#[test]
+fn bash_completes_names_of_what_is_there() {
+    let host = Host::warm();
+    let one = host.flow("no_calls", &json!({}), &[]);
+    let _ = host.item(["deploy", &fixture("conformance:thrice")]);
+    let _ = host.item(["model", "register", "fast", "--model", "openai/gpt-4o-mini"]);
+    let script = host.file("completions.bash", host.text(["completions", "bash"]).ok().stdout);
+    std::fs::create_dir_all(host.path("bin")).unwrap();
+    std::os::unix::fs::symlink(host.command([""; 0]).get_program(), host.path("bin/kitaru-host")).unwrap();
+    let completed = |line: &str| -> Vec<String> {
+        let press = r#"source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
+            _kitaru_host_with_names kitaru-host "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"; printf '%s\n' "${COMPREPLY[@]}""#;
+        let mut bash = std::process::Command::new("bash");
+        bash.args(["--noprofile", "--norc", "-c", press, "bash", &script, "kitaru-host"]).args(line.split(' '));
+        // With the environment of the host's own commands.
+        for (name, value) in host.command([""; 0]).get_envs() {
+            match value {
+                Some(value) => bash.env(name, value),
+                None => bash.env_remove(name),
+            };
+        }
+        let path = format!("{}:{}", host.path("bin"), std::env::var("PATH").unwrap());
+        let output = bash.env("PATH", path).current_dir(host.work()).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{line}");
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    };
+    let exec = id(&one);
+    assert_eq!(completed(&format!("executions get {}", &exec[..8])), [exec]);
+    assert!(completed("executions get ").contains(&exec.to_owned()), "{:?}", completed("executions get "));
+    assert_eq!(completed("invoke th"), ["thrice"]);
+    assert_eq!(completed("executions list --flow no"), ["no_calls"], "what ran, too");
+    assert_eq!(completed("model show f"), ["fast"]);
+    assert_eq!(completed("executions get zzz"), [""], "there is none");
+    assert_eq!(completed("exec"), ["executions"], "commands and flags as before");
+    assert_eq!(completed("executions pend"), ["pending-waits"], "commands of a command too");
+    // To press a key makes nothing.
+    let empty = Host::new();
+    let _ = empty.json(["complete", "--", "executions", "get", ""]).ok();
+    assert!(!empty.home().join("kitaru.db").exists());
+}

@@ -265,3 +265,47 @@ fn a_version_runs_isolated_with_what_it_was_granted() {
     let execution = host.item(["invoke", "count", "--arg", &path, isolated]);
     assert_eq!((&execution["status"], Traces::new(&host).read().len()), (&json!("completed"), 1));
 }
+
+#[test]
+fn executions_are_found_by_the_version_that_they_were_started_as() {
+    let host = Host::warm();
+    let deploy = |flow: &str, flags: &[&str]| {
+        let target = fixture(&format!("conformance:{flow}"));
+        host.item([["deploy", &target].as_slice(), flags].concat())["deployment_id"].as_str().unwrap().to_owned()
+    };
+    let (first, second) = (deploy("thrice", &[]), deploy("thrice", &["--tag", "canary"]));
+    let other = deploy("no_calls", &[]);
+    let invoke = |words: &[&str]| id(&host.item([["invoke"].as_slice(), words].concat())).to_owned();
+    let (one, two) = (invoke(&["thrice"]), invoke(&["thrice", "--tag", "canary"]));
+    let three = invoke(&["no_calls"]);
+    host.flow("thrice", &json!({}), &[]);
+    let found = |words: &[&str]| -> Vec<String> {
+        let items = host.json([["executions"].as_slice(), words].concat()).items();
+        items.iter().map(|item| id(item).to_owned()).collect()
+    };
+    for (which, expected) in
+        [("1", &one), ("v2", &two), ("default", &one), ("canary", &two), (first.as_str(), &one), (second.as_str(), &two)]
+    {
+        for verb in ["list", "cohort"] {
+            assert_eq!(found(&[verb, "--flow", "thrice", "--deployment", which]), [expected.as_str()], "{verb} {which}");
+        }
+    }
+    assert_eq!(found(&["list", "--deployment", &other]), [three.as_str()], "an ID needs no flow");
+    assert_eq!(found(&["list", "--flow", "thrice", "--deployment", &other]), [] as [&str; 0]);
+    assert_eq!(found(&["list", "--flow", "thrice", "--deployment", "7"]), [] as [&str; 0]);
+    let counted = host.item(["executions", "statistics", "--flow", "thrice", "--deployment", "1"]);
+    assert_eq!(counted["groups"][0]["execution_count"], 1, "{counted:#}");
+    // A version that was deleted has left its executions, and a tag that moved means another version.
+    let _ = host.item(["flow", "tag", "thrice", "default", "--version", "2"]);
+    let _ = host.item(["flow", "deployments", "delete", "thrice", "--version", "1"]);
+    assert_eq!(found(&["list", "--flow", "thrice", "--deployment", "1"]), [one.as_str()]);
+    assert_eq!(found(&["list", "--flow", "thrice", "--deployment", "default"]), [two.as_str()]);
+    host.json(["executions", "list", "--deployment", "1"]).refused("KitaruUsageError", &["no flow is named"]);
+    // A configuration that nobody can read is no version's, and hides no other.
+    let store = rusqlite::Connection::open(host.database()).unwrap();
+    store
+        .execute("UPDATE executions SET frozen_spec = 'damaged' WHERE hex(exec_id) = ?1", [two.replace('-', "").to_uppercase()])
+        .unwrap();
+    assert_eq!(found(&["list", "--flow", "thrice", "--deployment", "2"]), [] as [&str; 0]);
+    assert_eq!(found(&["list", "--flow", "thrice", "--deployment", "1"]), [one.as_str()]);
+}

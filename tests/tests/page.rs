@@ -179,6 +179,18 @@ fn ten_thousand_executions_and_ten_thousand_calls_stay_smooth() {
 }
 
 #[test]
+fn of_a_long_execution_that_goes_on_only_what_is_new_is_fetched() {
+    const BEHIND: u64 = 5_000;
+    let host = Host::warm();
+    // Its first steps are not held up.
+    Traces::new(&host).open(1..=BEHIND);
+    publish(&host, &fixture("conformance:count_slow"), &[&host.writable()]);
+    let page = Page::of(&host).and(&host, "author").with("behind", BEHIND).with("held", Traces::HELD);
+    let page = page.with("traces", host.path("traces")).with("guest_traces", Traces::guest_path());
+    page.passes("long_run.test.mjs");
+}
+
+#[test]
 fn every_view_is_accessible_and_has_its_picture_in_light() {
     let gallery = gallery::Gallery::new();
     gallery.page().with("theme", "light").passes("views.test.mjs");

@@ -368,3 +368,32 @@ fn a_serving_host_logs_nothing_of_itself_unless_it_is_told_how() {
     wrong.env("KITARU_LOG_FORMAT", "xml");
     Reply::from(wrong).refused("KitaruUsageError", &["KITARU_LOG_FORMAT", "`xml`", "`text` or `json`"]);
 }
+
+/// By the command's other name, and with nothing said.
+#[test]
+fn a_host_listens_to_this_machine_alone_where_nobody_says_otherwise() {
+    const HERE: &str = "127.0.0.1:8383";
+    let host = Host::new();
+    if std::net::TcpListener::bind(HERE).is_err() {
+        // Somebody else is there: then it says where it wanted to be.
+        let refused = host.json(["up"]).error();
+        assert!(refused["message"].as_str().unwrap().contains(HERE), "{refused}");
+        return;
+    }
+    let mut server = host.spawn(host.json_command(["up"]));
+    let ready = server.read_until(|line| line["event"] == "ready");
+    assert_eq!((&ready["command"], &ready["item"]["url"]), (&json!("serve"), &json!(format!("http://{HERE}"))));
+    assert_eq!(Asking::at(HERE.parse().unwrap()).get("/healthz").status, 200);
+    // What the kernel knows of who listens on the port: 127.0.0.1, and nothing else.
+    if cfg!(target_os = "linux") {
+        let sockets = ["tcp", "tcp6"].map(|name| std::fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default());
+        let rows = sockets.iter().flat_map(|text| text.lines()).filter_map(|row| {
+            let mut fields = row.split_whitespace().skip(1);
+            let (local, _, state) = (fields.next()?, fields.next()?, fields.next()?);
+            (state == "0A" && local.ends_with(":20BF")).then_some(local)
+        });
+        assert_eq!(rows.collect::<Vec<_>>(), ["0100007F:20BF"]);
+    }
+    ask_to_end(&server);
+    assert_eq!(server.finish().code, Some(0));
+}

@@ -38,7 +38,7 @@ pub(super) enum Color {
 #[command(next_help_heading = "Global options")]
 pub(super) struct Global {
     /// Form of the output: text or json
-    #[arg(short, long, global = true, default_value = "text", value_parser = parse_format)]
+    #[arg(short, long, global = true, default_value = "text", value_name = "FORM", value_parser = parse_format)]
     pub(super) output: Format,
     /// No progress, no talk
     #[arg(short, long, global = true)]
@@ -47,13 +47,13 @@ pub(super) struct Global {
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
     /// When to use colour
-    #[arg(long, global = true, value_enum, default_value_t)]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     pub(super) color: Color,
     /// Answer yes to questions of this program
     #[arg(short, long, global = true)]
     pub(super) yes: bool,
-    /// The data folder
-    #[arg(long, global = true, env = "KITARU_HOME", value_name = "FOLDER")]
+    /// The data folder. Also KITARU_HOME
+    #[arg(long, global = true, value_name = "FOLDER")]
     pub(super) home: Option<PathBuf>,
     /// Whether a flag named the data folder, and no variable
     #[arg(skip)]
@@ -82,6 +82,13 @@ pub(super) struct Global {
 }
 
 impl Global {
+    /// Takes what no flag says from the environment. What clap finds there it takes for given, and shows in every usage.
+    pub(super) fn with_environment(mut self) -> Self {
+        self.home_by_flag = self.home.is_some();
+        self.home = self.home.or_else(|| std::env::var_os("KITARU_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from));
+        self
+    }
+
     /// The flag, of those that were given, which says how this machine runs guests: a server has its own word for that.
     pub(super) fn of_this_machine(&self) -> Option<&'static str> {
         let given = [

@@ -35,7 +35,7 @@ mod usage;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use clap::{CommandFactory as _, Parser};
 
 use args::Global;
 use commands::Command;
@@ -47,7 +47,8 @@ use output::Output;
 ///
 /// Flows survive crashes, wait for people, and can be replayed from any checkpoint. They can touch nothing that is not granted.
 #[derive(Debug, Parser)]
-#[command(name = "kitaru-host", version, propagate_version = true, max_term_width = 110)]
+#[command(name = "kitaru-host", version, long_version = crate::service::long_version(), propagate_version = true, max_term_width = 110)]
+#[command(after_help = FIRST_STEPS)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -55,18 +56,21 @@ struct Cli {
     command: Command,
 }
 
+const FIRST_STEPS: &str = "\
+First steps:
+  kitaru-host new my-flow                  Make a project with a flow
+  kitaru-host run my-flow --arg name=Ada   Compile it, and run the flow
+  kitaru-host executions list              See what ran, and what waits
+  kitaru-host executions get <ID>          See one execution, and how to go on
+  kitaru-host serve                        Offer page and API
+
+`kitaru-host <COMMAND> --help` says more of a command.";
+
 /// The whole program.
 pub fn main() -> ExitCode {
     let arguments = assignments::spelled_out(std::env::args_os().collect(), &command());
-    let parsed = Cli::command().try_get_matches_from(arguments).and_then(|matches| {
-        let home_by_flag = usage::is_flag(&matches, "home");
-        Ok((Cli::from_arg_matches(&matches)?, home_by_flag))
-    });
-    let cli = match parsed {
-        Ok((mut cli, home_by_flag)) => {
-            cli.global.home_by_flag = home_by_flag;
-            cli
-        }
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => Cli { global: cli.global.with_environment(), ..cli },
         Err(error) => return usage::report_usage(&error),
     };
     let output = Output::new(&cli.global, cli.command.name());

@@ -7,13 +7,6 @@ use serde_json::json;
 
 use super::args::{Format, parse_format};
 
-/// Whether a flag was given on the command line, before or after the command.
-pub(super) fn is_flag(matches: &clap::ArgMatches, name: &str) -> bool {
-    let here = matches.try_contains_id(name).unwrap_or(false);
-    let here = here && matches.value_source(name) == Some(clap::parser::ValueSource::CommandLine);
-    here || matches.subcommand().is_some_and(|(_, matches)| is_flag(matches, name))
-}
-
 /// Prints what clap found wrong; help and version are no errors.
 pub(super) fn report_usage(error: &clap::Error) -> ExitCode {
     match error.kind() {

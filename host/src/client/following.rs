@@ -15,10 +15,10 @@ use super::pages::LINES;
 use super::request::Ask;
 use crate::engine::LiveChunk;
 use crate::ids::ExecutionId;
-use crate::service::verbs::LogsParams;
+use crate::service::verbs::{self, ChangesParams, LogsParams};
 use crate::service::{
-    ChunkFollow, EventFollow, Follow, FollowEvent, Following, FollowingChunks, FollowingEvents, LiveVerbs, LogEntry, LogQuery,
-    ServiceError,
+    ChunkFollow, EventFollow, ExecutionChangesView, Follow, FollowEvent, Following, FollowingChunks, FollowingEvents, LiveVerbs,
+    LogEntry, LogQuery, ServiceError,
 };
 use crate::store::Status;
 
@@ -186,6 +186,11 @@ struct RemoteChunks {
 impl LiveVerbs for RemoteService {
     async fn follow_chunks(&self, id: ExecutionId) -> Result<ChunkFollow, ServiceError> {
         Ok(Box::new(RemoteChunks { events: of_execution(self, id).await?, is_over: false }))
+    }
+
+    async fn changes(&self, id: ExecutionId, cursor: Option<&str>) -> Result<ExecutionChangesView, ServiceError> {
+        let params = ChangesParams { execution: id.to_string(), since: cursor.map(str::to_owned) };
+        self.call::<verbs::Changes>(params).await
     }
 }
 

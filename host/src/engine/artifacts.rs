@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::ids::{CallId, ExecutionId};
 use crate::journal::{CallRecord, Failure, History, Outcome, Payload, Provenance};
 use crate::sandbox::ArtifactValue;
-use crate::store::{ArtifactRow, Store, StoreError};
+use crate::store::{ArtifactRow, SavedBy, Store, StoreError};
 
 /// How an artifact came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,27 +118,37 @@ pub async fn artifacts_of(
     execution: ExecutionId,
     history: &History,
 ) -> Result<Vec<ArtifactEntry>, EngineError> {
-    let own = Saved::read(store, execution).await?;
-    let mut origins: HashMap<ExecutionId, Option<Origin>> = HashMap::new();
+    let saved = store.artifacts(execution).await?;
+    artifacts_of_calls(store, execution, history, (0..history.len()).collect(), saved).await
+}
+
+/// The same for some of its calls, with what was saved under their indexes.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn artifacts_of_calls(
+    store: &dyn Store,
+    execution: ExecutionId,
+    history: &History,
+    calls: Vec<u32>,
+    saved: Vec<ArtifactRow>,
+) -> Result<Vec<ArtifactEntry>, EngineError> {
+    let own = Saved::of(saved);
+    let records = calls.into_iter().filter_map(|index| Some((index, history.call(index)?)));
+    // What an attempt saved counts once it has decided its call.
+    let ended: Vec<_> = records
+        .filter(|(_, record)| record.descriptor.kind.is_checkpoint())
+        .filter_map(|(index, record)| Some((index, record, record.end.as_ref().map(|end| origin(&end.provenance))?)))
+        .collect();
+    let mut origins = Origins::of(ended.iter().filter_map(|(.., origin)| *origin));
     let mut entries = Vec::new();
-    for (index, record) in (0_u32..).zip(history.calls()) {
-        // What an attempt saved counts once it has decided its call.
-        let Some(end) = record.end.as_ref().filter(|_| record.descriptor.kind.is_checkpoint()) else { continue };
-        let origin = match end.provenance {
-            Provenance::Served { source, call, .. } | Provenance::Cached { source, call } => {
-                CallId { execution: source, index: call }
-            }
-            _ => {
-                entries.extend(own.by(index, record).map(|row| saved_entry(index, record, row)));
-                entries.extend(output_entry(CallId { execution, index }, index, record));
-                continue;
-            }
+    for (index, record, origin) in ended {
+        let Some(origin) = origin else {
+            entries.extend(own.by(index, record).map(|row| saved_entry(index, record, row)));
+            entries.extend(output_entry(CallId { execution, index }, index, record));
+            continue;
         };
-        let there = match origins.entry(origin.execution) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => unknown.insert(Origin::read(store, origin.execution).await?),
-        };
-        if let Some(there) = there {
+        if let Some(there) = origins.origin(store, origin.execution).await? {
             entries.extend(there.saved(origin.index).map(|row| saved_entry(index, record, row)));
         }
         entries.extend(output_entry(origin, index, record));
@@ -146,22 +156,65 @@ pub async fn artifacts_of(
     Ok(entries)
 }
 
+/// The call that really ran, where another one was served.
+fn origin(provenance: &Provenance) -> Option<CallId> {
+    match provenance {
+        Provenance::Served { source, call, .. } | Provenance::Cached { source, call } => {
+            Some(CallId { execution: *source, index: *call })
+        }
+        Provenance::Ran | Provenance::Overridden | Provenance::Cancelled | Provenance::Withdrawn => None,
+    }
+}
+
 /// What the checkpoints of an execution saved, by call.
 struct Saved(HashMap<u32, Vec<ArtifactRow>>);
 
 impl Saved {
-    async fn read(store: &dyn Store, execution: ExecutionId) -> Result<Self, EngineError> {
+    fn of(rows: Vec<ArtifactRow>) -> Self {
         let mut saved: HashMap<u32, Vec<ArtifactRow>> = HashMap::new();
-        for row in store.artifacts(execution).await? {
+        for row in rows {
             saved.entry(row.call).or_default().push(row);
         }
-        Ok(Self(saved))
+        Self(saved)
     }
 
     /// What the attempt saved that decided this call.
     fn by(&self, call: u32, record: &CallRecord) -> impl Iterator<Item = &ArtifactRow> {
         let attempt = record.attempts.last().map(|attempt| attempt.number);
         self.0.get(&call).into_iter().flatten().filter(move |row| Some(row.attempt) == attempt)
+    }
+}
+
+/// Up to so many calls of an execution, whether they saved anything is asked first: that costs less than to read its journal.
+const FEW: usize = 64;
+
+/// The executions in which served calls ran, each read when it is asked for first.
+struct Origins {
+    calls: HashMap<ExecutionId, Vec<u32>>,
+    known: HashMap<ExecutionId, Option<Origin>>,
+}
+
+impl Origins {
+    fn of(served: impl Iterator<Item = CallId>) -> Self {
+        let mut calls: HashMap<ExecutionId, Vec<u32>> = HashMap::new();
+        for call in served {
+            calls.entry(call.execution).or_default().push(call.index);
+        }
+        Self { calls, known: HashMap::new() }
+    }
+
+    /// One of them; none where its calls saved nothing, or that cannot be told.
+    async fn origin(&mut self, store: &dyn Store, execution: ExecutionId) -> Result<Option<&Origin>, EngineError> {
+        let there = match self.known.entry(execution) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let calls = self.calls.get(&execution).map(Vec::as_slice).unwrap_or_default();
+                let by = calls.iter().map(|call| SavedBy { execution, call: *call, attempt: None });
+                let saved_none = calls.len() <= FEW && store.count_saved(by.collect()).await? == 0;
+                unknown.insert(if saved_none { None } else { Origin::read(store, execution).await? })
+            }
+        };
+        Ok(there.as_ref())
     }
 }
 
@@ -175,7 +228,7 @@ impl Origin {
     /// None where it was deleted, or its journal cannot be read: the served outcome stands all the same.
     async fn read(store: &dyn Store, execution: ExecutionId) -> Result<Option<Self>, EngineError> {
         match read_journal(store, execution).await {
-            Ok(journal) => Ok(Some(Self { history: journal.history, saved: Saved::read(store, execution).await? })),
+            Ok(journal) => Ok(Some(Self { history: journal.history, saved: Saved::of(store.artifacts(execution).await?) })),
             Err(EngineError::Store(StoreError::NotFound { .. }) | EngineError::Record { .. } | EngineError::History { .. }) => {
                 Ok(None)
             }

@@ -179,6 +179,10 @@ impl EngineError {
             Self::Signature(error) => Some(error.hint()),
             Self::Grant(error) => Some(error.hint()),
             Self::Secrets(error) => error.hint(),
+            Self::Input { .. } => {
+                Some("`kitaru-host inspect` shows what a flow takes; --arg NAME=VALUE gives one argument, --input all of them as JSON".into())
+            }
+            Self::WaitInput { .. } => Some("`kitaru-host executions pending-waits` shows the schema of the answer".into()),
             Self::WhichFlow(_) => Some("name one: <component>:<flow>".into()),
             Self::State { hint, .. } => hint.clone(),
             Self::KeyTaken { .. } => Some("a key stands for one request: repeat that one as it was, or choose another key".into()),

@@ -11,7 +11,7 @@ pub(super) const PAGE: u64 = 512;
 const FIRST: u64 = 32;
 
 /// A journal, read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct JournalRead {
     /// What its entries fold into.
     pub history: History,
@@ -19,6 +19,8 @@ pub struct JournalRead {
     pub link: [u8; 32],
     /// Its records and the values that they name, in bytes.
     pub bytes: u64,
+    /// Its records alone, in bytes: about what it takes in memory.
+    pub record_bytes: u64,
 }
 
 /// Reads an execution's journal.
@@ -38,7 +40,7 @@ pub(super) async fn read_journal_until(
     execution: ExecutionId,
     records: u64,
 ) -> Result<JournalRead, EngineError> {
-    let mut read = JournalRead { history: History::default(), link: [0; 32], bytes: 0 };
+    let mut read = JournalRead::default();
     let page = async |from: u64, most: u64| match records.saturating_sub(from).min(most) {
         0 => Ok(Vec::new()),
         left => store.entries(execution, from, left).await,
@@ -61,15 +63,46 @@ pub(super) async fn read_journal_until(
 }
 
 impl JournalRead {
+    /// Reads on from where it was read to. What follows another beginning, because the journal was lost or removed meanwhile, is read anew.
+    ///
+    /// # Errors
+    /// As [`read_journal`]. Then it is of no more use.
+    pub async fn go_on(&mut self, store: &dyn Store, execution: ExecutionId) -> Result<(), EngineError> {
+        let known = self.history.next_seq;
+        if !is_beginning(store, execution, known, &self.link).await? {
+            *self = read_journal(store, execution).await?;
+            return Ok(());
+        }
+        loop {
+            let records = store.entries(execution, self.history.next_seq, PAGE).await?;
+            let is_last = (records.len() as u64) < PAGE;
+            self.fold(execution, records)?;
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
     fn fold(&mut self, execution: ExecutionId, records: Vec<StoredEntry>) -> Result<(), EngineError> {
         for record in records {
             let entry = decode(&record.bytes).map_err(|source| EngineError::Record { execution, seq: record.seq, source })?;
             self.bytes = self.bytes.saturating_add(size(&record.bytes, &entry.body));
+            self.record_bytes = self.record_bytes.saturating_add(record.bytes.len() as u64);
             self.history.apply(entry).map_err(|source| EngineError::History { execution, source })?;
             self.link = record.link;
         }
         Ok(())
     }
+}
+
+/// Whether the first `records` of an execution's journal are those whose last link, or the beginning of that, this is.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn is_beginning(store: &dyn Store, execution: ExecutionId, records: u64, link: &[u8]) -> Result<bool, EngineError> {
+    let Some(last) = records.checked_sub(1) else { return Ok(true) };
+    let there = store.entries(execution, last, 1).await?;
+    Ok(there.first().is_some_and(|record| record.seq == last && record.link.starts_with(link)))
 }
 
 /// What a record takes, in bytes, with the values that lie beside the journal.

@@ -76,12 +76,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub use archive::TransferError;
-pub use artifacts::{ArtifactEntry, SaveType, artifacts_of, list_artifacts};
+pub use artifacts::{ArtifactEntry, SaveType, artifacts_of, artifacts_of_calls, list_artifacts};
 pub use deployments::{DeployOrder, DeploymentSpec};
 pub use drive::Driven;
 pub use error::EngineError;
 pub use events::{Event, Monitor, Observer, ServedFrom};
-pub use journals::{JournalRead, read_journal};
+pub use journals::{JournalRead, is_beginning, read_journal};
 pub use measures::{Bodies, Measures};
 pub use models::{LiveChunk, LiveText, LoadMiddleware, LoadedMiddleware, ModelsNow, Overheard, Said};
 pub use options::{DriveOptions, SleepPolicy, WaitPolicy};

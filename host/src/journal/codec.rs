@@ -5,7 +5,8 @@
 
 use super::Entry;
 
-const VERSION: u8 = 1;
+/// The encoding of records that this host writes, and the latest that it reads.
+pub const RECORD_FORMAT: u8 = 1;
 
 /// A record could not be read. The execution stops there; the store goes on (E13).
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +15,7 @@ pub enum CodecError {
     #[error("the record is empty")]
     Empty,
     /// A later host wrote it.
-    #[error("the record has encoding version {0}, and this host reads versions up to {VERSION}")]
+    #[error("the record has encoding version {0}, and this host reads versions up to {RECORD_FORMAT}")]
     NewerVersion(u8),
     /// The bytes are not an entry.
     #[error("the record is damaged")]
@@ -40,7 +41,7 @@ pub struct EncodedEntry {
 /// # Errors
 /// [`CodecError::Encode`], when a value cannot be represented.
 pub fn encode(entry: &Entry, previous: &[u8; 32]) -> Result<EncodedEntry, CodecError> {
-    let bytes = postcard::to_extend(entry, vec![VERSION]).map_err(CodecError::Encode)?;
+    let bytes = postcard::to_extend(entry, vec![RECORD_FORMAT]).map_err(CodecError::Encode)?;
     let link = chain(previous, &bytes);
     Ok(EncodedEntry { seq: entry.seq, bytes, link })
 }
@@ -51,7 +52,7 @@ pub fn encode(entry: &Entry, previous: &[u8; 32]) -> Result<EncodedEntry, CodecE
 /// When the bytes are not an entry that this host can read.
 pub fn decode(bytes: &[u8]) -> Result<Entry, CodecError> {
     let (version, rest) = bytes.split_first().ok_or(CodecError::Empty)?;
-    if *version != VERSION {
+    if *version != RECORD_FORMAT {
         return Err(CodecError::NewerVersion(*version));
     }
     match postcard::take_from_bytes(rest) {

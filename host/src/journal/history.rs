@@ -1,8 +1,8 @@
 //! The calls that a journal's entries fold into.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
 
+use super::by_invocation::ByInvocation;
 use super::{CallKind, Descriptor, Entry, EntryBody, Failure, Outcome, Provenance};
 use crate::clock::Timestamp;
 use crate::ids::ExecutionId;
@@ -77,6 +77,8 @@ pub struct CallRecord {
     pub attempts_before_reopening: usize,
     /// Position of its first record.
     pub issued_seq: u64,
+    /// Position of the record that last said anything of it.
+    pub changed_seq: u64,
     /// When a sleep is over, or a wait ends by itself.
     pub deadline: Option<Timestamp>,
     /// The execution that a child flow is.
@@ -122,29 +124,6 @@ pub struct HistoryError {
     pub problem: String,
 }
 
-/// Invocation IDs, which are unique in an execution, and the positions of their calls: made when somebody asks, because few do.
-#[derive(Clone, Debug, Default)]
-struct ByInvocation(OnceLock<HashMap<String, u32>>);
-
-impl ByInvocation {
-    fn of(&self, calls: &[CallRecord]) -> &HashMap<String, u32> {
-        self.0.get_or_init(|| (0..).zip(calls).map(|(index, call)| (call.descriptor.invocation.clone(), index)).collect())
-    }
-
-    fn forget(&mut self) {
-        if self.0.get().is_some() {
-            self.0 = OnceLock::new();
-        }
-    }
-}
-
-impl PartialEq for ByInvocation {
-    /// It follows from the calls.
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
 /// What a journal says happened so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
@@ -161,6 +140,8 @@ pub struct History {
     reopened_at: Vec<u32>,
     /// By index, how often a call that stood there was dropped, and the attempts that those had made, so that no number is used twice.
     spent: HashMap<u32, (u32, u32)>,
+    /// Position of the record that last reopened it.
+    pub reopened_seq: Option<u64>,
     /// How often the flow's own retries reopened it since a person last did.
     pub automatic_retries: u32,
     /// Position of the next entry.
@@ -237,7 +218,7 @@ impl History {
             EntryBody::Reopened { rerun, component: _, automatic } => {
                 self.finished = None;
                 self.automatic_retries = if automatic { self.automatic_retries.saturating_add(1) } else { 0 };
-                self.reopen(&rerun);
+                self.reopen(&rerun, seq);
             }
             EntryBody::Upgraded { component: _ } => {}
         }
@@ -264,7 +245,8 @@ impl History {
     }
 
     /// Makes `rerun` unended, and drops what was made knowing the failure.
-    fn reopen(&mut self, rerun: &[u32]) {
+    fn reopen(&mut self, rerun: &[u32], seq: u64) {
+        self.reopened_seq = Some(seq);
         if let Some(kept) = self.kept(rerun) {
             let first = u32::try_from(kept).unwrap_or(u32::MAX);
             for (index, dropped) in (first..).zip(self.calls.split_off(kept)) {
@@ -278,8 +260,7 @@ impl History {
         for index in rerun {
             let position = usize::try_from(*index).unwrap_or(usize::MAX);
             if let Some(record) = self.calls.get_mut(position) {
-                record.end = None;
-                record.retry_at = None;
+                (record.end, record.retry_at, record.changed_seq) = (None, None, seq);
                 record.attempts_before_reopening = record.attempts.len();
             }
         }
@@ -312,6 +293,7 @@ impl History {
                 end: None,
                 attempts_before_reopening: 0,
                 issued_seq: seq,
+                changed_seq: seq,
                 deadline: None,
                 child: None,
                 retry_at: None,
@@ -319,7 +301,10 @@ impl History {
             });
         }
         let known = self.calls.len();
-        self.calls.get_mut(position).ok_or_else(|| format!("is of call {call}, and only {known} calls came before it"))
+        let record = self.calls.get_mut(position);
+        let record = record.ok_or_else(|| format!("is of call {call}, and only {known} calls came before it"))?;
+        record.changed_seq = seq;
+        Ok(record)
     }
 
     /// The calls, by index.

@@ -4,7 +4,9 @@
 //! exact report when it is neither (E2), and the plan of a replay (E10). No I/O, no async, no clock: everything here is a function of its
 //! arguments and is tested as such.
 
+mod by_invocation;
 mod canonical;
+mod changed;
 mod codec;
 mod cursor;
 mod divergence;
@@ -19,7 +21,7 @@ mod replay_error;
 mod scenes;
 
 pub use canonical::{CanonicalJson, InputHash};
-pub use codec::{CodecError, EncodedEntry, chain, decode, encode};
+pub use codec::{CodecError, EncodedEntry, RECORD_FORMAT, chain, decode, encode};
 pub use cursor::{Cursor, Decision};
 pub use divergence::{CallShape, Divergence, DivergenceKind};
 pub use entry::{CallKind, Descriptor, Entry, EntryBody, Outcome, Payload, PayloadHash, Provenance};

@@ -42,6 +42,9 @@ const WITH_STACK: [&str; 5] = ["executions.list", "executions.latest", "executio
 /// Verbs that Kitaru tells by one word what is to run.
 const WITH_TARGET: [&str; 2] = ["executions.run", "deploy"];
 
+/// The verb for which Kitaru says the number of a version by itself.
+const WITH_VERSION: &str = "executions.cohort";
+
 /// The verb of which Kitaru has pages, where we give all at once.
 const IN_PARTS: &str = "secrets.list";
 /// Such a page has so many.
@@ -68,6 +71,10 @@ pub(super) fn extra(verb: &str) -> Vec<(&'static str, Value)> {
         let (page, size) = ("Only this part of the list, the first being 1; all of it if absent.", "How many a part has.");
         found.push(("page", json!({ "type": "integer", "minimum": 1, "description": page })));
         found.push(("size", json!({ "type": "integer", "minimum": 1, "default": PART, "description": size })));
+    }
+    if verb == WITH_VERSION {
+        let about = "The number of the version, in place of `deployment`; with `flow`.";
+        found.push(("deployment_version", json!({ "type": "integer", "minimum": 1, "description": about })));
     }
     if verb == "executions.replay" {
         found.push(("exec_id", json!({ "type": "string", "description": "One execution, in place of `exec_ids`." })));
@@ -102,6 +109,13 @@ pub(super) fn parameters(verb: &str, given: Map<String, Value>) -> Result<Map<St
         }
     }
     match verb {
+        WITH_VERSION => {
+            if let Some(version) = given.shift_remove("deployment_version") {
+                let number = version.as_u64().filter(|number| *number > 0);
+                let number = number.ok_or_else(|| ServiceError::usage("`deployment_version` must be a whole number from 1"))?;
+                set(&mut given, "deployment_version", "deployment", number.to_string().into())?;
+            }
+        }
         "executions.replay" => {
             if let Some(one) = given.shift_remove("exec_id") {
                 set(&mut given, "exec_id", "exec_ids", json!([one]))?;
@@ -227,7 +241,7 @@ mod tests {
 
     #[test]
     fn what_is_said_of_verbs_is_said_of_verbs_that_there_are() {
-        for verb in WITH_STACK.into_iter().chain(WITH_TARGET).chain([IN_PARTS]) {
+        for verb in WITH_STACK.into_iter().chain(WITH_TARGET).chain([IN_PARTS, WITH_VERSION]) {
             assert!(known(verb).is_some_and(|entry| entry.about.tool.is_ok()), "{verb}");
         }
         for verb in WITH_TARGET {
@@ -250,6 +264,17 @@ mod tests {
         );
         assert_eq!(of("executions.logs", json!({ "exec_id": "x" })), Ok(json!({ "execution": "x", "limit": 200 })));
         assert_eq!(of("executions.get", json!({ "exec_id": "x", "execution": "x" })), Ok(json!({ "execution": "x" })));
+    }
+
+    #[test]
+    fn a_version_is_named_by_its_number_too() {
+        let version = |given: Value| of("executions.cohort", given);
+        assert_eq!(version(json!({ "deployment_version": 3, "deployment": null })), Ok(json!({ "deployment": "3" })));
+        assert_eq!(version(json!({ "deployment_version": null, "deployment": "x" })), Ok(json!({ "deployment": "x" })));
+        for wrong in [json!(0), json!("canary"), json!(-1)] {
+            assert!(version(json!({ "deployment_version": wrong })).unwrap_err().contains("from 1"), "{wrong}");
+        }
+        assert!(version(json!({ "deployment_version": 3, "deployment": "4" })).unwrap_err().contains("give one of them"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::engine::{Engine, FrozenSpec, read_journal};
 use crate::ids::{CallId, ExecutionId};
 use crate::journal::{CallKind, CallRecord};
 use crate::sandbox::{AccessKind, Grants, Manifest, Needs};
-use crate::store::{AccessRow, ExecutionRow, Store};
+use crate::store::{AccessRow, ExecutionRow};
 
 /// Uses, or denials, of a capability on one target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -127,15 +127,16 @@ pub(super) struct Capabilities {
 }
 
 impl Capabilities {
-    pub(super) async fn read(engine: &Engine, store: &dyn Store, row: &ExecutionRow) -> Result<Self, ServiceError> {
+    /// Those of an execution, with these records of accesses.
+    pub(super) fn of(engine: &Engine, row: &ExecutionRow, accesses: Vec<AccessRow>) -> Self {
         let mut by_call: BTreeMap<u32, Vec<AccessRow>> = BTreeMap::new();
-        for access in store.accesses(row.new.id).await? {
+        for access in accesses {
             by_call.entry(access.call).or_default().push(access);
         }
         // What cannot be read granted nothing; whoever drives it is told.
         let spec = serde_json::from_str::<FrozenSpec>(&row.new.frozen_spec);
         let operator = spec.map(|spec| spec.grants).unwrap_or_default();
-        Ok(Self { operator, manifest: engine.known_manifest(row.new.component), by_call })
+        Self { operator, manifest: engine.known_manifest(row.new.component), by_call }
     }
 
     pub(super) fn of_call(&self, index: u32, record: &CallRecord) -> CapabilitiesView {

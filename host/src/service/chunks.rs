@@ -1,11 +1,11 @@
-//! What models say to an execution, while they say it.
+//! What happens in an execution while it goes on: what changed of it, and what models say while they say it.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep_until};
 
-use super::{LocalService, ServiceError};
+use super::{ExecutionChangesView, LocalService, ServiceError, changes};
 use crate::engine::{Engine, EngineError, LiveChunk, LiveText, Overheard};
 use crate::ids::ExecutionId;
 use crate::store::StoreError;
@@ -15,7 +15,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// And whether the execution has ended this often, where nothing is said.
 const END: Duration = Duration::from_millis(500);
 
-/// Verbs of what happens and is kept nowhere.
+/// Verbs of an execution that goes on.
 #[async_trait]
 pub trait LiveVerbs: Send + Sync {
     /// Follows what models say to an execution while they say it, to its end: of calls under way from their beginning, as far as that is still known.
@@ -24,6 +24,11 @@ pub trait LiveVerbs: Send + Sync {
     /// # Errors
     /// When it cannot be followed.
     async fn follow_chunks(&self, id: ExecutionId) -> Result<ChunkFollow, ServiceError>;
+    /// What changed of an execution since the look that gave `cursor`; all of it where there was none.
+    ///
+    /// # Errors
+    /// When there is no such execution, or it cannot be read.
+    async fn changes(&self, id: ExecutionId, cursor: Option<&str>) -> Result<ExecutionChangesView, ServiceError>;
 }
 
 /// Somebody who follows what models say to an execution.
@@ -59,6 +64,10 @@ impl LiveVerbs for LocalService {
         let (here, elsewhere) = (engine.live_text(id, None), engine.overheard(id).await?);
         let (look_at, end_at) = (Instant::now(), Instant::now() + END);
         Ok(Box::new(LocalChunks { engine, id, here, elsewhere, look_at, end_at, has_ended: false }))
+    }
+
+    async fn changes(&self, id: ExecutionId, cursor: Option<&str>) -> Result<ExecutionChangesView, ServiceError> {
+        changes::since(self, id, cursor).await
     }
 }
 

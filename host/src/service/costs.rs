@@ -62,6 +62,11 @@ impl Used {
     /// What was paid for stands in the records, of all attempts. A call that was answered again without being made has none: what it would have
     /// cost stands in its metadata. No record is in both.
     pub(super) fn of(rows: &[ModelUsage], calls: &[CallRecord]) -> Self {
+        Self::of_some(rows, calls, 0..u32::try_from(calls.len()).unwrap_or(u32::MAX))
+    }
+
+    /// The same of some of the calls, and of the records under their indexes.
+    pub(super) fn of_some(rows: &[ModelUsage], calls: &[CallRecord], which: impl Iterator<Item = u32>) -> Self {
         let mut used = Self::default();
         for row in rows {
             let call = usize::try_from(row.call).ok().and_then(|index| calls.get(index));
@@ -73,8 +78,9 @@ impl Used {
                 }
             }
         }
-        for (index, call) in (0_u32..).zip(calls) {
-            let end = call.end.as_ref();
+        for index in which {
+            let call = usize::try_from(index).ok().and_then(|index| calls.get(index));
+            let end = call.and_then(|call| call.end.as_ref());
             for record in end.map(|end| reused_by(&end.provenance, end.metadata.as_ref())).unwrap_or_default() {
                 used.total.count(&record);
                 used.by_call.entry(index).or_default().count(&record);
@@ -158,6 +164,7 @@ mod tests {
             }),
             attempts_before_reopening: 0,
             issued_seq: 0,
+            changed_seq: 0,
             deadline: None,
             child: None,
             retry_at: None,

@@ -1,22 +1,26 @@
 //! Executions, looked at.
 
+use kitaru_llm::usage::UsageSummary;
 use serde_json::{Map, Value, json};
 
 use super::accesses::Capabilities;
 use super::costs::Used;
 use super::{
-    ArtifactQuery, ArtifactRef, ArtifactValueView, AttemptView, CheckpointView, ExecutionView, FailureView, JournalCall,
-    ListQuery, ResourcesView, ServiceError, SignerView, StoreView, WaitView, frozen, resolve, summaries, waits,
+    ArtifactQuery, ArtifactRef, ArtifactValueView, AttemptView, CheckpointView, ExecutionSummary, ExecutionView, FailureView,
+    ListQuery, ResourcesView, ServiceError, SignerView, StoreView, WaitView, briefs, frozen, resolve, summaries, waits,
 };
-use crate::engine::{ArtifactEntry, Engine, JournalRead, SaveType, StoredSignature, artifacts_of, list_artifacts, read_journal};
+use crate::engine::{
+    ArtifactEntry, Engine, JournalRead, SaveType, StoredSignature, artifacts_of, artifacts_of_calls, list_artifacts, read_journal,
+};
 use crate::ids::{CallId, ComponentDigest, ExecutionId};
 use crate::journal::{Attempt, AttemptStatus, CallEnd, CallRecord, Origin, Outcome, Payload, Provenance};
-use crate::store::{ExecutionFilter, Page, Resolution, Status, get_bytes};
+use crate::store::{BesideCalls, ExecutionFilter, ExecutionRow, Page, Resolution, Status, WaitRow, get_bytes};
 
 pub(super) fn filter(query: &ListQuery) -> ExecutionFilter {
     ExecutionFilter {
         statuses: query.status.into_iter().collect(),
         flow: query.flow.clone(),
+        deployment: query.deployment.clone(),
         flows: query.flows.clone(),
         original: query.original,
         parent: query.parent,
@@ -51,21 +55,76 @@ pub(super) fn object(text: Option<&String>) -> Value {
 
 pub(super) async fn get(engine: &Engine, id: ExecutionId) -> Result<ExecutionView, ServiceError> {
     let row = engine.execution(id).await?;
-    let store = engine.store().as_ref();
-    let JournalRead { history, bytes: history_bytes, .. } = read_journal(store, id).await?;
-    let entries = artifacts_of(store, id, &history).await?;
-    let used = Used::read(store, id, &history).await?;
+    whole(engine, &row, &read_journal(engine.store().as_ref(), id).await?).await
+}
+
+/// An execution with all of its calls.
+pub(super) async fn whole(engine: &Engine, row: &ExecutionRow, journal: &JournalRead) -> Result<ExecutionView, ServiceError> {
+    let (store, id, history) = (engine.store().as_ref(), row.new.id, &journal.history);
+    let beside = Beside {
+        calls: (0..history.len()).collect(),
+        entries: artifacts_of(store, id, history).await?,
+        used: Used::read(store, id, history).await?,
+        capabilities: Capabilities::of(engine, row, store.accesses(id).await?),
+        waits: store.waits(id).await?,
+    };
     let checkpoints = history.calls().iter().filter(|call| call.descriptor.kind.is_checkpoint()).count();
-    let summary = summaries::of(engine, &row, [checkpoints, entries.len()], used.total()).await?;
-    let capabilities = Capabilities::read(engine, store, &row).await?;
-    let with = Known { execution: row.status, entries: &entries, used: &used, capabilities: &capabilities };
-    let checkpoints = (0_u32..)
-        .zip(history.calls())
+    let total = beside.used.total();
+    let summary = summaries::of(engine, row, [checkpoints, beside.entries.len()], total.clone()).await?;
+    let input = value(engine, &row.new.input).await?;
+    Ok(ExecutionView { input, ..view(engine, row, journal, summary, total, &beside).await? })
+}
+
+/// An execution with these of its calls, and without its input.
+pub(super) async fn part(
+    engine: &Engine,
+    row: &ExecutionRow,
+    journal: &JournalRead,
+    calls: &[u32],
+) -> Result<ExecutionView, ServiceError> {
+    let (store, id, history) = (engine.store().as_ref(), row.new.id, &journal.history);
+    let brief = briefs::of(store, std::slice::from_ref(row)).await?.pop().unwrap_or_default();
+    let BesideCalls { artifacts, accesses, waits, usage } = store.beside(id, calls.to_vec()).await?;
+    let beside = Beside {
+        entries: artifacts_of_calls(store, id, history, calls.to_vec(), artifacts).await?,
+        used: Used::of_some(&usage, history.calls(), calls.iter().copied()),
+        capabilities: Capabilities::of(engine, row, accesses),
+        waits,
+        calls: calls.to_vec(),
+    };
+    let total = brief.used();
+    let summary = summaries::of(engine, row, [brief.checkpoints, brief.artifacts()], total.clone()).await?;
+    view(engine, row, journal, summary, total, &beside).await
+}
+
+/// What stands beside the journal of the calls that are shown.
+struct Beside {
+    calls: Vec<u32>,
+    entries: Vec<ArtifactEntry>,
+    used: Used,
+    capabilities: Capabilities,
+    waits: Vec<WaitRow>,
+}
+
+async fn view(
+    engine: &Engine,
+    row: &ExecutionRow,
+    journal: &JournalRead,
+    summary: ExecutionSummary,
+    total: Option<UsageSummary>,
+    beside: &Beside,
+) -> Result<ExecutionView, ServiceError> {
+    let (id, history) = (row.new.id, &journal.history);
+    let Beside { calls, entries, used, capabilities, waits } = beside;
+    let with = Known { execution: row.status, entries, used, capabilities };
+    let checkpoints = calls
+        .iter()
+        .filter_map(|index| Some((*index, history.call(*index)?)))
         .filter(|(_, record)| record.descriptor.kind.is_checkpoint())
         .map(|(index, record)| checkpoint(CallId { execution: id, index }, record, &with))
         .collect();
-    let mut wait_views = Vec::new();
-    for wait in store.waits(id).await? {
+    let mut wait_views = Vec::with_capacity(waits.len());
+    for wait in waits {
         let (status, value) = match &wait.resolution {
             None => ("pending", None),
             Some(Resolution::Aborted) => ("aborted", None),
@@ -73,7 +132,7 @@ pub(super) async fn get(engine: &Engine, id: ExecutionId) -> Result<ExecutionVie
             Some(Resolution::Answered(payload)) => ("answered", Some(value(engine, payload).await?)),
         };
         let resolved_at = wait.resolved_at.map(|at| at.to_rfc3339());
-        wait_views.push(WaitView { wait: waits::view(&wait, &row.new.flow), status: status.into(), value, resolved_at });
+        wait_views.push(WaitView { wait: waits::view(wait, &row.new.flow), status: status.into(), value, resolved_at });
     }
     let result = match &row.result {
         Some(payload) => value(engine, payload).await?,
@@ -81,15 +140,15 @@ pub(super) async fn get(engine: &Engine, id: ExecutionId) -> Result<ExecutionVie
     };
     Ok(ExecutionView {
         summary,
-        input: value(engine, &row.new.input).await?,
+        input: Value::Null,
         has_result: row.result.is_some(),
         result,
         runner: row.runner.clone(),
         frozen_execution_spec: frozen::view(object(Some(&row.new.frozen_spec))),
         component_signatures: signers(engine, row.new.component).await?,
         replay: row.new.replay_plan.as_ref().and_then(|plan| serde_json::from_str(plan).ok()),
-        resources: ResourcesView { calls: history.len(), history_bytes },
-        llm_usage_summary_v1: used.total(),
+        resources: ResourcesView { calls: history.len(), history_bytes: journal.bytes },
+        llm_usage_summary_v1: total,
         checkpoints,
         waits: wait_views,
         artifacts: entries.iter().map(artifact_ref).collect(),
@@ -106,7 +165,7 @@ async fn signers(engine: &Engine, component: ComponentDigest) -> Result<Vec<Sign
     Ok(engine.stored_signatures(component).await?.into_iter().map(view).collect())
 }
 
-async fn value(engine: &Engine, payload: &Payload) -> Result<Value, ServiceError> {
+pub(super) async fn value(engine: &Engine, payload: &Payload) -> Result<Value, ServiceError> {
     let text = engine.text(payload).await?;
     Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
@@ -158,7 +217,7 @@ fn of_call(entries: &[ArtifactEntry], call: u32) -> &[ArtifactEntry] {
     entries.get(from..to).unwrap_or_default()
 }
 
-fn provenance(record: &CallRecord) -> (&'static str, Option<String>, bool) {
+pub(super) fn provenance(record: &CallRecord) -> (&'static str, Option<String>, bool) {
     match record.end.as_ref().map(|end| &end.provenance) {
         Some(Provenance::Served { source, call, other_input, .. }) => {
             ("served", Some(CallId { execution: *source, index: *call }.to_string()), *other_input)
@@ -171,7 +230,7 @@ fn provenance(record: &CallRecord) -> (&'static str, Option<String>, bool) {
     }
 }
 
-fn call_status(record: &CallRecord, execution: Status) -> &'static str {
+pub(super) fn call_status(record: &CallRecord, execution: Status) -> &'static str {
     match record.end.as_ref() {
         Some(end) if was_cancelled(end) => "cancelled",
         Some(CallEnd { outcome: Outcome::Success(_), .. }) => "completed",
@@ -181,7 +240,7 @@ fn call_status(record: &CallRecord, execution: Status) -> &'static str {
     }
 }
 
-fn failure_of(record: &CallRecord) -> Option<FailureView> {
+pub(super) fn failure_of(record: &CallRecord) -> Option<FailureView> {
     match record.end.as_ref() {
         Some(CallEnd { outcome: Outcome::Failure(failure), .. }) if !record.end.as_ref().is_some_and(was_cancelled) => {
             Some(failure.into())
@@ -235,51 +294,6 @@ fn artifact_ref(entry: &ArtifactEntry) -> ArtifactRef {
             "created_at": entry.at.to_rfc3339(),
         }),
     }
-}
-
-/// Which durable calls of an execution.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct JournalQuery {
-    /// Only those after the one with this index.
-    pub after: Option<u32>,
-    /// At most so many.
-    pub limit: Option<u64>,
-}
-
-/// The calls, with their values. Those that are not asked for cost no more than their records.
-pub(super) async fn journal(engine: &Engine, id: ExecutionId, query: JournalQuery) -> Result<Vec<JournalCall>, ServiceError> {
-    let row = engine.execution(id).await?;
-    let history = read_journal(engine.store().as_ref(), id).await?.history;
-    let first = query.after.map_or(0, |after| usize::try_from(after).unwrap_or(usize::MAX).saturating_add(1));
-    let most = query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let mut calls = Vec::new();
-    for (index, record) in (0_u32..).zip(history.calls()).skip(first).take(most) {
-        let (provenance, original_call_id, other_input) = provenance(record);
-        let output = match record.end.as_ref().map(|end| &end.outcome) {
-            Some(Outcome::Success(payload)) => Some(value(engine, payload).await?),
-            _ => None,
-        };
-        calls.push(JournalCall {
-            index,
-            call_id: CallId { execution: id, index }.to_string(),
-            kind: record.descriptor.kind.as_str().into(),
-            name: record.descriptor.name.clone(),
-            invocation_id: record.descriptor.invocation.clone(),
-            status: call_status(record, row.status).into(),
-            provenance: provenance.into(),
-            other_input,
-            original_call_id,
-            child_exec_id: record.child.map(|id| id.to_string()),
-            wakes_at: record.deadline.map(|at| at.to_rfc3339()),
-            attempts: record.attempts.len(),
-            started_at: record.started_at.to_rfc3339(),
-            ended_at: record.end.as_ref().map(|end| end.at.to_rfc3339()),
-            input: value(engine, &record.descriptor.input).await?,
-            output,
-            failure: failure_of(record),
-        });
-    }
-    Ok(calls)
 }
 
 pub(super) async fn artifacts(engine: &Engine, id: ExecutionId, query: &ArtifactQuery) -> Result<Vec<ArtifactRef>, ServiceError> {

@@ -11,12 +11,12 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::{LocalService, ModelsView, Service as _, ServiceError, StoreView, Word};
+use super::{LocalService, ModelsView, Service as _, ServiceError, StoreView, Word, built};
 use crate::config::{HostDurability, LogStore};
 use crate::engine::EngineSettings;
+use crate::journal::RECORD_FORMAT;
+use crate::store::sqlite::DATA_FORMAT;
 
-/// The contract between the host and its guests.
-const WIT_PACKAGE: &str = "kitaru:flow@0.1.0";
 /// For so long the sizes of what lies in the data folder are not looked up again, which takes the longer the more there is.
 const SIZES_COUNT_FOR: Duration = Duration::from_secs(10);
 /// What this program was built with, beside what is always in it.
@@ -67,6 +67,14 @@ pub struct InfoParams {
 pub struct InfoView {
     /// Its version.
     pub sdk_version: String,
+    /// The commit that it was built from; null where that is not known.
+    pub commit: Option<String>,
+    /// The format of data folders that it writes, and the latest that it reads.
+    #[serde(default)]
+    pub data_format: u32,
+    /// The same of the records of journals.
+    #[serde(default)]
+    pub journal_format: u32,
     /// The contract between it and its guests.
     pub wit_package: String,
     /// The version of wasmtime, which runs them.
@@ -153,8 +161,11 @@ impl InfoView {
         let named = if params.all { &[] } else { params.packages.as_slice() };
         Self {
             sdk_version: env!("CARGO_PKG_VERSION").into(),
-            wit_package: WIT_PACKAGE.into(),
-            wasm_engine: packages::version("wasmtime"),
+            commit: built::commit().map(str::to_owned),
+            data_format: DATA_FORMAT,
+            journal_format: RECORD_FORMAT.into(),
+            wit_package: built::WIT_PACKAGE.into(),
+            wasm_engine: Some(built::WASMTIME.into()),
             features: FEATURES.iter().filter(|(_, is_in)| *is_in).map(|(name, _)| (*name).into()).collect(),
             connection_target: Some(facts.folder.display().to_string()),
             server_url: None,

@@ -6,6 +6,8 @@ mod access;
 mod accesses;
 mod batch;
 mod briefs;
+mod built;
+mod changes;
 mod chunks;
 pub mod clean;
 mod cohort;
@@ -17,11 +19,13 @@ mod error;
 mod events;
 mod executions;
 mod flows;
+mod folded;
 mod frozen;
 mod governed;
 mod grants;
 pub mod guarded;
 mod info;
+mod journal;
 mod local;
 mod log_store;
 mod logs;
@@ -60,6 +64,8 @@ pub use access::{
 pub use accesses::{AccessQuery, AccessSum, AccessView, CapabilitiesView};
 pub(crate) use batch::drive_batch;
 pub use batch::{ReplayLeft, ReplayResult, ReplaySubmission};
+pub use built::long_version;
+pub use changes::ExecutionChangesView;
 pub use chunks::{ChunkFollow, FollowingChunks, LiveVerbs};
 pub use cohort::CohortQuery;
 pub use costs::CheckpointUsage;
@@ -67,7 +73,6 @@ pub use deltas::TokenDelta;
 pub use diff::{AppliedOverride, ArtifactDiff, CheckpointDiff, ExecutionDiff};
 pub use error::ServiceError;
 pub use events::{EventBatch, EventBatches, EventFollow, FollowingEvents};
-pub use executions::JournalQuery;
 pub use flows::{
     CurlView, DeletedDeploymentView, DeletedFlowView, DeployParams, DeploymentParams, DeploymentView, FlowParams, FlowVerbs,
     FlowView, HostDefaults, InvokeParams, LOCAL_CALLER, ListFlowsParams, RunParams, SelectorView, TagParams, UntagParams,
@@ -76,6 +81,7 @@ pub use flows::{
 pub use governed::GovernedCallView;
 pub use grants::{ForgottenGrants, RememberedGrantsView};
 pub use info::{DiskView, HostFacts, HostLimitsView, InfoParams, InfoView, LogDestinationView, MachineView, Sizes};
+pub use journal::JournalQuery;
 pub use local::LocalService;
 pub use log_store::{LogStoreView, log_store_settings};
 pub use logs::{Follow, FollowEvent, Following, LogQuery};
@@ -103,7 +109,8 @@ use crate::clock::Timestamp;
 use crate::engine::{DriveOptions, Driven, Imported, SecretChange, Submission};
 use crate::ids::{ComponentDigest, ExecutionId};
 use crate::sandbox::{Grants, LimitChanges};
-use crate::store::{StartKey, Status};
+use crate::scope::Scope;
+use crate::store::{StartKey, StartedAs, Status};
 
 /// Which executions to list.
 #[derive(Clone, Debug, Default)]
@@ -112,6 +119,8 @@ pub struct ListQuery {
     pub status: Option<Status>,
     /// Only this flow.
     pub flow: Option<String>,
+    /// Only started as this version of a published flow. A number is one of `flow`.
+    pub deployment: Option<StartedAs>,
     /// Only flows with one of these names, or whose names begin as one of these does before a `*` at its end: what a caller may see.
     pub flows: Option<Vec<String>>,
     /// Only with all of these labels.
@@ -139,8 +148,8 @@ pub struct ListQuery {
 impl ListQuery {
     /// Whether it leaves any execution out.
     pub fn is_narrow(&self) -> bool {
-        let Self { status, flow, tags, since, until, metadata, original, parent, words, .. } = self;
-        let named = status.is_some() || flow.is_some() || original.is_some() || parent.is_some();
+        let Self { status, flow, deployment, tags, since, until, metadata, original, parent, words, .. } = self;
+        let named = status.is_some() || flow.is_some() || deployment.is_some() || original.is_some() || parent.is_some();
         named || since.is_some() || until.is_some() || !tags.is_empty() || !metadata.is_empty() || !words.is_empty()
     }
 }
@@ -250,6 +259,10 @@ pub trait Service: AccessVerbs + FlowVerbs + LiveVerbs + Send + Sync {
     /// Whether an execution was granted what whoever asks could not start it with. Where that is not known, it was.
     async fn has_grants_of_others(&self, _id: ExecutionId) -> Result<bool, ServiceError> {
         Ok(true)
+    }
+    /// The flows that an execution may start, and whose executions it may read. Where that is not known, all.
+    async fn acts_within(&self, _id: ExecutionId) -> Result<Scope, ServiceError> {
+        Ok(Scope::ALL)
     }
     /// Ends an execution.
     async fn cancel(&self, id: ExecutionId) -> Result<(), ServiceError>;

@@ -100,7 +100,7 @@ macro_rules! contract_tests {
             an_imported_execution_spends_nothing_here,
             a_brief_reads_back_and_a_later_one_takes_its_place, a_brief_goes_with_its_execution_and_others_can_tell_that_it_is_gone,
             artifacts_are_counted_by_who_saved_them, usage_is_read_from_a_position_on,
-            accesses_read_back_in_order, a_refused_append_records_no_access,
+            accesses_read_back_in_order, a_refused_append_records_no_access, what_stands_beside_some_calls_is_a_part_of_all,
             a8_an_amount_is_set_aside_in_all_accounts_or_in_none, a8_the_last_cent_is_given_once,
             a_record_takes_the_place_of_what_was_set_aside, what_no_record_tells_stays_spent, a_call_of_no_execution_has_no_record,
             what_a_dead_runner_had_set_aside_counts_for_good, a_record_leaves_alone_what_another_runner_set_aside,

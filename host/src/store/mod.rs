@@ -18,11 +18,12 @@ pub use options::{DurabilityMode, StoreOptions, UnknownDurability};
 pub use payloads::{get_bytes, get_text, put_bytes};
 pub use traits::{
     AccessRow, Accesses, AccountChange, AccountRow, AnswerBounds, AnswerKey, ApiKeyChange, ApiKeyRow, ApiKeys, Append, Appending,
-    ArtifactRow, Artifacts, AuditBounds, AuditEntry, AuditFilter, AuditLog, AuditRow, Blobs, BriefRow, Briefs, Cache, CacheEntry,
-    CacheKey, Components, DEFAULT_TAG, Deaths, DeploymentRow, Durability, ExecutionFilter, ExecutionRow, Executions, FlowTag,
-    Flows, Hurry, ImportedExecution, Imports, Journal, Lease, Leases, LogFilter, LogRow, LogSource, LoginCodes, Logs,
-    MISSING_MODEL, ModelAnswer, ModelAnswers, ModelCallRow, ModelCalls, ModelUsage, NewApiKey, NewBrief, NewDeployment,
-    NewExecution, NewReservation, NewSession, NewWait, Page, Reserved, Resolution, RetainedSecret, SavedBy, SealedValue,
-    SecretHash, SecretRow, Secrets, ServiceAccounts, SessionRow, Sessions, SpendAccount, SpendScope, Spending, Spent, SpentUses,
-    StartKey, Started, Starts, Status, StatusChange, Store, StoredEntry, StoredLog, UsageQuery, WaitRow, Waits, Wakeups,
+    ArtifactRow, Artifacts, AuditBounds, AuditEntry, AuditFilter, AuditLog, AuditRow, BesideCalls, Blobs, BriefRow, Briefs,
+    Cache, CacheEntry, CacheKey, Calls, Components, DEFAULT_TAG, Deaths, DeploymentRow, Durability, ExecutionFilter,
+    ExecutionRow, Executions, FlowTag, Flows, Hurry, ImportedExecution, Imports, Journal, Lease, Leases, LogFilter, LogRow,
+    LogSource, LoginCodes, Logs, MISSING_MODEL, ModelAnswer, ModelAnswers, ModelCallRow, ModelCalls, ModelUsage, NewApiKey,
+    NewBrief, NewDeployment, NewExecution, NewReservation, NewSession, NewWait, Page, Reserved, Resolution, RetainedSecret,
+    SavedBy, SealedValue, SecretHash, SecretRow, Secrets, ServiceAccounts, SessionRow, Sessions, SpendAccount, SpendScope,
+    Spending, Spent, SpentUses, StartKey, Started, StartedAs, Starts, Status, StatusChange, Store, StoredEntry, StoredLog,
+    UsageQuery, WaitRow, Waits, Wakeups,
 };

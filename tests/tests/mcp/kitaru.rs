@@ -183,6 +183,10 @@ fn a_flow_is_published_tagged_started_and_removed_as_kitaru_s_client_says_it() {
             call("kitaru_deployments_invoke", json!({ "flow": "echo_value", "tag": "canary", "inputs": { "value": 3 } }));
         assert_eq!(result(&invoked), 3, "{mode:?}");
 
+        let cohort = |which: Value| json!({ "flow": "echo_value", "at": null, "deployment_version": which["number"], "deployment": which["name"] });
+        let mut count = |which: Value| call("kitaru_executions_cohort", cohort(which))["count"].clone();
+        assert_eq!([count(json!({})), count(json!({ "number": 1 })), count(json!({ "name": "canary" }))], [2, 1, 1], "{mode:?}");
+
         let tagged = call("kitaru_deployments_tag", json!({ "flow": "echo_value", "version": 2, "tag": "default" }));
         assert_eq!(tagged["default_version"], 2, "{mode:?}");
         let untagged = call("kitaru_deployments_untag", json!({ "flow": "echo_value", "tag": "canary" }));

@@ -72,7 +72,16 @@ invoke hello --arg name=Eve --label by-name                         => invoked /
 invoke hello --tag nightly --arg name=Ida
 ! invoke nobody
 invoke hello
+executions list --flow hello --deployment 1
+executions list --flow hello --deployment nightly
+executions cohort --flow hello --deployment v1
+executions cohort --flow hello --metadata never=1
+executions statistics --flow hello --deployment 2 --group-by status --metric statuses
+! executions list --deployment 1
+! executions list --flow hello --deployment nowhere
 flow list
+flow list --flow hello
+flow list --flow nobody
 flow show hello
 flow tag hello stable --version 1
 flow untag hello stable

@@ -7,6 +7,10 @@ pub(super) const COMMANDS: &[(&str, Result<&str, &str>)] = &[
     ("executions.trajectory", Ok("executions export")),
     ("executions.delete-many", Ok("executions delete")),
     ("executions.ended-before", Ok("executions delete")),
+    (
+        "executions.changes",
+        Err("`executions get` and `executions journal` show what there is, `executions logs --follow` what comes"),
+    ),
     ("executions.governed", Ok("executions journal")),
     ("executions.events.stream", Ok("executions export")),
     ("deploy-many", Ok("deploy")),

@@ -46,7 +46,10 @@ export async function view(ctx) {
       panels.get("logs").narrowTo(name);
     },
   };
-  const tab = (id, label, make, count) => ({ id, label, count, render: () => (panels.set(id, make()), panels.get(id).node) });
+  // Panels that nobody sees are left as they are until somebody does.
+  const stale = new Set();
+  const shown = (id) => stale.delete(id) && panels.get(id).refresh?.();
+  const tab = (id, label, make, count) => ({ id, label, count, render: () => (panels.set(id, make()), panels.get(id).node), shown: () => shown(id) });
   const usage = () => data.execution.llm_usage_summary_v1?.usage_record_count ?? null;
   const book = tabs({
     label: "Parts of the execution",
@@ -134,7 +137,10 @@ export async function view(ctx) {
     book.setCount("timeline", data.journal.length || null);
     book.setCount("artifacts", execution.artifact_count || null);
     book.setCount("models", usage());
-    for (const panel of panels.values()) panel.refresh?.();
+    for (const [id, panel] of panels) {
+      stale.add(id);
+      if (!panel.node.closest("[hidden]")) shown(id);
+    }
   }
 
   let scheduled = false;
@@ -146,8 +152,7 @@ export async function view(ctx) {
       refresh();
     });
   };
-  data.on("execution", soon);
-  data.on("journal", soon);
+  data.on("change", soon);
   data.on("chunk", (chunk) => {
     making.take(chunk);
     // What was said is on record: the record takes its place.

@@ -22,7 +22,7 @@ use crate::service::{DeployParams, DeploymentView, FlowVerbs as _, Service as _}
 /// version is meant. The target is a component file or a project folder, which is compiled first.
 #[derive(Debug, Args)]
 pub(crate) struct DeployCommand {
-    /// `<file.wasm | project folder>[:flow]`
+    /// A component file (.wasm) or a project folder; with `:flow` after it where it has several flows
     target: String,
     /// Publish every flow of the component
     #[arg(long, conflicts_with_all = ["input", "arguments"])]

@@ -30,7 +30,7 @@ const LONGEST: u64 = 16 * 1024;
 /// The link that `serve` prints logs in without a key, for twelve hours.
 #[derive(Debug, Args)]
 pub(crate) struct LoginCommand {
-    /// The server's address, or a log-in link of it; where `serve` of this machine listens if nothing else is said, if absent
+    /// The server's address, or a log-in link of it; if absent, where `serve` of this machine listens by default
     #[arg(value_name = "URL | LINK", value_parser = unseen)]
     url: Option<SecretString>,
     /// Read the key from standard input

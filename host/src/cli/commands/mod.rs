@@ -4,6 +4,7 @@ mod artifacts;
 mod auth;
 mod build;
 mod clean;
+mod complete;
 mod completions;
 mod config;
 mod deploy;
@@ -87,7 +88,6 @@ pub(super) enum Command {
     /// Make keys to sign components with
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// Run a flow
     Run(Box<run::RunCommand>),
     Deploy(Box<deploy::DeployCommand>),
     Invoke(Box<invoke::InvokeCommand>),
@@ -100,7 +100,7 @@ pub(super) enum Command {
     ///
     /// Flows that only wait stay in memory for a while, and leave when others need the room. How much there is, `flows` and `memory_mib` of
     /// the section `host` in kitaru.toml say.
-    #[command(alias = "up")]
+    #[command(visible_alias = "up")]
     Serve(serve::ServeCommand),
     /// Offer the data folder, or the server that you are logged in to, to an assistant: as a server of the Model Context Protocol on standard input and
     /// output
@@ -144,6 +144,8 @@ pub(super) enum Command {
     Doctor(doctor::DoctorCommand),
     /// Print the completion script of a shell
     Completions(completions::CompletionsCommand),
+    #[command(hide = true)]
+    Complete(complete::CompleteCommand),
     /// Drive an execution in the background
     #[command(hide = true)]
     Drive(drive::DriveCommand),
@@ -180,6 +182,7 @@ impl Command {
             Self::Info(_) => "info",
             Self::Doctor(_) => "doctor",
             Self::Completions(_) => "completions",
+            Self::Complete(_) => "complete",
             Self::Drive(_) => "drive",
         }
     }
@@ -191,7 +194,7 @@ impl Command {
                 Place::Either
             }
             Self::Artifacts(_) | Self::Grants(_) | Self::Secrets(_) | Self::Auth(_) | Self::Model(_) => Place::Either,
-            Self::Config(_) | Self::Status(_) | Self::Info(_) => Place::Either,
+            Self::Config(_) | Self::Status(_) | Self::Info(_) | Self::Complete(_) => Place::Either,
             Self::LogStore(_) | Self::Clean(_) => Place::Folder,
             Self::Init(_) | Self::New(_) | Self::Build(_) | Self::Inspect(_) | Self::Sign(_) | Self::Keys(_) => Place::Machine,
             Self::Serve(_) | Self::Drive(_) | Self::Doctor(_) | Self::Completions(_) => Place::Machine,
@@ -280,6 +283,7 @@ impl Command {
             Self::Info(command) => command.run(context).await,
             Self::Doctor(command) => command.run(context),
             Self::Completions(command) => command.run(context),
+            Self::Complete(command) => command.run(context).await,
             Self::Drive(command) => command.run(context).await,
         }
     }

@@ -19,12 +19,10 @@ use crate::registry::{Target, build_project};
 use crate::sandbox::{FlowInfo, Grants, Limits};
 use crate::service::{ComponentView, LOCAL_CALLER, RunParams, Service, start_key};
 
-/// Run a flow.
-///
-/// The target is a component file or a project folder, which is compiled first. The result goes to standard output.
+/// Run a flow, and print its result; a project is compiled first
 #[derive(Debug, Args)]
 pub(crate) struct RunCommand {
-    /// `<file.wasm | project folder>[:flow]`
+    /// A component file (.wasm) or a project folder; with `:flow` after it where it has several flows
     target: String,
     #[command(flatten)]
     input: InputArgs,

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use super::access::Behalf;
+use super::folded::FoldedJournals;
 use super::{HostDefaults, HostFacts, ServiceError};
 use crate::config::{GrantMemory, ModelSources};
 use crate::engine::{Begun, Engine, Measures};
@@ -24,6 +25,8 @@ pub struct LocalService {
     grants: GrantMemory,
     host: Arc<HostDefaults>,
     facts: Arc<HostFacts>,
+    /// Those that are read part by part.
+    journals: Arc<FoldedJournals>,
     pub(super) behalf: Behalf,
 }
 
@@ -31,7 +34,8 @@ impl LocalService {
     /// The service over an engine. It knows no model aliases.
     pub fn new(engine: Engine) -> Self {
         let (models, middleware, grants, host, facts) = Default::default();
-        Self { engine, begun: Arc::default(), models, middleware, grants, host, facts, behalf: Behalf::default() }
+        let (begun, journals) = Default::default();
+        Self { engine, begun, models, middleware, grants, host, facts, journals, behalf: Behalf::default() }
     }
 
     /// The same service, which learns there which models there are.
@@ -98,6 +102,11 @@ impl LocalService {
     /// What this process does now: memory of its instances, flows, limits that were reached.
     pub fn measures(&self) -> Measures {
         self.engine.measures()
+    }
+
+    /// Journals that are read part by part.
+    pub(super) fn journals(&self) -> &FoldedJournals {
+        &self.journals
     }
 
     /// What is given to whatever is started by name.

@@ -12,6 +12,7 @@ use crate::engine::{DriveOptions, Driven, Imported, SecretChange, Submission};
 use crate::ids::{ComponentDigest, ExecutionId};
 use crate::mutex::lock;
 use crate::sandbox::Grants;
+use crate::scope::Scope;
 use crate::service::{
     AccessQuery, AccessView, ArtifactQuery, ArtifactRef, ArtifactValueView, CohortQuery, ComponentView, DeletedView, EventFollow,
     ExecutionDiff, ExecutionSummary, ExecutionView, Follow, ForgottenGrants, GovernedCallView, GroupBy, InfoParams, InfoView,
@@ -19,8 +20,8 @@ use crate::service::{
     ModelDetailView, ModelTestView, ModelUsageQuery, ModelUsageReport, ModelView, ModelsView, PendingWaitView,
     RememberedGrantsView, ReplayCommand, ReplaySubmission, SecretChangedView, SecretDetailView, SecretView, Service,
     ServiceError, Statistics, StoreView, SystemView, VerificationView, accesses, batch, cohort, components, diff, events,
-    executions, governed, grants, info, logs, model_calls, models, replays, resolve, resume, secrets, statistics, summaries,
-    system, upkeep, waits,
+    executions, governed, grants, info, journal, logs, model_calls, models, replays, resolve, resume, secrets, statistics,
+    summaries, system, upkeep, waits,
 };
 use crate::store::StartKey;
 
@@ -86,7 +87,7 @@ impl Service for LocalService {
     }
 
     async fn journal(&self, id: ExecutionId, query: JournalQuery) -> Result<Vec<JournalCall>, ServiceError> {
-        executions::journal(&self.engine, id, query).await
+        journal::calls(self, id, query).await
     }
 
     async fn accesses(&self, id: ExecutionId, query: &AccessQuery) -> Result<Vec<AccessView>, ServiceError> {
@@ -131,6 +132,10 @@ impl Service for LocalService {
 
     async fn has_grants_of_others(&self, id: ExecutionId) -> Result<bool, ServiceError> {
         replays::has_grants_of_others(self, id).await
+    }
+
+    async fn acts_within(&self, id: ExecutionId) -> Result<Scope, ServiceError> {
+        replays::acts_within(self, id).await
     }
 
     async fn cancel(&self, id: ExecutionId) -> Result<(), ServiceError> {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::listing::{ListParams, Plain, at_most, within};
+use super::listing::{Plain, at_most, filtered, within};
 use super::verb;
 use crate::service::{CohortQuery, ExecutionDiff, ExecutionSummary, GroupBy, ListQuery, Metric, ServiceError, Statistics};
 
@@ -46,58 +46,38 @@ verb! {
     }
 }
 
-/// Which executions to find.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct CohortParams {
-    /// Only of this flow.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub flow: Option<String>,
-    /// Only of this status; completed ones if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
-    /// Only with all of these labels.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<String>,
-    /// Only created at this moment or later.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
-    /// Only created before this moment.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-    /// Only those that can be replayed from here: a checkpoint's name or invocation ID.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub at: Option<String>,
-    /// Failed ones too.
-    pub include_failed: bool,
-    /// How many to look at, the newest first: 500 if absent, at most 10000.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 10000))]
-    pub max_scan: Option<u64>,
-    /// How many to give at most: 50 if absent, at most 1000.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1000))]
-    pub limit: Option<u64>,
-    /// The oldest first: `started_at`; the newest: `-started_at`, as if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub order_by: Option<String>,
+filtered! {
+    /// Which executions to find. Everything that is given must hold.
+    pub struct CohortParams {
+        /// Only those that can be replayed from here: a checkpoint's name or invocation ID.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub at: Option<String>,
+        /// Failed ones too, and not only completed ones, where no status is named.
+        pub include_failed: bool,
+        /// How many to look at, the newest first: 500 if absent, at most 10000.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1, max = 10000))]
+        pub max_scan: Option<u64>,
+        /// How many to give at most: 50 if absent, at most 1000.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1, max = 1000))]
+        pub limit: Option<u64>,
+        /// The oldest first: `started_at`; the newest: `-started_at`, as if absent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub order_by: Option<String>,
+    }
 }
 
 impl CohortParams {
     /// The parameters of a query.
     pub fn of(query: &CohortQuery) -> Self {
-        let ListParams { status, flow, tags, since, until, .. } = ListParams::of(&query.filter);
         Self {
-            flow,
-            status,
-            tags,
-            since,
-            until,
             at: query.at.clone(),
             include_failed: query.include_failed,
             max_scan: Some(query.max_scan),
             limit: Some(query.limit as u64),
             order_by: query.oldest_first.then(|| "started_at".into()),
+            ..Self::choosing(&query.filter)
         }
     }
 }
@@ -111,10 +91,8 @@ verb! {
             Some("started_at") => true,
             Some(other) => return Err(ServiceError::usage(format!("`order_by` must be `started_at` or `-started_at`, not `{other}`"))),
         };
-        let CohortParams { flow, status, tags, since, until, .. } = params.clone();
-        let filter = ListParams { flow, status, tags, since, until, ..ListParams::default() };
         let query = CohortQuery {
-            filter: filter.query(service).await?,
+            filter: params.chosen(service).await?,
             at: params.at,
             include_failed: params.include_failed,
             max_scan: within("max_scan", params.max_scan.unwrap_or(500), 10_000)?,
@@ -125,50 +103,30 @@ verb! {
     }
 }
 
-/// What to count and measure.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct StatisticsParams {
-    /// Only of this flow.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub flow: Option<String>,
-    /// Only of this status.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
-    /// Only with all of these labels.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<String>,
-    /// Only created at this moment or later.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
-    /// Only created before this moment.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-    /// In which groups: `flow`, `status`, `tag`, `day`, `component`; all together if absent.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub group_by: Vec<String>,
-    /// What to measure beside the count: `duration`, `failure-rate`, `statuses`, `tokens`, `cost`.
-    #[serde(alias = "metric", skip_serializing_if = "Vec::is_empty")]
-    pub metrics: Vec<String>,
-    /// The most groups: 1000 if absent, at most 10000.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 10000))]
-    pub max_groups: Option<u64>,
+filtered! {
+    /// What to count and measure. Everything that is given must hold.
+    pub struct StatisticsParams {
+        /// In which groups: `flow`, `status`, `tag`, `day`, `component`; all together if absent.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub group_by: Vec<String>,
+        /// What to measure beside the count: `duration`, `failure-rate`, `statuses`, `tokens`, `cost`.
+        #[serde(alias = "metric", skip_serializing_if = "Vec::is_empty")]
+        pub metrics: Vec<String>,
+        /// The most groups: 1000 if absent, at most 10000.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1, max = 10000))]
+        pub max_groups: Option<u64>,
+    }
 }
 
 impl StatisticsParams {
     /// The parameters of a query.
     pub fn of(query: &ListQuery, group_by: &[GroupBy], metrics: &[Metric], most: usize) -> Self {
-        let ListParams { status, flow, tags, since, until, .. } = ListParams::of(query);
         Self {
-            flow,
-            status,
-            tags,
-            since,
-            until,
             group_by: group_by.iter().map(|group| group.as_str().to_owned()).collect(),
             metrics: metrics.iter().map(|metric| metric.as_str().to_owned()).collect(),
             max_groups: Some(most as u64),
+            ..Self::choosing(query)
         }
     }
 }
@@ -182,8 +140,6 @@ verb! {
         let metrics = params.metrics.iter().map(|word| Metric::parse(word).ok_or_else(|| unknown("metric", word)));
         let (groups, metrics) = (groups.collect::<Result<Vec<_>, _>>()?, metrics.collect::<Result<Vec<_>, _>>()?);
         let most = usize::try_from(within("max_groups", params.max_groups.unwrap_or(1_000), 10_000)?).unwrap_or(usize::MAX);
-        let StatisticsParams { flow, status, tags, since, until, .. } = params;
-        let filter = ListParams { flow, status, tags, since, until, ..ListParams::default() };
-        service.statistics(&filter.query(service).await?, &groups, &metrics, most).await
+        service.statistics(&params.chosen(service).await?, &groups, &metrics, most).await
     }
 }

@@ -8,8 +8,8 @@ use super::listing::{ListParams, Page, Plain};
 use super::verb;
 use crate::sandbox::AccessKind;
 use crate::service::{
-    AccessQuery, AccessView, ExecutionSummary, ExecutionView, GovernedCallView, JournalCall, JournalQuery, LogEntry, LogQuery,
-    ModelCallView, Service, ServiceError,
+    AccessQuery, AccessView, ExecutionChangesView, ExecutionSummary, ExecutionView, GovernedCallView, JournalCall, JournalQuery,
+    LogEntry, LogQuery, ModelCallView, Service, ServiceError,
 };
 use crate::store::LogSource;
 
@@ -41,6 +41,27 @@ verb! {
     Get = "executions.get", Get "/executions/{execution}", Viewer, Reads, Ok("kitaru_executions_get"), 200;
     |service, params: ExecutionParams| -> ExecutionView {
         service.get(service.resolve(&params.execution).await?).await
+    }
+}
+
+/// What somebody knows of an execution.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangesParams {
+    /// Its ID, or a unique beginning of it.
+    #[serde(alias = "exec_id")]
+    pub execution: String,
+    /// Only what changed since an earlier look: the `cursor` that it gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+}
+
+verb! {
+    /// Shows what changed of an execution and its durable calls since an earlier look; the first look gives all of it.
+    Changes = "executions.changes", Get "/executions/{execution}/changes", Viewer, Reads,
+    Err("an assistant looks at what it asks for: `kitaru_executions_get`, and `kitaru_executions_journal` from a call on"), 200;
+    |service, params: ChangesParams| -> ExecutionChangesView {
+        service.changes(service.resolve(&params.execution).await?, params.since.as_deref()).await
     }
 }
 

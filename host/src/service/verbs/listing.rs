@@ -5,77 +5,101 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::{Clock as _, SystemClock, Timestamp};
-use crate::service::{ListQuery, Listing, Service, ServiceError};
-use crate::store::Status;
+use crate::service::{DeploymentParams, ListQuery, Listing, Service, ServiceError};
+use crate::store::{StartedAs, Status};
 
 /// A page that says no size has this many.
 const SIZE: u64 = 20;
 /// The most that a page may have.
 const MOST: u64 = 1_000;
 
-/// Which executions, and how many at a time. Everything that is given must hold.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct ListParams {
-    /// Only of this status: `running`, `waiting`, `completed`, `failed` or `cancelled`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
-    /// Only of this flow.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub flow: Option<String>,
-    /// Only with all of these labels.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<String>,
-    /// Only created at this moment or later: a time in RFC 3339, a date, or how long ago, such as `2h`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
-    /// Only created before this moment.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-    /// Only with these values in what the flow logged about itself, each as `key=JSON`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub metadata: Vec<String>,
-    /// Only replays of this execution.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub original: Option<String>,
-    /// Only children of this execution.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub parent: Option<String>,
-    /// Only with all of these words: in the flow's name, the ID, the status, the labels, the status reason, or an open question. One request looks
-    /// through 10,000 executions; `total` is then how many it has looked through, and `next_cursor` goes on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 500))]
-    pub q: Option<String>,
-    /// Go on after the page that gave this cursor.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<u64>,
-    /// How many to leave out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub offset: Option<u64>,
-    /// How many to give: 20 if absent, at most 1000.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1000))]
-    pub limit: Option<u64>,
+/// A struct of parameters that has the fields which choose executions before its own. No flattened struct: beside one, serde does not promise to
+/// refuse unknown fields.
+macro_rules! filtered {
+    ($(#[$about:meta])* pub struct $name:ident { $($own:tt)* }) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $name {
+            /// Only of this status: `running`, `waiting`, `completed`, `failed` or `cancelled`.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub status: Option<String>,
+            /// Only of this flow.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub flow: Option<String>,
+            /// Only started as this version of a published flow: its ID; or, with `flow`, its number, or a tag that it has now.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub deployment: Option<String>,
+            /// Only with all of these labels.
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            pub tags: Vec<String>,
+            /// Only created at this moment or later: a time in RFC 3339, a date, or how long ago, such as `2h`.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub since: Option<String>,
+            /// Only created before this moment.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub until: Option<String>,
+            /// Only with these values in what the flow logged about itself, each as `key=JSON`.
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            pub metadata: Vec<String>,
+            /// Only replays of this execution.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub original: Option<String>,
+            /// Only children of this execution.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub parent: Option<String>,
+            $($own)*
+        }
+
+        impl $name {
+            /// The query that the fields make which choose executions.
+            async fn chosen(&self, service: &dyn $crate::service::Service) -> Result<ListQuery, ServiceError> {
+                let Self { status, flow, deployment, tags, since, until, metadata, original, parent, .. } = self.clone();
+                let filters = $crate::service::verbs::listing::Filters {
+                    status, flow, deployment, tags, since, until, metadata, original, parent,
+                };
+                filters.query(service).await
+            }
+
+            /// With what a query chooses, and nothing else.
+            fn choosing(query: &ListQuery) -> Self {
+                let $crate::service::verbs::listing::Filters {
+                    status, flow, deployment, tags, since, until, metadata, original, parent,
+                } = $crate::service::verbs::listing::Filters::of(query);
+                Self { status, flow, deployment, tags, since, until, metadata, original, parent, ..Self::default() }
+            }
+        }
+    };
+}
+pub(super) use filtered;
+
+/// What chooses executions. Everything that is given must hold.
+pub(super) struct Filters {
+    pub(super) status: Option<String>,
+    pub(super) flow: Option<String>,
+    pub(super) deployment: Option<String>,
+    pub(super) tags: Vec<String>,
+    pub(super) since: Option<String>,
+    pub(super) until: Option<String>,
+    pub(super) metadata: Vec<String>,
+    pub(super) original: Option<String>,
+    pub(super) parent: Option<String>,
 }
 
-impl ListParams {
-    /// The query that it is.
-    ///
-    /// # Errors
-    /// When a part of it cannot be read, or names no execution.
-    pub async fn query(&self, service: &dyn Service) -> Result<ListQuery, ServiceError> {
-        let limit = within("limit", self.limit.unwrap_or(SIZE), MOST)?;
-        let moment = |text: &Option<String>| text.as_deref().map(parse_moment).transpose();
+impl Filters {
+    pub(super) async fn query(self, service: &dyn Service) -> Result<ListQuery, ServiceError> {
+        let moment = |text: Option<String>| text.as_deref().map(parse_moment).transpose();
+        let deployment = match &self.deployment {
+            Some(text) => Some(parse_deployment(service, self.flow.as_deref(), text).await?),
+            None => None,
+        };
         let mut query = ListQuery {
             status: self.status.as_deref().map(parse_status).transpose()?,
-            flow: self.flow.clone(),
-            tags: self.tags.clone(),
-            since: moment(&self.since)?,
-            until: moment(&self.until)?,
-            words: self.q.as_deref().map(parse_words).transpose()?.unwrap_or_default(),
-            cursor: self.cursor,
-            offset: self.offset.unwrap_or_default(),
-            limit,
+            flow: self.flow,
+            deployment,
+            tags: self.tags,
+            since: moment(self.since)?,
+            until: moment(self.until)?,
             ..ListQuery::default()
         };
         for pair in &self.metadata {
@@ -92,21 +116,66 @@ impl ListParams {
         Ok(query)
     }
 
-    /// The parameters of a query.
-    pub fn of(query: &ListQuery) -> Self {
+    pub(super) fn of(query: &ListQuery) -> Self {
         Self {
             status: query.status.map(|status| status.as_str().to_owned()),
             flow: query.flow.clone(),
+            deployment: query.deployment.as_ref().map(ToString::to_string),
             tags: query.tags.clone(),
             since: query.since.map(Timestamp::to_rfc3339),
             until: query.until.map(Timestamp::to_rfc3339),
             metadata: query.metadata.iter().map(|(key, value)| format!("{key}={value}")).collect(),
             original: query.original.map(|id| id.to_string()),
             parent: query.parent.map(|id| id.to_string()),
+        }
+    }
+}
+
+filtered! {
+    /// Which executions, and how many at a time. Everything that is given must hold.
+    pub struct ListParams {
+        /// Only with all of these words: in the flow's name, the ID, the status, the labels, the status reason, or an open question. One request looks
+        /// through 10,000 executions; `total` is then how many it has looked through, and `next_cursor` goes on.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(length(max = 500))]
+        pub q: Option<String>,
+        /// Go on after the page that gave this cursor.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub cursor: Option<u64>,
+        /// How many to leave out.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub offset: Option<u64>,
+        /// How many to give: 20 if absent, at most 1000.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1, max = 1000))]
+        pub limit: Option<u64>,
+    }
+}
+
+impl ListParams {
+    /// The query that it is.
+    ///
+    /// # Errors
+    /// When a part of it cannot be read, or names no execution.
+    pub async fn query(&self, service: &dyn Service) -> Result<ListQuery, ServiceError> {
+        let limit = within("limit", self.limit.unwrap_or(SIZE), MOST)?;
+        Ok(ListQuery {
+            words: self.q.as_deref().map(parse_words).transpose()?.unwrap_or_default(),
+            cursor: self.cursor,
+            offset: self.offset.unwrap_or_default(),
+            limit,
+            ..self.chosen(service).await?
+        })
+    }
+
+    /// The parameters of a query.
+    pub fn of(query: &ListQuery) -> Self {
+        Self {
             q: Some(query.words.join(" ")).filter(|words| !words.is_empty()),
             cursor: query.cursor,
             offset: Some(query.offset).filter(|offset| *offset > 0),
             limit: Some(query.limit),
+            ..Self::choosing(query)
         }
     }
 }
@@ -176,6 +245,31 @@ pub fn parse_status(text: &str) -> Result<Status, ServiceError> {
         let expected = Status::ALL.map(Status::as_str).join(", ");
         ServiceError::usage(format!("Unsupported status filter '{text}'. Expected one of: {expected}."))
     })
+}
+
+/// The published version that a text means: by its ID, by its number, or by a tag that it has now.
+///
+/// # Errors
+/// When it is a number or a tag and no flow is named, or no version, or several, have the tag.
+pub async fn parse_deployment(service: &dyn Service, flow: Option<&str>, text: &str) -> Result<StartedAs, ServiceError> {
+    let text = text.trim();
+    if let Ok(id) = text.parse() {
+        return Ok(StartedAs::Deployment(id));
+    }
+    let flow = flow.map(str::trim).ok_or_else(|| ServiceError::Usage {
+        message: format!(
+            "`{text}` is no ID of a published version, and no flow is named that it could be a version or a tag of."
+        ),
+        hint: Some("name the flow too; `kitaru-host flow show <flow>` has its versions".into()),
+    })?;
+    // Executions of a version that was removed are still there.
+    if let Some(version) = text.strip_prefix('v').unwrap_or(text).parse().ok().filter(|version| *version > 0) {
+        return Ok(StartedAs::Version(version));
+    }
+    let params = DeploymentParams { flow: flow.to_owned(), version: None, tag: Some(text.to_owned()) };
+    let id = service.deployment(&params).await?.deployment_id;
+    let id = id.parse().map_err(|_| ServiceError::state(format!("`{id}` is no ID of a published version")))?;
+    Ok(StartedAs::Deployment(id))
 }
 
 /// The words of a search. Letters from A to Z are in lower case: those are what the store takes for the same.

@@ -35,11 +35,11 @@ pub use artifacts::{Artifact, ArtifactParams, Artifacts, ArtifactsParams};
 pub use comparing::{Cohort, CohortParams, Diff, DiffMatrix, DiffParams, MatrixParams, StatisticsParams, StatisticsVerb};
 pub use components::{Component, ComponentParams};
 pub use executions::{
-    Access, AccessParams, Events, EventsParams, ExecutionParams, Get, Governed, Journal, JournalPage, JournalParams, Latest,
-    List, LogPage, Logs, LogsParams, ModelCalls, Schema_, Trajectory,
+    Access, AccessParams, Changes, ChangesParams, Events, EventsParams, ExecutionParams, Get, Governed, Journal, JournalPage,
+    JournalParams, Latest, List, LogPage, Logs, LogsParams, ModelCalls, Schema_, Trajectory,
 };
 pub use granted::{ForgetGrants, GrantParams, GrantsList};
-pub use listing::{ListParams, Nothing, Page, Plain, parse_status, parse_words};
+pub use listing::{ListParams, Nothing, Page, Plain, parse_deployment, parse_status, parse_words};
 pub use models::{
     ModelList, ModelParams, ModelRegister, ModelRegisterParams, ModelRemove, ModelShow, ModelTest, ModelTestParams, ModelUsage,
     ModelUsageParams,
@@ -201,6 +201,7 @@ pub fn all() -> &'static [Entry] {
         entry::<Get>(),
         entry::<Run>(),
         entry::<Journal>(),
+        entry::<Changes>(),
         entry::<Access>(),
         entry::<Events>(),
         entry::<Trajectory>(),

@@ -64,7 +64,7 @@ pub(super) fn add(db: &Connection, key: i64, execution: ExecutionId, rows: &[Acc
     Ok(())
 }
 
-fn access(row: &Row<'_>, execution: ExecutionId) -> Result<AccessRow, DbError> {
+pub(super) fn access(row: &Row<'_>, execution: ExecutionId) -> Result<AccessRow, DbError> {
     Ok(AccessRow {
         execution,
         call: columns::index(row, "call")?,

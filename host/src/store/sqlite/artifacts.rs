@@ -62,7 +62,7 @@ pub(super) fn insert(db: &Connection, key: i64, artifact: &ArtifactRow) -> Resul
     Ok(())
 }
 
-fn artifact(row: &Row<'_>, execution: ExecutionId) -> Result<ArtifactRow, DbError> {
+pub(super) fn artifact(row: &Row<'_>, execution: ExecutionId) -> Result<ArtifactRow, DbError> {
     let tags: String = row.get("tags")?;
     Ok(ArtifactRow {
         execution,

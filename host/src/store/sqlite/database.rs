@@ -21,6 +21,8 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/V6__trees.sql"),
     include_str!("migrations/V7__briefs.sql"),
 ];
+/// The format of a data folder that this host writes, and the latest that it reads.
+pub const DATA_FORMAT: u32 = MIGRATIONS.len() as u32;
 /// Bytes of a page. A commit writes whole pages, few of them and mostly with one new row: half of SQLite's default is half the work.
 pub(super) const PAGE: u32 = 2048;
 /// How long to wait for another process that holds the database.
@@ -79,7 +81,7 @@ fn format(db: &Connection, folder: &Folder) -> Result<usize, DbError> {
     let application: i32 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let version: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let supported = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    let supported = DATA_FORMAT;
     match application {
         APPLICATION if version > supported => {
             Err(StoreError::NewerFormat { path: folder.path().to_owned(), found: version, supported }.into())
@@ -120,7 +122,7 @@ fn migrate(db: &mut Connection, folder: &Folder) -> Result<(), DbError> {
         transaction.execute_batch(step)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION)?;
-    transaction.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX))?;
+    transaction.pragma_update(None, "user_version", DATA_FORMAT)?;
     transaction.commit()?;
     Ok(())
 }

@@ -14,7 +14,7 @@ use super::runner::Runner;
 use super::{blob_uses, columns, removal, waits};
 use crate::clock::Timestamp;
 use crate::ids::{CallId, ExecutionId};
-use crate::store::{Durability, ExecutionFilter, ExecutionRow, Executions, NewExecution, Page, Status, StoreError};
+use crate::store::{Durability, ExecutionFilter, ExecutionRow, Executions, NewExecution, Page, StartedAs, Status, StoreError};
 
 // What is read is named, so that the tests of its plans ask about the statements that run.
 pub(super) const ONE: &str = "SELECT * FROM executions WHERE exec_id = ?1";
@@ -233,6 +233,16 @@ fn condition(filter: &ExecutionFilter) -> (String, Vec<Value>) {
     if let Some(flow) = &filter.flow {
         conditions.push("flow = ?".into());
         values.push(Value::Text(flow.clone()));
+    }
+    if let Some(deployment) = &filter.deployment {
+        // What somebody else wrote there, and nobody can read, was started as nothing.
+        let field = |name: &str| format!("CASE WHEN json_valid(frozen_spec) THEN frozen_spec ->> '$.deployment.{name}' END = ?");
+        let (condition, value) = match deployment {
+            StartedAs::Deployment(id) => (field("deployment_id"), Value::Text(id.to_string())),
+            StartedAs::Version(number) => (field("version"), Value::Integer(columns::integer(*number))),
+        };
+        conditions.push(condition);
+        values.push(value);
     }
     if let Some(flows) = &filter.flows {
         let one = |name: &String| match name.strip_suffix('*') {

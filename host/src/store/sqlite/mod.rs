@@ -17,6 +17,7 @@ mod blobs;
 mod blocking;
 mod briefs;
 mod cache;
+mod calls;
 mod checkpoints;
 mod columns;
 mod database;
@@ -54,6 +55,7 @@ mod wakeups;
 mod watcher;
 mod writer;
 
+pub use database::DATA_FORMAT;
 pub use retire::{Retiring, is_data_folder, strangers};
 
 /// The embedded store on one data folder. Dropping it waits until everything that was asked of it is answered.

@@ -128,7 +128,7 @@ pub(super) fn settle(
     Ok(key)
 }
 
-fn wait(row: &Row<'_>, execution: ExecutionId) -> Result<WaitRow, DbError> {
+pub(super) fn wait(row: &Row<'_>, execution: ExecutionId) -> Result<WaitRow, DbError> {
     let id = CallId { execution, index: columns::index(row, "call")? };
     let word: Option<String> = row.get("resolution")?;
     let resolution = match (word.as_deref(), columns::optional_payload(row, "answer")?) {

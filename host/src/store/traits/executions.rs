@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
-use crate::ids::{CallId, ComponentDigest, ExecutionId};
+use crate::ids::{CallId, ComponentDigest, DeploymentId, ExecutionId};
 use crate::journal::{Failure, Payload};
 use crate::store::StoreError;
 
@@ -121,6 +121,24 @@ pub struct ExecutionRow {
     pub abandoned: bool,
 }
 
+/// The version of a published flow that executions were started as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartedAs {
+    /// The one with this identifier.
+    Deployment(DeploymentId),
+    /// The one with this number, of whatever flow.
+    Version(u64),
+}
+
+impl std::fmt::Display for StartedAs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Deployment(id) => id.fmt(f),
+            Self::Version(number) => number.fmt(f),
+        }
+    }
+}
+
 /// Which executions to list. Everything that is given must hold.
 #[derive(Clone, Debug, Default)]
 pub struct ExecutionFilter {
@@ -128,6 +146,8 @@ pub struct ExecutionFilter {
     pub statuses: Vec<Status>,
     /// Only this flow.
     pub flow: Option<String>,
+    /// Only started as this version of a published flow.
+    pub deployment: Option<StartedAs>,
     /// Only flows with one of these names, or whose names begin as one of these does before a `*` at its end.
     pub flows: Option<Vec<String>>,
     /// Only replays of this execution.

@@ -7,6 +7,7 @@ mod audit;
 mod blobs;
 mod briefs;
 mod cache;
+mod calls;
 mod executions;
 mod flows;
 mod journal;
@@ -28,7 +29,8 @@ pub use audit::{AuditBounds, AuditEntry, AuditFilter, AuditLog, AuditRow};
 pub use blobs::{Blobs, Components};
 pub use briefs::{BriefRow, Briefs, NewBrief, SavedBy};
 pub use cache::{Cache, CacheEntry, CacheKey};
-pub use executions::{ExecutionFilter, ExecutionRow, Executions, NewExecution, Page, Status};
+pub use calls::{BesideCalls, Calls};
+pub use executions::{ExecutionFilter, ExecutionRow, Executions, NewExecution, Page, StartedAs, Status};
 pub use flows::{DEFAULT_TAG, DeploymentRow, FlowTag, Flows, NewDeployment};
 pub use journal::{Append, Appending, Durability, Hurry, Journal, StatusChange, StoredEntry};
 pub use leases::{Deaths, Lease, Leases, Wakeups};
@@ -61,6 +63,7 @@ pub trait Store:
     + Secrets
     + ModelCalls
     + Briefs
+    + Calls
     + Spending
     + ModelAnswers
     + Accesses
@@ -92,6 +95,7 @@ impl<T> Store for T where
         + Secrets
         + ModelCalls
         + Briefs
+        + Calls
         + Spending
         + ModelAnswers
         + Accesses

@@ -56,6 +56,7 @@ export function accessPanel(ctx, data) {
   const place = h("div", { class: "as-cards" });
   let only = "all";
   let items = [];
+  let asked = null;
 
   function show() {
     const { grants } = data.execution.frozen_execution_spec;
@@ -93,7 +94,15 @@ export function accessPanel(ctx, data) {
     );
   }
 
+  /** How often anything was touched: what has to be looked at again. */
+  function touches() {
+    let count = 0;
+    for (const { capabilities } of data.execution.checkpoints) for (const sum of [...capabilities.used, ...capabilities.denied]) count += sum.count;
+    return count;
+  }
+
   async function load() {
+    asked = touches();
     try {
       items = await all(`/executions/${data.execution.exec_id}/accesses`, {}, { signal: ctx.signal });
       show();
@@ -103,5 +112,5 @@ export function accessPanel(ctx, data) {
   }
   load();
   body.className = "stack";
-  return { node: body, refresh: load };
+  return { node: body, refresh: () => asked === touches() || load() };
 }

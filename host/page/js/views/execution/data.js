@@ -1,12 +1,12 @@
-// One execution and its journal, kept up to date while somebody looks at it.
+// One execution and its journal, kept up to date while somebody looks at it. Each look asks for what changed since the one before.
 
 import { get } from "../../api.js";
 import { follow } from "../../live.js";
-import { firstUnsettled, merged } from "./journal.js";
+import { merged } from "./journal.js";
 
 const LEAST_PAUSE = 400;
 
-/** The data of an execution. Listeners hear `execution`, `journal`, `chunk` and `gone`. */
+/** The data of an execution. Listeners hear `change`, `chunk` and `gone`. */
 export function executionData(id, { signal }) {
   const listeners = new Map();
   let stream = null;
@@ -16,6 +16,7 @@ export function executionData(id, { signal }) {
   let again = false;
 
   const self = {
+    cursor: null,
     execution: null,
     journal: [],
     on(event, listener) {
@@ -23,14 +24,14 @@ export function executionData(id, { signal }) {
       listeners.get(event).add(listener);
     },
     async open() {
-      await Promise.all([look(), lookAtJournal()]);
+      await look();
       watch();
       return self;
     },
     /** Takes what a verb answered, and looks at the rest. */
     take(execution) {
       self.execution = execution;
-      tell("execution");
+      tell("change");
       self.refresh();
       watch();
     },
@@ -46,17 +47,8 @@ export function executionData(id, { signal }) {
   }
 
   async function look() {
-    self.execution = await get(`/executions/${encodeURIComponent(id)}`, {}, { signal });
-    tell("execution");
-  }
-
-  async function lookAtJournal() {
-    // A long journal is fetched once, and then what can have changed of it.
-    const settled = firstUnsettled(self.journal);
-    const after = settled > 0 ? settled - 1 : null;
-    const { items } = await get(`/executions/${encodeURIComponent(id)}/journal`, { after }, { signal });
-    self.journal = merged(self.journal, settled, items);
-    tell("journal");
+    Object.assign(self, merged(self, await get(`/executions/${encodeURIComponent(id)}/changes`, { since: self.cursor }, { signal })));
+    tell("change");
   }
 
   /** Looks again, soon: the longer a look takes, the longer the pause. */
@@ -70,7 +62,7 @@ export function executionData(id, { signal }) {
       running = true;
       const began = performance.now();
       try {
-        await Promise.all([look(), lookAtJournal()]);
+        await look();
       } catch (error) {
         if (error.status === 404) tell("gone");
       } finally {

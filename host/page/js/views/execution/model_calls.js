@@ -90,8 +90,13 @@ export function modelCallsPanel(ctx, data) {
   let seen = null;
   // What somebody has opened or closed stays so when the list is made anew.
   const chosen = new Map();
+  let asked = null;
+
+  /** What is worth another look: prompts and answers are long, and most of what happens is none of them. */
+  const state = () => JSON.stringify([data.execution.status, data.execution.llm_usage_summary_v1]);
 
   async function load() {
+    asked = state();
     try {
       const calls = await all(`/executions/${data.execution.exec_id}/model-calls`, {}, { signal: ctx.signal });
       const total = data.execution.llm_usage_summary_v1;
@@ -121,7 +126,7 @@ export function modelCallsPanel(ctx, data) {
     }
   }
   load();
-  return { node, refresh: load };
+  return { node, refresh: () => asked === state() || load() };
 }
 
 export function stat(term, value, note) {

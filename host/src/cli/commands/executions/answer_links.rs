@@ -11,7 +11,7 @@ use crate::config::ServerConfig;
 use crate::secrets::ExposeSecret as _;
 use crate::service::WaitLinkParams;
 
-/// Let others answer questions.
+/// Make links by which others answer questions.
 #[derive(Debug, Subcommand)]
 pub(crate) enum WaitsCommand {
     /// Make a link that answers a question once, for whoever has it, and print it

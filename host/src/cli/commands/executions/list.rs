@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::table::table;
 use crate::clock::{Clock as _, SystemClock, Timestamp};
-use crate::service::verbs::{parse_status, parse_words};
+use crate::service::verbs::{parse_deployment, parse_status, parse_words};
 use crate::service::{ExecutionSummary, ListQuery, Service};
 
 #[derive(Debug, Args)]
@@ -20,6 +20,9 @@ pub(crate) struct Filters {
     /// Only of this flow
     #[arg(long)]
     flow: Option<String>,
+    /// Only started as this version of a published flow: its ID; or, with --flow, its number, or a tag that it has now
+    #[arg(long, value_name = "VERSION")]
+    deployment: Option<String>,
     /// Only with this label; several must all be there
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
@@ -51,9 +54,14 @@ impl Filters {
             let value = serde_json::from_str(&pair.value).unwrap_or(serde_json::Value::String(pair.value));
             (pair.key, value)
         };
+        let deployment = match &self.deployment {
+            Some(text) => Some(parse_deployment(service, self.flow.as_deref(), text).await?),
+            None => None,
+        };
         Ok(ListQuery {
             status,
             flow: self.flow,
+            deployment,
             flows: None,
             tags: self.tags,
             since: self.since,

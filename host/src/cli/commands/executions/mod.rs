@@ -44,7 +44,7 @@ pub(crate) enum ExecutionsCommand {
     PendingWaits(waits::PendingWaitsCommand),
     /// Answer a wait; the execution goes on at once
     Input(input::InputCommand),
-    /// Let others answer questions
+    /// Make links by which others answer questions
     #[command(subcommand)]
     Waits(answer_links::WaitsCommand),
     /// End a wait without an answer

@@ -40,7 +40,7 @@ pub(crate) struct CurlCommand {
     flow: String,
     #[command(flatten)]
     which: VersionArgs,
-    /// The server's address; where `serve` listens if nothing else is said, if absent
+    /// The server's address; if absent, where `serve` listens by default
     #[arg(long, value_name = "URL")]
     server_url: Option<String>,
 }

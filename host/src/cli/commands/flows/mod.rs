@@ -35,6 +35,9 @@ pub(crate) struct FlowArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ListCommand {
+    /// Only the flow of this name, if there is one
+    #[arg(long, value_name = "NAME")]
+    flow: Option<String>,
     /// Which page, from 1
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..), hide_default_value = true)]
     page: u64,
@@ -115,10 +118,10 @@ impl FlowCommand {
     pub(crate) async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
         let service = context.service()?;
         match self {
-            Self::List(ListCommand { page, size }) => {
+            Self::List(ListCommand { flow, page, size }) => {
                 let cursor = Some((page - 1).saturating_mul(size));
-                let listing = service.flows(&ListFlowsParams { cursor, limit: Some(size), ..ListFlowsParams::default() }).await?;
-                context.output.items(&listing.items, Some(listing.total), || list(&listing.items, page))
+                let listing = service.flows(&ListFlowsParams { flow: flow.clone(), cursor, limit: Some(size) }).await?;
+                context.output.items(&listing.items, Some(listing.total), || list(&listing.items, flow.as_deref(), page))
             }
             Self::Show(FlowArgs { flow }) => {
                 let view = service.flow(&FlowParams { flow }).await?;
@@ -145,9 +148,13 @@ impl FlowCommand {
     }
 }
 
-fn list(views: &[FlowView], page: u64) -> String {
+fn list(views: &[FlowView], flow: Option<&str>, page: u64) -> String {
     if views.is_empty() {
-        return if page > 1 { format!("No published flows on page {page}.") } else { "No published flows.".into() };
+        return match flow {
+            Some(flow) => format!("No published flow '{flow}'."),
+            None if page > 1 => format!("No published flows on page {page}."),
+            None => "No published flows.".into(),
+        };
     }
     let number = |number: Option<u64>| number.map(|number| format!("v{number}")).unwrap_or_default();
     let row = |view: &FlowView| {

@@ -9,8 +9,8 @@ use super::plans_of_access::of_access;
 use crate::ids::{ExecutionId, Ids as _, SystemIds};
 use crate::store::sqlite::executions::{count_of, list_of};
 use crate::store::sqlite::{
-    SqliteStore, accesses, artifacts, briefs, cache, columns, executions, fence, flows, journal, kept_values, leases, logs,
-    model_answers, model_calls, removal, secrets, spending, starts, waits,
+    SqliteStore, accesses, artifacts, briefs, cache, calls, columns, executions, fence, flows, journal, kept_values, leases,
+    logs, model_answers, model_calls, removal, secrets, spending, starts, waits,
 };
 use crate::store::{Durability, ExecutionFilter, LogFilter, LogSource, Status, UsageQuery};
 
@@ -102,6 +102,9 @@ fn by_key() -> Vec<(&'static str, Vec<&'static str>)> {
         (accesses::OF_EXECUTION, vec!["INDEX accesses_by_call (execution=?)"]),
         (accesses::COUNT, vec!["COVERING INDEX accesses_by_call (execution=?)"]),
         (artifacts::ALL, vec!["INDEX artifacts_by_position (execution=?)"]),
+        (calls::ARTIFACTS, vec!["INDEX artifacts_by_position (execution=? AND call=?)"]),
+        (calls::ACCESSES, vec!["INDEX accesses_by_call (execution=? AND call=?)"]),
+        (calls::USAGE, vec!["INDEX model_calls_by_call (execution=? AND call=?)"]),
         (artifacts::REPLACE, vec!["INDEX artifacts_by_position (execution=? AND call=? AND attempt=? AND ordinal>?)"]),
         (
             briefs::ONE,

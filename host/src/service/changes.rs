@@ -1,0 +1,96 @@
+//! What changed of an execution since somebody looked at it: for whoever shows it while it goes on, at a price that does not grow with it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ExecutionView, JournalCall, LocalService, ServiceError, executions, journal};
+use crate::engine::{JournalRead, is_beginning};
+use crate::ids::ExecutionId;
+
+/// What changed of an execution.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ExecutionChangesView {
+    /// What to give as `since` at the next look.
+    pub cursor: String,
+    /// Whether all of it is told: what was known before counts no more.
+    pub is_whole: bool,
+    /// The execution as it is now, with those of its checkpoints, waits and artifacts that belong to the calls in `journal`. Its input does not change,
+    /// and is null unless all is told.
+    pub execution: ExecutionView,
+    /// Durable calls that may have changed, by index. All others are as they were, but for those from the index `execution.resources.calls` on, which
+    /// are no more.
+    pub journal: Vec<JournalCall>,
+}
+
+/// What changed since the look that gave `cursor`; everything where there was none, or the journal has become another one since.
+pub(super) async fn since(
+    service: &LocalService,
+    id: ExecutionId,
+    cursor: Option<&str>,
+) -> Result<ExecutionChangesView, ServiceError> {
+    let (engine, store) = (service.engine(), service.store().as_ref());
+    let known = cursor.map(Cursor::parse).transpose()?.unwrap_or_default();
+    // Before its journal: what has changed between the two is told again.
+    let row = engine.execution(id).await?;
+    let journal = service.journals().up_to_date(store, id).await?;
+    let since = if is_beginning(store, id, known.records, &known.link).await? { known.records } else { 0 };
+    let is_whole = since == 0;
+    let calls = journal.history.changed_since(since, row.status.is_terminal());
+    let execution = if is_whole {
+        executions::whole(engine, &row, &journal).await?
+    } else {
+        executions::part(engine, &row, &journal, &calls).await?
+    };
+    let calls = journal::views(engine, &row, &journal.history, calls.into_iter()).await?;
+    Ok(ExecutionChangesView { cursor: Cursor::of(&journal).to_string(), is_whole, execution, journal: calls })
+}
+
+/// How much of a journal somebody knows: its number of records, and how its last link begins. A host may lose records that were not on the disk yet
+/// when its machine died, and go on with others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Cursor {
+    records: u64,
+    link: [u8; 8],
+}
+
+impl Cursor {
+    fn of(journal: &JournalRead) -> Self {
+        let mut link = [0; 8];
+        link.iter_mut().zip(journal.link).for_each(|(to, from)| *to = from);
+        Self { records: journal.history.next_seq, link }
+    }
+
+    fn parse(text: &str) -> Result<Self, ServiceError> {
+        let read = || {
+            let (records, link) = text.split_once('-').filter(|(_, link)| link.len() == 16)?;
+            Some(Self { records: records.parse().ok()?, link: u64::from_str_radix(link, 16).ok()?.to_be_bytes() })
+        };
+        read().ok_or_else(|| ServiceError::Usage {
+            message: "`since` is no cursor of an earlier look.".into(),
+            hint: Some("leave it out to be told everything, with a `cursor`".into()),
+        })
+    }
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{:016x}", self.records, u64::from_be_bytes(self.link))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_reads_back_and_nothing_else_does() {
+        for cursor in [Cursor::default(), Cursor { records: 120, link: [0, 1, 2, 0xff, 4, 5, 6, 7] }] {
+            assert_eq!(Cursor::parse(&cursor.to_string()).unwrap(), cursor);
+        }
+        for wrong in
+            ["", "7", "-", "7-", "x-0000000000000000", "7-00000000000000000", "7-zzzzzzzzzzzzzzzz", "-1-0000000000000000"]
+        {
+            assert!(Cursor::parse(wrong).unwrap_err().to_string().contains("`since`"), "{wrong}");
+        }
+    }
+}
