@@ -21,7 +21,8 @@ fn version_of<'a>(lockfile: &'a str, name: &str) -> Option<&'a str> {
     entry.split("version = \"").nth(1)?.split('"').next()
 }
 
-/// The commit that is checked out; none where the sources are no checkout of their own, but a part of another, or came without their history.
+/// The commit that is checked out, with `-dirty` where its files were changed since; none where the sources are no checkout of their own, but a part of
+/// another, or came without their history.
 fn commit(root: &Path) -> Option<String> {
     if !root.join(".git").exists() {
         return None;
@@ -29,7 +30,7 @@ fn commit(root: &Path) -> Option<String> {
     let git = |arguments: &[&str]| {
         let output =
             Command::new("git").arg("-C").arg(root).args(arguments).output().ok().filter(|output| output.status.success())?;
-        Some(String::from_utf8(output.stdout).ok()?.trim().to_owned()).filter(|text| !text.is_empty())
+        Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
     };
     // HEAD names a branch, and the log tells when that moves. A file that is not there would count as changed every time.
     for name in ["HEAD", "logs/HEAD"] {
@@ -38,7 +39,14 @@ fn commit(root: &Path) -> Option<String> {
             tell(&format!("cargo::rerun-if-changed={}", path.display()));
         }
     }
-    git(&["rev-parse", "--short=12", "HEAD"])
+    // With these the host is compiled anyway, and has to say that they are not those of the commit.
+    for sources in ["../Cargo.toml", "../llm/Cargo.toml", "../llm/src", "../wit", "Cargo.toml", "page", "src", "templates"] {
+        tell(&format!("cargo::rerun-if-changed={sources}"));
+    }
+    let head = git(&["rev-parse", "--short=12", "HEAD"])?;
+    // To ask changes nothing: not even the index, in which git would note what it found.
+    let changed = git(&["--no-optional-locks", "status", "--porcelain", "--untracked-files=no"])?;
+    Some(if changed.is_empty() { head } else { format!("{head}-dirty") })
 }
 
 /// Says something to Cargo.

@@ -295,11 +295,25 @@ fn executions_are_found_by_the_version_that_they_were_started_as() {
     assert_eq!(found(&["list", "--flow", "thrice", "--deployment", "7"]), [] as [&str; 0]);
     let counted = host.item(["executions", "statistics", "--flow", "thrice", "--deployment", "1"]);
     assert_eq!(counted["groups"][0]["execution_count"], 1, "{counted:#}");
+    // What looks like a version is the tag of that name, where there is one; a plain number never is a tag.
+    for tag in ["v2", "2"] {
+        let _ = host.item(["flow", "tag", "thrice", tag, "--version", "1"]);
+    }
+    for (which, expected) in [("v2", &one), ("2", &two), ("v1", &one)] {
+        for verb in ["list", "cohort"] {
+            assert_eq!(found(&[verb, "--flow", "thrice", "--deployment", which]), [expected.as_str()], "tagged: {verb} {which}");
+        }
+    }
+    host.json(["executions", "list", "--flow", "thrice", "--deployment", "v0"]).refused("LookupError", &["the tag 'v0'"]);
     // A version that was deleted has left its executions, and a tag that moved means another version.
     let _ = host.item(["flow", "tag", "thrice", "default", "--version", "2"]);
     let _ = host.item(["flow", "deployments", "delete", "thrice", "--version", "1"]);
-    assert_eq!(found(&["list", "--flow", "thrice", "--deployment", "1"]), [one.as_str()]);
-    assert_eq!(found(&["list", "--flow", "thrice", "--deployment", "default"]), [two.as_str()]);
+    for which in ["1", "v1"] {
+        assert_eq!(found(&["list", "--flow", "thrice", "--deployment", which]), [one.as_str()], "deleted: {which}");
+    }
+    for which in ["default", "v2"] {
+        assert_eq!(found(&["list", "--flow", "thrice", "--deployment", which]), [two.as_str()], "{which}");
+    }
     host.json(["executions", "list", "--deployment", "1"]).refused("KitaruUsageError", &["no flow is named"]);
     // A configuration that nobody can read is no version's, and hides no other.
     let store = rusqlite::Connection::open(host.database()).unwrap();

@@ -109,6 +109,7 @@ fn every_example_says_how_to_run_it() {
         "issue-triage",
         "llm-writer",
         "logging",
+        "no-secret-projects",
         "release-approval",
     ];
     assert_eq!(found, examples);

@@ -3,8 +3,16 @@
 
 use std::collections::HashMap;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kitaru_host::clock::{Clock as _, SystemClock};
+use kitaru_host::engine::{Engine, EngineSettings};
+use kitaru_host::ids::{ExecutionId, Ids as _, SystemIds};
+use kitaru_host::journal::Payload;
+use kitaru_host::sandbox::Sandbox;
+use kitaru_host::store::sqlite::SqliteStore;
+use kitaru_host::store::{Leases as _, Resolution, Waits as _};
 use kitaru_tests::{Host, Running, Served, Traces, fixture, id, until};
 use serde_json::json;
 
@@ -103,12 +111,60 @@ fn e8_a_host_that_may_watch_no_file_looks_around() {
             None => command.env_remove(name),
         };
     }
+    command.env("KITARU_LOG", "kitaru_host=warn");
     command.current_dir(host.work()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut server = host.spawn(command);
     let _ = server.read_until(|line| line["event"] == "ready");
-    let open = std::fs::read_dir(format!("/proc/{}/fd", server.id())).unwrap();
-    let open: Vec<_> = open.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok()).collect();
-    assert!(!open.is_empty() && !open.iter().any(|file| file.ends_with("anon_inode:inotify")), "{open:?}");
+    server.until_said("cannot watch the data folder");
     is_followed_soon(&host);
     server.kill();
+}
+
+/// An upgrade holds what waits, and where the other code will not do it gives it back as it was. An answer that came meanwhile found it held.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e8_an_answer_to_what_an_upgrade_holds_is_taken_up_when_that_is_given_back() {
+    let host = Host::new();
+    let asked = host.flow("wait_bool", &json!({}), &[]);
+    let server = host.serving();
+    let store = Arc::new(SqliteStore::open(&host.home()).unwrap());
+    let sandbox = Sandbox::new(Some(&host.home()), SystemIds.seed()).unwrap();
+    let engine = Engine::new(store.clone(), sandbox, Arc::new(SystemClock), Arc::new(SystemIds), EngineSettings::default());
+    let exec: ExecutionId = id(&asked).parse().unwrap();
+    // As by an upgrade that takes its time; whoever waits is not told that it is given back.
+    let held = store.claim(exec).await.unwrap();
+    let question = store.waits(exec).await.unwrap().remove(0).id;
+    let answer = Resolution::Answered(Payload::Inline(b"true".to_vec()));
+    store.resolve(question, None, answer, SystemClock.now()).await.unwrap();
+    until_it_rests(&server);
+    store.release(&held).await.unwrap();
+
+    let given_back = Instant::now();
+    engine.upgrade(exec, b"no component").await.unwrap_err();
+    until("the answer's end", || (host.get(id(&asked))["result"] == "approved").then_some(()));
+    assert!(given_back.elapsed() < SOON, "taken up after {:?}", given_back.elapsed());
+    server.kill();
+}
+
+/// As where the disk is full for a moment: the store says that the host drives it, which nobody else doubts.
+#[test]
+fn e8_what_could_not_be_given_back_is_searched_for_at_once() {
+    let host = Host::new();
+    let failed = host.try_flow("uncaught", &json!({ "message": "x" }), &[]).failed_execution();
+    let served = Served::start(&host);
+    let admin = served.account(&host, "root", "admin", &[]);
+    until_it_rests(&served.running);
+    let store = rusqlite::Connection::open(host.database()).unwrap();
+    store.busy_timeout(Duration::from_secs(60)).unwrap();
+    let refuses =
+        "CREATE TRIGGER refuses BEFORE UPDATE OF runner ON executions WHEN NEW.runner IS NULL AND NEW.status = 'running'
+                   BEGIN SELECT RAISE(ABORT, 'no room'); END";
+    store.execute_batch(refuses).unwrap();
+    // Reopened, and not given back.
+    let retried = admin.post(&format!("/api/v1/executions/{failed}/retry"), &json!({}));
+    assert!(retried.status >= 500, "{retried:?}");
+
+    let refused = Instant::now();
+    store.execute_batch("DROP TRIGGER refuses").unwrap();
+    until("the second failure", || (host.get(&failed)["status"] == "failed").then_some(()));
+    assert!(refused.elapsed() < SOON, "taken up after {:?}", refused.elapsed());
 }

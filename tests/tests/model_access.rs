@@ -95,8 +95,13 @@ fn a8_an_execution_has_a_budget_of_its_own() {
     let before = models.hits();
     let done = run(&models, "model_body", &requests, &["--allow-llm", "--max-llm-cost=0"]);
     assert!(told(&done).iter().all(|told| told["kind"] == "budget") && models.hits() == before);
+    let asked = |of: &Value| {
+        models.records(id(of)).iter().map(|record| record.end()["metadata"]["kitaru.llm.asked"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(asked(&done), [Value::Null, Value::Null, Value::Null], "no provider's operation");
     let replay = models.item(&["executions", "replay", id(&done), "--from", "model_calls_of_body", "--max-llm-cost", "10"]);
     assert!(told(&replay).iter().all(|told| told["ok"]["text"] == "Said."), "{replay:#}");
+    assert_eq!(asked(&replay), [json!(true), json!(true), json!(true)]);
 }
 
 #[test]

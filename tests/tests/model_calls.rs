@@ -72,23 +72,45 @@ fn e15_what_governed_a_call_is_held_against_the_journal() {
     for execution in [&in_flow, &in_body, &served] {
         assert_eq!(verify(execution).items()[0]["holds"], true, "{execution:#}");
     }
+    let store = rusqlite::Connection::open(models.host.database()).unwrap();
+    store.execute_batch("CREATE TEMP TABLE kept AS SELECT * FROM model_calls").unwrap();
     // The digest that stands in the record itself stays: it counts for nothing.
-    for forgery in ["policies = replace(policies, 'kitaru.retry', 'kitaru.other')", "name = 'other'"] {
-        let store = rusqlite::Connection::open(models.host.database()).unwrap();
-        assert_eq!(store.execute(&format!("UPDATE model_calls SET {forgery}"), []).unwrap(), 2);
-        drop(store);
+    for forgery in [
+        "UPDATE model_calls SET policies = replace(policies, 'kitaru.retry', 'kitaru.other')",
+        "UPDATE model_calls SET name = 'other'",
+        "DELETE FROM model_calls",
+    ] {
+        assert_eq!(store.execute(forgery, []).unwrap(), 2);
         for (execution, name) in [(&in_flow, "`between`"), (&in_body, "`asked`")] {
             let reply = verify(execution);
             let view = &reply.envelope()["items"][0];
             assert_eq!(
                 (reply.code, &view["verdict"], &view["chain"]),
                 (Some(1), &json!("unknown"), &json!("intact")),
-                "{view:#}"
+                "{forgery}: {view:#}"
             );
-            assert!(view["reason"].as_str().unwrap().contains(name), "{view:#}");
+            assert!(view["reason"].as_str().unwrap().contains(name), "{forgery}: {view:#}");
         }
         assert_eq!(verify(&served).items()[0]["holds"], true, "nothing was governed there");
+        // Each forgery by itself: the records are again what they were.
+        store.execute_batch("BEGIN; DELETE FROM model_calls; INSERT INTO model_calls SELECT * FROM kept; COMMIT").unwrap();
+        for execution in [&in_flow, &in_body] {
+            assert_eq!(verify(execution).items()[0]["holds"], true, "after {forgery}");
+        }
     }
+}
+
+/// What governed a call is for the host to say, whatever a body logs.
+#[test]
+fn e15_what_an_author_logs_of_model_calls_accuses_no_record() {
+    let models = Models::always("Said.");
+    let logged = json!({ "mine": { "policies_sha256": "x", "note": 1 }, "asked": { "policies_sha256": "x" } });
+    let request = json!({ "prompt": "x", "name": "asked" });
+    let execution = models.run("model_body_logs", &json!({ "request": request, "calls": logged }));
+    let call = checkpoint(&execution, "model_logs_of_body");
+    assert_eq!(entry(call, "mine"), &json!({ "note": 1 }));
+    assert_eq!(entry(call, "asked")["policies_sha256"], models.records(id(&execution))[0].policies["sha256"]);
+    assert_eq!(models.host.json(["executions", "verify", id(&execution)]).items()[0]["holds"], true);
 }
 
 #[test]

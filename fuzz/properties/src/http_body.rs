@@ -29,8 +29,8 @@ pub(crate) fn any_error(data: &[u8]) {
 fn told(error: ProviderError) {
     let text = error.to_string();
     assert!(text.len() <= LONGEST, "{} bytes", text.len());
-    for word in text.split(|c: char| !(c.is_ascii_alphanumeric() || "_-.+/~*=".contains(c))) {
-        let is_key = word.len() >= 8 && (word.starts_with("sk-") || word.starts_with("ghp_")) && !word.contains('=');
+    for word in text.split(|c: char| !(c.is_ascii_alphanumeric() || "_-.+/~*".contains(c))) {
+        let is_key = word.len() >= 8 && (word.starts_with("sk-") || word.starts_with("ghp_"));
         assert!(!is_key, "it repeats `{word}`");
     }
     let error = error.without(KEY);

@@ -99,6 +99,12 @@ pub enum Needs {
     /// A scope of all flows.
     #[error("this is about all flows, and the caller's scope is some")]
     AllFlows,
+    /// All that an execution may start and read.
+    #[error("execution '{execution}' may start and read what the caller's scope does not have, and other code in it would")]
+    ScopeOf {
+        /// Which.
+        execution: String,
+    },
     /// More than a link to answer one question.
     #[error("the link answers one question, and does nothing else")]
     MoreThanALink,
@@ -162,7 +168,7 @@ impl AccessError {
             Self::Forbidden { needs: Needs::Role { needed, .. } } => {
                 Some(format!("an admin can change it: kitaru-host auth service-accounts update <account> --role {needed}"))
             }
-            Self::Forbidden { needs: Needs::Flow(_) | Needs::AllFlows } => Some(
+            Self::Forbidden { needs: Needs::Flow(_) | Needs::AllFlows | Needs::ScopeOf { .. } } => Some(
                 "an admin can change it: kitaru-host auth service-accounts update <account> --flow <flow>, or --all-flows".into(),
             ),
             Self::NotFound { what: "Service account", .. } => Some("list them: kitaru-host auth service-accounts list".into()),

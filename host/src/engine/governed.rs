@@ -7,6 +7,7 @@ use kitaru_llm::gateway::policies_digest;
 use serde_json::{Map, Value};
 
 use super::EngineError;
+use super::metadata::{DIGEST, MODEL_CALLS};
 use crate::ids::ExecutionId;
 use crate::journal::History;
 use crate::store::{ModelCallRow, Store};
@@ -59,12 +60,12 @@ impl Governed {
 
 /// Model calls of an attempt by name, and the digest of what governed each. Older entries have none.
 fn said(metadata: &str) -> Vec<(String, String)> {
-    if !metadata.contains("\"policies_sha256\"") {
+    if !metadata.contains(DIGEST) {
         return Vec::new();
     }
     let parsed = serde_json::from_str::<Map<String, Value>>(metadata).unwrap_or_default();
-    let calls = parsed.get("llm_calls").and_then(Value::as_object).into_iter().flatten();
-    let digest = |entry: &Value| entry.get("policies_sha256").and_then(Value::as_str).map(str::to_owned);
+    let calls = parsed.get(MODEL_CALLS).and_then(Value::as_object).into_iter().flatten();
+    let digest = |entry: &Value| entry.get(DIGEST).and_then(Value::as_str).map(str::to_owned);
     calls.filter_map(|(name, entry)| Some((name.clone(), digest(entry)?))).collect()
 }
 

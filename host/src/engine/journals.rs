@@ -11,7 +11,7 @@ pub(super) const PAGE: u64 = 512;
 const FIRST: u64 = 32;
 
 /// A journal, read.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct JournalRead {
     /// What its entries fold into.
     pub history: History,

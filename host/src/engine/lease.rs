@@ -102,9 +102,13 @@ async fn give_back(engine: &Engine, lease: &Lease, rests: Vec<Rest>, how: How) -
     for rest in rests {
         rest.handed_over().await;
     }
-    match how {
-        How::Settled => engine.store.release(lease).await?,
-        How::CutOff => engine.store.abandon(lease).await?,
+    let given = match how {
+        How::Settled => engine.store.release(lease).await,
+        How::CutOff => engine.store.abandon(lease).await,
+    };
+    if given.is_err() {
+        // Only a search of this process finds it: for others, a living runner has it.
+        engine.left_held.notify_one();
     }
-    Ok(())
+    given.map_err(EngineError::from)
 }

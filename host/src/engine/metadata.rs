@@ -2,6 +2,11 @@
 
 use serde_json::{Map, Value};
 
+/// Under this key are model calls, by name.
+pub(super) const MODEL_CALLS: &str = "llm_calls";
+/// What an entry of a model call has: the digest of what governed it.
+pub(super) const DIGEST: &str = "policies_sha256";
+
 /// What a flow or a checkpoint call logged about itself, and what the host has to say of its model calls.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Metadata {
@@ -12,8 +17,14 @@ pub(super) struct Metadata {
 }
 
 impl Metadata {
-    pub(super) fn record(&mut self, entries: Vec<(String, Value)>) {
+    /// What the author logs. Only the host says what governed a model call: a digest of anybody else would be held against records that are not there.
+    pub(super) fn record(&mut self, mut entries: Vec<(String, Value)>) {
         self.changed |= !entries.is_empty();
+        for (_, calls) in entries.iter_mut().filter(|(key, _)| key == MODEL_CALLS) {
+            for call in calls.as_object_mut().into_iter().flat_map(Map::values_mut) {
+                let _ = call.as_object_mut().and_then(|call| call.shift_remove(DIGEST));
+            }
+        }
         merge(&mut self.values, entries);
     }
 
@@ -80,5 +91,18 @@ mod tests {
         metadata.record(vec![("llm_calls".into(), json!("none"))]);
         let said: Value = serde_json::from_str(&metadata.to_text().unwrap()).unwrap();
         assert_eq!(said["llm_calls"], json!({ "a": { "cost_usd": 1 }, "b": { "cost_usd": 1 } }));
+    }
+
+    #[test]
+    fn e15_a_digest_of_what_governed_a_call_is_the_hosts_alone() {
+        let said = |metadata: &Metadata| serde_json::from_str::<Value>(&metadata.to_text().unwrap()).unwrap();
+        let mut metadata = Metadata::default();
+        let logged = json!({ "mine": { "policies_sha256": "x", "note": { "policies_sha256": "y" } }, "a": { "policies_sha256": "x" }, "b": 1 });
+        metadata.record(vec![("llm_calls".into(), logged), ("policies_sha256".into(), json!("x"))]);
+        let calls = json!({ "mine": { "note": { "policies_sha256": "y" } }, "a": {}, "b": 1 });
+        assert_eq!(said(&metadata), json!({ "llm_calls": calls, "policies_sha256": "x" }));
+        metadata.record_of_host(Map::from_iter([("llm_calls".to_owned(), json!({ "a": { "policies_sha256": "host's" } }))]));
+        metadata.record(vec![("llm_calls".into(), json!({ "a": { "policies_sha256": "x" } }))]);
+        assert_eq!(said(&metadata)["llm_calls"]["a"], json!({ "policies_sha256": "host's" }));
     }
 }

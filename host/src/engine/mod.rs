@@ -96,7 +96,7 @@ pub use submit::{Begun, Submission, Submitted};
 pub use transfer::Imported;
 pub use verify::{Verdict, Verification};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::clock::Clock;
 use crate::ids::{ComponentDigest, ExecutionId, Ids};
@@ -173,6 +173,8 @@ pub struct Engine {
     live: models::Live,
     /// Whose components it runs.
     signatures: Arc<signatures::Signatures>,
+    /// A lease could not be given back: nobody drives its execution, and the store says that this process does.
+    left_held: Arc<Notify>,
     /// Who is told which executions are driven.
     monitor: Option<Arc<dyn Monitor>>,
 }
@@ -220,6 +222,7 @@ impl Engine {
             models,
             live,
             signatures,
+            left_held: Arc::default(),
             monitor: None,
         }
     }

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::memory;
+use crate::ids::ExecutionId;
 use crate::mutex::lock;
 use crate::sandbox::Relief;
 
@@ -52,7 +53,7 @@ struct Shared {
 struct Inner {
     instances: usize,
     /// Whom to tell, the one first whose flow has not run for longest.
-    idle: BTreeMap<Place, Arc<Notify>>,
+    idle: BTreeMap<Place, (ExecutionId, Arc<Notify>)>,
     /// How many were told to leave, and have not left yet.
     leaving: usize,
     /// How often somebody became idle.
@@ -70,7 +71,15 @@ impl Inner {
     /// Tells so many to leave.
     fn tell(&mut self, count: usize) {
         for _ in 0..count {
-            let Some((_, told)) = self.idle.pop_first() else { return };
+            let Some((place, _)) = self.idle.first_key_value() else { return };
+            let place = *place;
+            self.tell_one(place);
+        }
+    }
+
+    /// Tells the one at this place to leave.
+    fn tell_one(&mut self, place: Place) {
+        if let Some((_, told)) = self.idle.remove(&place) {
             self.leaving += 1;
             told.notify_one();
         }
@@ -138,15 +147,15 @@ impl Room {
         self.0.waits.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A drive has nothing to do but wait until the answer is dropped, and may leave. None where nobody would take up what it leaves.
-    pub(super) fn idle(&self, since: u64) -> Option<Idler> {
+    /// The drive of an execution has nothing to do but wait until the answer is dropped, and may leave. None where nobody would take up what it leaves.
+    pub(super) fn idle(&self, execution: ExecutionId, since: u64) -> Option<Idler> {
         let told = Arc::new(Notify::new());
         let mut place = None;
         self.0.change(|inner| {
             if inner.keepers > 0 {
                 inner.entered += 1;
                 let entered = (since, inner.entered);
-                inner.idle.insert(entered, told.clone());
+                inner.idle.insert(entered, (execution, told.clone()));
                 place = Some(entered);
             }
             place.is_some()
@@ -165,6 +174,18 @@ impl Room {
             inner.tell(places.saturating_sub(inner.leaving));
             false
         });
+    }
+
+    /// Somebody needs an execution whose drive only waits: that leaves. Whether there is such a drive.
+    pub(super) fn ask_for(&self, execution: ExecutionId) -> bool {
+        let mut found = false;
+        self.0.change(|inner| {
+            let place = inner.idle.iter().find(|(_, (idle, _))| *idle == execution).map(|(place, _)| *place);
+            found = place.is_some();
+            place.into_iter().for_each(|place| inner.tell_one(place));
+            false
+        });
+        found
     }
 
     /// The process is too large.

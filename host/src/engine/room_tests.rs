@@ -1,13 +1,34 @@
 //! Who leaves, when, and who hears of it.
 
 use super::*;
+use crate::ids::{Ids as _, SystemIds};
+
+fn some() -> ExecutionId {
+    SystemIds.execution()
+}
 
 fn is_told(idler: &Idler) -> bool {
     !lock(&idler.room.0.inner).idle.contains_key(&idler.place)
 }
 
 fn enter<const N: usize>(room: &Room) -> [Idler; N] {
-    std::array::from_fn(|_| room.idle(room.now_waits()).unwrap())
+    std::array::from_fn(|_| room.idle(some(), room.now_waits()).unwrap())
+}
+
+#[test]
+fn one_that_is_asked_for_leaves_whenever_its_flow_ran() {
+    let room = Room::new(10);
+    let _keeper = room.keep(None);
+    let [first, last] = enter(&room);
+    let wanted = some();
+    let asked_for = room.idle(wanted, room.now_waits()).unwrap();
+    assert!(!room.ask_for(some()) && room.ask_for(wanted) && !room.ask_for(wanted), "it is told once");
+    assert_eq!([&first, &asked_for, &last].map(is_told), [false, true, false]);
+    room.make(1);
+    assert!(!is_told(&first), "the one that leaves makes the same room");
+    drop(asked_for.leaves());
+    room.make(1);
+    assert!(is_told(&first) && !is_told(&last));
 }
 
 #[test]
@@ -17,7 +38,7 @@ fn the_one_whose_flow_has_not_run_for_longest_leaves_first() {
     let early = room.now_waits();
     let [first, second, third] = enter(&room);
     // It became idle last, and its flow has not run for longest: a parent whose child has left.
-    let parent = room.idle(early).unwrap();
+    let parent = room.idle(some(), early).unwrap();
     room.make(1);
     assert_eq!([&parent, &first, &second, &third].map(is_told), [true, false, false, false]);
     room.make(1);
@@ -115,11 +136,11 @@ fn whoever_waits_for_memory_makes_idle_ones_leave_also_those_that_come_later() {
 #[test]
 fn where_nobody_looks_after_executions_nobody_is_told_to_leave() {
     let room = Room::new(1);
-    assert!(room.idle(room.now_waits()).is_none());
+    assert!(room.idle(some(), room.now_waits()).is_none());
     let keeper = room.keep(None);
-    assert!(room.idle(room.now_waits()).is_some());
+    assert!(room.idle(some(), room.now_waits()).is_some());
     drop(keeper);
-    assert!(room.idle(room.now_waits()).is_none());
+    assert!(room.idle(some(), room.now_waits()).is_none());
     assert_eq!(room.occupancy(), Occupancy::default());
 }
 
@@ -133,7 +154,7 @@ fn however_many_come_and_go_at_once_the_numbers_are_right() {
             scope.spawn(move || {
                 for turn in 0..500 {
                     let instance = room.instance();
-                    let idler = room.idle(room.now_waits());
+                    let idler = room.idle(some(), room.now_waits());
                     if turn % 3 == thread % 3 {
                         room.make(2);
                     }

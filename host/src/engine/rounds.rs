@@ -50,10 +50,15 @@ impl Rounds {
         if self.hears { NET } else { LOOK }
     }
 
+    /// When to look if something happens now.
+    fn soon(&self) -> Instant {
+        let soon = Instant::now() + BREATH;
+        self.not_before.map_or(soon, |not_before| soon.max(not_before))
+    }
+
     /// Something happened: the next look comes soon.
     pub(super) fn tell(&mut self) {
-        let soon = Instant::now() + BREATH;
-        let soon = self.not_before.map_or(soon, |not_before| soon.max(not_before));
+        let soon = self.soon();
         self.fire = self.fire.min(soon);
         self.sweep = self.sweep.min(soon);
         self.is_told = true;
@@ -71,9 +76,10 @@ impl Rounds {
         self.tell_anything();
     }
 
-    /// Whether something happened for which the look is yet to come. What happens meanwhile is found by that too.
-    pub(super) fn is_told(&self) -> bool {
-        self.is_told
+    /// Whether news bring a look forward. What happens before a look that is to come soon is found by that; but while one sweep `runs` the next may be
+    /// far off, and what is due does not wait for it.
+    pub(super) fn hears_news(&self, runs: bool) -> bool {
+        !self.is_told || (runs && self.fire > self.soon())
     }
 
     pub(super) fn is_time_to_fire(&self) -> bool {
@@ -253,13 +259,32 @@ mod tests {
         let mut rounds = Rounds { fire: far, sweep: far, search: far, hears: true, is_told: false, not_before: None };
         rounds.tell();
         let (fire, sweep) = (rounds.fire, rounds.sweep);
-        assert!(rounds.is_told() && fire < far && sweep < far);
+        assert!(rounds.is_told && fire < far && sweep < far);
         rounds.tell();
         assert_eq!((rounds.fire, rounds.sweep), (fire, sweep), "the first of a burst sets the time");
         rounds.fired(HOUR);
-        assert!(rounds.is_told() && rounds.pause(true) <= BREATH, "the sweep for it is yet to come");
+        assert!(rounds.is_told && rounds.pause(true) <= BREATH, "the sweep for it is yet to come");
         assert!(rounds.pause(false) > BREATH, "and is not waited for while it may not begin");
-        assert!(!rounds.begin_sweep() && !rounds.is_told() && rounds.sweep > sweep);
+        assert!(!rounds.begin_sweep() && !rounds.is_told && rounds.sweep > sweep);
+    }
+
+    #[test]
+    fn news_bring_forward_what_is_due_while_a_sweep_runs_and_once_for_each_look() {
+        let mut rounds = Rounds::begin();
+        rounds.tell_of_deaths(true);
+        rounds.begin_sweep();
+        rounds.fired(HOUR);
+        assert!(rounds.hears_news(true));
+        rounds.tell();
+        assert!(!rounds.hears_news(true), "the look for what is due comes soon");
+        rounds.fired(HOUR);
+        assert!(!rounds.hears_news(false), "the sweep does, and all is looked for then");
+        assert!(rounds.hears_news(true) && rounds.pause(false) > BREATH, "it has to wait for the one that runs");
+        rounds.tell();
+        assert!(rounds.pause(false) <= BREATH && !rounds.hears_news(true));
+        // While the store is left alone there is nothing to bring forward.
+        rounds.fail();
+        assert!(!rounds.hears_news(true) && rounds.pause(false) > BREATH);
     }
 
     #[test]
@@ -279,7 +304,7 @@ mod tests {
         rounds.tell();
         assert!(!rounds.is_time_to_fire() && !rounds.is_time_to_sweep());
         assert!(rounds.search <= rounds.sweep, "the sweep that failed has searched for nothing");
-        assert!(rounds.is_told() && rounds.pause(true) > BREATH, "and what was told meanwhile is looked for afterwards");
+        assert!(rounds.is_told && rounds.pause(true) > BREATH, "and what was told meanwhile is looked for afterwards");
     }
 
     #[test]

@@ -83,9 +83,10 @@ impl Engine {
             tokio::select! {
                 () = tokio::time::sleep(held.rest().map_or(pause, |rest| rest.min(pause))) => {}
                 () = self.stopped() => {}
-                () = told(&mut news), if !rounds.is_told() => rounds.tell(),
+                () = told(&mut news), if rounds.hears_news(!sweep.is_empty()) => rounds.tell(),
                 Ok(()) = deaths.changed() => rounds.tell_of_deaths(deaths.borrow_and_update().are_told),
                 () = held.missed() => rounds.tell(),
+                () = self.left_held.notified() => rounds.tell_anything(),
                 Some(found) = sweep.join_next(), if !sweep.is_empty() => match found {
                     Ok(Ok(Swept { ready, left_some, may_change })) => {
                         rounds.swept(left_some, may_change);

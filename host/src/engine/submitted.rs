@@ -141,7 +141,7 @@ async fn pause(
         (_, Look::Fault(stop)) => return Err(stop),
         (_, Look::Leave) => return Err(Stop::Engine(Box::new(Suspended::Parked(told)))),
         (_, Look::NotYet(until)) => (until, None),
-        (_, Look::Idle(until)) => (until, run.engine.room.idle(still.since)),
+        (_, Look::Idle(until)) => (until, run.engine.room.idle(run.id(), still.since)),
     };
     // Whoever was told and comes here goes on.
     drop(told);

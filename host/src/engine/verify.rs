@@ -4,6 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::dry_run::{DryCalls, Frontier, Silent};
 use super::events::Observer;
@@ -17,7 +20,14 @@ use super::{Engine, EngineError, FrozenSpec};
 use crate::ids::{ComponentDigest, ExecutionId};
 use crate::journal::{CanonicalJson, Cursor, EntryBody, Failure, Invocations, chain};
 use crate::sandbox::{FlowClock, FlowRun, Program, Ran, Stop};
-use crate::store::{Durability, ExecutionRow, Status, StatusChange, get_text};
+use crate::store::{Durability, ExecutionRow, Status, StatusChange, StoreError, get_text};
+
+/// How long a drive may take to find out that it only waits.
+const TO_SETTLE: Duration = Duration::from_millis(250);
+/// How long one may take to leave that was asked to.
+const TO_LEAVE: Duration = Duration::from_secs(10);
+/// How long somebody waits for it before they look again.
+const BREATH: Duration = Duration::from_millis(20);
 
 /// What came of checking one execution.
 #[derive(Debug)]
@@ -187,15 +197,34 @@ impl Engine {
     /// When it has ended, is being run, or would diverge: then nothing was changed.
     pub async fn upgrade(&self, id: ExecutionId, component: &[u8]) -> Result<Verification, EngineError> {
         self.check_upgradable(id).await?;
-        let guard = LeaseGuard::claim(self, id).await?;
+        let guard = self.claim_idle(id).await?;
         let upgraded = self.upgrade_leased(&guard, component).await;
         // What its last runner had to do when it died is still to be done.
-        if guard.lease().inherited {
-            guard.abandon().await?
-        } else {
-            guard.release().await?
+        let given_back = if guard.lease().inherited { guard.abandon().await } else { guard.release().await };
+        // Whoever was told meanwhile of an answer or an end of time found it held, and left it alone.
+        self.tell_of(id).await;
+        given_back.and(upgraded)
+    }
+
+    /// Takes the lease of an execution that waits. A drive of this process that has nothing to do but wait for the same leaves first.
+    async fn claim_idle(&self, id: ExecutionId) -> Result<LeaseGuard, EngineError> {
+        let mut wakeups = self.store.watch(id).await?;
+        // A drive may be about to find out that it has nothing to do, and one that is to leave may have to end a body first.
+        let (mut until, mut is_asked) = (Instant::now() + TO_SETTLE, false);
+        loop {
+            match LeaseGuard::claim(self, id).await {
+                Err(error @ EngineError::Store(StoreError::Owned { .. })) => {
+                    if self.room.ask_for(id) && !std::mem::replace(&mut is_asked, true) {
+                        until = Instant::now() + TO_LEAVE;
+                    }
+                    if Instant::now() >= until {
+                        return Err(error);
+                    }
+                    let _ = tokio::time::timeout(BREATH, wakeups.changed()).await;
+                }
+                claimed => return claimed,
+            }
         }
-        upgraded
     }
 
     async fn check_upgradable(&self, id: ExecutionId) -> Result<ExecutionRow, EngineError> {

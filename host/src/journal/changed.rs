@@ -1,6 +1,6 @@
 //! Which calls of a journal can have changed since somebody looked at it.
 
-use super::{AttemptStatus, CallKind, CallRecord, History};
+use super::{CallKind, CallRecord, History};
 
 impl History {
     /// The calls that may not be shown any more as they were when the journal had `since` records, by index. With them, and what was known of the
@@ -16,11 +16,14 @@ impl History {
 }
 
 impl CallRecord {
-    /// Whether what stands beside the journal may change while the call has no new record: a body touches things and saves artifacts, and a question
-    /// is answered before its execution goes on.
+    /// Whether what stands beside the journal may change while the call, which has not ended, has no new record: a body touches things and saves
+    /// artifacts; and a question is put, and answered, also about a call that waits for a model, or of which nobody knows how far it got.
     fn changes_beside_the_journal(&self) -> bool {
-        let runs = self.attempts.last().is_some_and(|attempt| attempt.status == AttemptStatus::Running);
-        runs && (self.descriptor.kind.is_checkpoint() || self.descriptor.kind == CallKind::Wait)
+        match self.descriptor.kind {
+            CallKind::Wait | CallKind::Llm => true,
+            CallKind::Checkpoint => !self.attempts.is_empty(),
+            CallKind::Sleep | CallKind::First | CallKind::Flow => false,
+        }
     }
 }
 
@@ -84,10 +87,19 @@ mod tests {
         open.start(3, 1, Some(checkpoint("runs"))).start(4, 1, Some(call(CallKind::Sleep, "rest", "rest", "{}")));
         open.add(EntryBody::CallIssued { call: 5, descriptor: checkpoint("queued") });
         open.start(6, 1, Some(call(CallKind::Wait, "go", "go", "{}")));
+        open.add(EntryBody::CallIssued { call: 7, descriptor: call(CallKind::Llm, "ask", "ask", "{}") });
+        open.start(8, 1, Some(checkpoint("waits_for_a_model"))).add(EntryBody::AttemptFailed {
+            call: 8,
+            attempt: 1,
+            failure: Failure::user("error", "no model"),
+            metadata: None,
+            retry_at: Timestamp::from_micros(9),
+        });
         let (history, known) = (open.history(), open.0.len() as u64);
-        assert_eq!(history.changed_since(known, false), [3, 6], "a body touches things, a question is answered");
-        assert_eq!(history.changed_since(known, true), [3, 4, 5, 6], "they never ended");
+        let expected = [3, 6, 7, 8];
+        assert_eq!(history.changed_since(known, false), expected, "a body touches things, questions are put and answered");
+        assert_eq!(history.changed_since(known, true), [3, 4, 5, 6, 7, 8], "they never ended");
         open.add(reopened(&[]));
-        assert_eq!(open.history().changed_since(known, false), [3, 4, 5, 6], "they go on");
+        assert_eq!(open.history().changed_since(known, false), [3, 4, 5, 6, 7, 8], "they go on");
     }
 }

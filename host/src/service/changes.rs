@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ExecutionView, JournalCall, LocalService, ServiceError, executions, journal};
-use crate::engine::{JournalRead, is_beginning};
-use crate::ids::ExecutionId;
+use crate::engine::{Engine, JournalRead, is_beginning};
+use crate::ids::{ComponentDigest, ExecutionId};
 
 /// What changed of an execution.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +22,9 @@ pub struct ExecutionChangesView {
     pub journal: Vec<JournalCall>,
 }
 
+/// So many calls are always told one by one.
+const MANY: usize = 256;
+
 /// What changed since the look that gave `cursor`; everything where there was none, or the journal has become another one since.
 pub(super) async fn since(
     service: &LocalService,
@@ -31,39 +34,57 @@ pub(super) async fn since(
     let (engine, store) = (service.engine(), service.store().as_ref());
     let known = cursor.map(Cursor::parse).transpose()?.unwrap_or_default();
     // Before its journal: what has changed between the two is told again.
-    let row = engine.execution(id).await?;
+    let mut row = engine.execution(id).await?;
     let journal = service.journals().up_to_date(store, id).await?;
-    let since = if is_beginning(store, id, known.records, &known.link).await? { known.records } else { 0 };
-    let is_whole = since == 0;
-    let calls = journal.history.changed_since(since, row.status.is_terminal());
+    if row.status.is_terminal() && journal.history.reopened_seq.is_some_and(|seq| seq >= known.records) {
+        // That it goes on is told once: what it shows of calls without an end is not to be of the time before.
+        row = engine.execution(id).await?;
+    }
+    let code = code(engine, row.new.component);
+    let is_known = code == known.code && is_beginning(store, id, known.records, &known.link).await?;
+    let mut calls = journal.history.changed_since(if is_known { known.records } else { 0 }, row.status.is_terminal());
+    // To look up so many one by one takes longer than to read everything.
+    let is_whole = !is_known || known.records == 0 || (calls.len() > MANY && calls.len() > journal.history.calls().len() / 2);
+    if is_whole {
+        calls = (0..journal.history.len()).collect();
+    }
     let execution = if is_whole {
         executions::whole(engine, &row, &journal).await?
     } else {
         executions::part(engine, &row, &journal, &calls).await?
     };
     let calls = journal::views(engine, &row, &journal.history, calls.into_iter()).await?;
-    Ok(ExecutionChangesView { cursor: Cursor::of(&journal).to_string(), is_whole, execution, journal: calls })
+    Ok(ExecutionChangesView { cursor: Cursor::of(&journal, code).to_string(), is_whole, execution, journal: calls })
+}
+
+/// What calls are shown with besides what became of them: what its component declares, where this host knows that.
+fn code(engine: &Engine, component: ComponentDigest) -> u32 {
+    let [a, b, c, d, ..] = *component.as_bytes();
+    u32::from_be_bytes([a, b, c, d]) & !1 | u32::from(engine.known_manifest(component).is_some())
 }
 
 /// How much of a journal somebody knows: its number of records, and how its last link begins. A host may lose records that were not on the disk yet
-/// when its machine died, and go on with others.
+/// when its machine died, and go on with others. And which [`code`] it was shown with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Cursor {
     records: u64,
     link: [u8; 8],
+    code: u32,
 }
 
 impl Cursor {
-    fn of(journal: &JournalRead) -> Self {
+    fn of(journal: &JournalRead, code: u32) -> Self {
         let mut link = [0; 8];
         link.iter_mut().zip(journal.link).for_each(|(to, from)| *to = from);
-        Self { records: journal.history.next_seq, link }
+        Self { records: journal.history.next_seq, link, code }
     }
 
     fn parse(text: &str) -> Result<Self, ServiceError> {
         let read = || {
-            let (records, link) = text.split_once('-').filter(|(_, link)| link.len() == 16)?;
-            Some(Self { records: records.parse().ok()?, link: u64::from_str_radix(link, 16).ok()?.to_be_bytes() })
+            let (records, rest) = text.split_once('-')?;
+            let (link, code) = rest.split_once('-').filter(|(link, code)| link.len() == 16 && code.len() == 8)?;
+            let (link, code) = (u64::from_str_radix(link, 16).ok()?, u32::from_str_radix(code, 16).ok()?);
+            Some(Self { records: records.parse().ok()?, link: link.to_be_bytes(), code })
         };
         read().ok_or_else(|| ServiceError::Usage {
             message: "`since` is no cursor of an earlier look.".into(),
@@ -74,7 +95,7 @@ impl Cursor {
 
 impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}-{:016x}", self.records, u64::from_be_bytes(self.link))
+        write!(f, "{}-{:016x}-{:08x}", self.records, u64::from_be_bytes(self.link), self.code)
     }
 }
 
@@ -84,12 +105,21 @@ mod tests {
 
     #[test]
     fn a_cursor_reads_back_and_nothing_else_does() {
-        for cursor in [Cursor::default(), Cursor { records: 120, link: [0, 1, 2, 0xff, 4, 5, 6, 7] }] {
+        for cursor in [Cursor::default(), Cursor { records: 120, link: [0, 1, 2, 0xff, 4, 5, 6, 7], code: 9 }] {
             assert_eq!(Cursor::parse(&cursor.to_string()).unwrap(), cursor);
         }
-        for wrong in
-            ["", "7", "-", "7-", "x-0000000000000000", "7-00000000000000000", "7-zzzzzzzzzzzzzzzz", "-1-0000000000000000"]
-        {
+        for wrong in [
+            "",
+            "7",
+            "-",
+            "7-",
+            "7-0000000000000000",
+            "x-0000000000000000-00000000",
+            "7-00000000000000000-00000000",
+            "7-zzzzzzzzzzzzzzzz-00000000",
+            "7-0000000000000000-0000000z",
+            "-1-0000000000000000-00000000",
+        ] {
             assert!(Cursor::parse(wrong).unwrap_err().to_string().contains("`since`"), "{wrong}");
         }
     }

@@ -125,7 +125,10 @@ async fn view(
         .collect();
     let mut wait_views = Vec::with_capacity(waits.len());
     for wait in waits {
+        // Whoever ended the call may not have come to its question yet, and nobody can answer it.
+        let has_ended = history.call(wait.id.index).is_some_and(|call| call.end.is_some());
         let (status, value) = match &wait.resolution {
+            None if has_ended => ("aborted", None),
             None => ("pending", None),
             Some(Resolution::Aborted) => ("aborted", None),
             Some(Resolution::Expired) => ("expired", None),

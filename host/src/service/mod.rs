@@ -105,11 +105,11 @@ pub use views::{
 pub use walls::granted;
 pub use watching::{ExecutionMark, OpenExecution};
 
+use crate::access::Scope;
 use crate::clock::Timestamp;
 use crate::engine::{DriveOptions, Driven, Imported, SecretChange, Submission};
 use crate::ids::{ComponentDigest, ExecutionId};
 use crate::sandbox::{Grants, LimitChanges};
-use crate::scope::Scope;
 use crate::store::{StartKey, StartedAs, Status};
 
 /// Which executions to list.

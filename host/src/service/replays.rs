@@ -3,7 +3,7 @@
 use kitaru_llm::models::FrozenModels;
 
 use super::{LocalService, ReplayCommand, ServiceError};
-use crate::access::Role;
+use crate::access::{Role, Scope};
 use crate::engine::{DeploymentSpec, EngineError, FrozenSpec, ReplayOrder, Starter};
 use crate::ids::ExecutionId;
 use crate::journal::{
@@ -62,6 +62,12 @@ pub(super) async fn has_grants_of_others(service: &LocalService, id: ExecutionId
     let mut with_its_own = given.clone();
     with_its_own.extend(spec.grants);
     Ok(with_its_own != given)
+}
+
+/// The flows that an execution may start, and whose executions it may read: those of whoever started it.
+pub(super) async fn acts_within(service: &LocalService, id: ExecutionId) -> Result<Scope, ServiceError> {
+    let row = service.engine().execution(id).await?;
+    Ok(spec_of(&row)?.starter.map_or(Scope::ALL, |starter| starter.flows))
 }
 
 /// The limits that whoever asks could start an execution with now: the host's, or those of the version that it was started as. None where they may

@@ -207,7 +207,7 @@ pub(super) fn model_call(
         "usage": { "prompt_tokens": 20, "completion_tokens": 5 },
     });
     end.profile = Some(Profile { model_name: Some("gpt-x".into()), annotated_response: Some(response), ..Profile::default() });
-    end.metadata = json!({ "kitaru.llm.cost_usd": 0.25 });
+    end.metadata = json!({ "kitaru.llm.asked": true, "kitaru.llm.cost_usd": 0.25 });
     let lines: Vec<String> = guard.iter().chain([&start, &end]).map(atof::to_line).collect();
     ModelCallRow {
         execution,

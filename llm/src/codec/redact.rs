@@ -43,22 +43,15 @@ pub(super) fn redact(text: &str) -> String {
         let end = tail.find(|c| !is_word(c)).unwrap_or(tail.len());
         let (word, after) = tail.split_at(end);
         out.push_str(gap);
-        // `key=value` in one word, as in a query string; padding at the end of a value is not such a sign.
-        let (name, value) = match word.split_once('=') {
-            Some((name, value)) if !value.is_empty() && !value.starts_with('=') => (name, value),
-            _ => ("", word),
-        };
-        let before = if name.is_empty() { lead.as_str() } else { name };
-        if is_suspect(value, &before.to_ascii_lowercase()) {
-            if !name.is_empty() {
-                out.push_str(name);
-                out.push('=');
-            }
-            out.push_str(MASK);
-        } else {
-            out.push_str(word);
+        // `key=value` in one word, as in a query string: either may be one. Padding at the end of a value is not such a sign.
+        let value_at = word.trim_end_matches('=').rfind('=').map_or(0, |at| at + 1);
+        let (names, value) = word.split_at(value_at);
+        let names = names.split_terminator('=').map(|name| (name, "="));
+        for (part, sign) in names.chain([(value, "")]) {
+            out.push_str(if is_suspect(part, &lead) { MASK } else { part });
+            out.push_str(sign);
+            lead = part.trim_end_matches('=').to_ascii_lowercase();
         }
-        lead = word.to_ascii_lowercase();
         rest = after;
     }
     out.push_str(rest);
@@ -83,6 +76,16 @@ mod tests {
             {
                 assert!(!redact(&text).contains(secret.trim_end_matches('.')), "{text} -> {}", redact(&text));
             }
+        }
+        for (text, expected) in [
+            ("sk-0123456789abcdef=refused", "[redacted]=refused"),
+            ("a=b=sk-0123456789abcdef==&c=d", "a=b=[redacted]&c=d"),
+            ("api_key=0a1b2c3d&n=1", "api_key=[redacted]&n=1"),
+            ("token= 0a1b2c3d", "token= [redacted]"),
+            ("key=0a1b2c==", "key=[redacted]"),
+            ("=a==b= c", "=a==b= c"),
+        ] {
+            assert_eq!(redact(text), expected);
         }
         assert!(!redact("Bearer 550e8400-e29b-41d4-a716-446655440000").contains("550e8400"));
         for text in [

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::core::Core;
 use super::failing;
@@ -45,6 +45,8 @@ impl Provider {
         };
         let prepared =
             endpoint.prepare(wire, &candidate.model, delivery).map_err(|error| refuse(failing::of_endpoint(&error)))?;
+        // Whatever stands before the provider may have answered or refused; now nothing is left.
+        call.note("kitaru.llm.asked", json!(true));
         let (number, started) = (state.next_attempt(), self.0.services.clock.now());
         let meter = Meter { core: Arc::clone(&self.0), call: Arc::clone(call), state, number, started, done: false };
         Ok((meter, prepared))

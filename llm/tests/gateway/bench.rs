@@ -152,3 +152,8 @@ pub fn all_of(record: &CallRecord) -> String {
 pub fn marks(record: &CallRecord) -> Vec<String> {
     record.events.iter().filter(|event| event.is_mark()).map(|event| event.name.clone()).collect()
 }
+
+/// What the end of a call says of whether a provider was asked.
+pub fn was_asked(record: &CallRecord) -> Option<bool> {
+    record.events.last().and_then(|end| end.metadata_member("kitaru.llm.asked")).and_then(Value::as_bool)
+}

@@ -12,9 +12,12 @@ use crate::peer::{Peer, answer as reply};
 #[tokio::test]
 async fn a8_a_budget_refuses_before_any_byte_is_sent() {
     let peer = peer("a").await;
-    for scope in ["per_call", "per_execution", "per_flow", "per_day"] {
-        let gateway = gateway(&config_of(json!({ "budgets": { scope: 1e-6 } })));
+    for (scope, most) in
+        [("per_call", 1e-6), ("per_execution", 1e-6), ("per_flow", 1e-6), ("per_day", 1e-6), ("per_execution", 0.0)]
+    {
+        let gateway = gateway(&config_of(json!({ "budgets": { scope: most } })));
         let record = ask(&gateway, &models(&peer), request("chat")).await;
+        assert_eq!(was_asked(&record), None, "{scope}");
         let failure = record.outcome.clone().unwrap_err();
         assert_eq!((failure.kind, failure.retryable), (CallFailure::BUDGET, false), "{scope}");
         assert!(failure.hint.is_some() && record.usage.is_empty());

@@ -33,6 +33,7 @@ async fn a6_a_second_identical_call_asks_nobody_and_costs_nothing() {
         let third = stream.finish().await;
         assert_eq!(peer.seen().len(), 1, "{api}");
         assert!(pieces > 1, "a hit comes in pieces too");
+        assert_eq!(was_asked(&first), Some(true));
         let cost = first.outcome.clone().unwrap().cost_usd;
         for hit in [second, third] {
             let answer = hit.outcome.clone().unwrap();
@@ -46,6 +47,7 @@ async fn a6_a_second_identical_call_asks_nobody_and_costs_nothing() {
             assert_eq!(usage.saved, cost);
             assert!(marks(&hit).contains(&"response_cache".to_owned()));
             assert_eq!(hit.events.last().unwrap().metadata_member("kitaru.llm.cache"), Some(&json!("hit")));
+            assert_eq!(was_asked(&hit), None);
         }
     }
 }
@@ -80,6 +82,7 @@ async fn a4_a_script_answers_between_a_start_and_an_end() {
         let scopes: Vec<_> = record.events.iter().filter(|event| !event.is_mark()).collect();
         assert!(scopes.len() == 2 && scopes[0].is_start() && scopes[1].is_end());
         assert_eq!(record.events.last().unwrap().metadata_member("kitaru.llm.mock"), Some(&json!(true)));
+        assert_eq!(was_asked(&record), None);
         assert_eq!(record.entry.unwrap()["credential_source"], "environment");
     }
 }

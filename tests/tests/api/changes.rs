@@ -27,8 +27,10 @@ impl<'a> Onlooker<'a> {
     /// Looks; how many calls it was told of.
     fn look(&mut self) -> usize {
         let told = self.changes(self.cursor.as_deref());
-        // Whoever knows of no record knows nothing.
-        let knows_some = self.cursor.as_ref().is_some_and(|cursor| !cursor.starts_with("0-"));
+        // Whoever knows of no record knows nothing, nor who was told before the host knew the component, because it had not run it.
+        let code = |cursor: &str| cursor.rsplit_once('-').map(|(_, code)| code.to_owned());
+        let is_of = |cursor: &str| code(cursor) == code(told["cursor"].as_str().unwrap());
+        let knows_some = self.cursor.as_ref().is_some_and(|cursor| !cursor.starts_with("0-") && is_of(cursor));
         assert_eq!(told["is_whole"], !knows_some, "{told:#}");
         let (mut execution, news) = (told["execution"].clone(), told["journal"].as_array().unwrap().clone());
         if knows_some {
@@ -152,10 +154,11 @@ fn whoever_knows_another_journal_is_told_everything() {
     let onlooker = Onlooker::of(&viewer, id(&done));
     let first = onlooker.changes(None);
     let cursor = first["cursor"].as_str().unwrap();
-    let (records, link) = cursor.split_once('-').unwrap();
+    let [records, link, code] = cursor.split('-').collect::<Vec<_>>()[..] else { panic!("{cursor}") };
     assert_eq!(onlooker.changes(Some(cursor))["journal"], json!([]));
-    let longer = format!("{}-{link}", records.parse::<u64>().unwrap() + 1);
-    for other in [format!("{records}-0123456789abcdef"), longer, format!("0-{link}")] {
+    let longer = format!("{}-{link}-{code}", records.parse::<u64>().unwrap() + 1);
+    let of_other_code = format!("{records}-{link}-00000000");
+    for other in [format!("{records}-0123456789abcdef-{code}"), longer, format!("0-{link}-{code}"), of_other_code] {
         let told = onlooker.changes(Some(&other));
         assert_eq!((&told["is_whole"], &told["journal"]), (&json!(true), &first["journal"]), "{other}");
         assert_eq!(told["execution"]["input"], first["execution"]["input"], "{other}");

@@ -149,3 +149,86 @@ fn e10_a_replay_hands_its_sources_ids_to_no_other_code() {
     let replay = loads(&other);
     assert_eq!((&replay["failure"]["exception_type"], &replay["result"]), (&json!("not-found"), &Value::Null), "{replay:#}");
 }
+
+/// It would start and read what whoever started the execution may.
+#[test]
+fn e10_nobody_brings_other_code_to_what_may_do_more_than_they() {
+    let scene = Scene::set();
+    let other = scene.other_code();
+    let (scoped, ada) =
+        (scene.account("scoped", "admin", &["load_*", "wait_*"]), scene.account("ada", "author", &["load_*", "wait_*"]));
+    let missing = json!({ "execution": "01a204ab-9e39-75ef-bc82-00e1ad2d6395", "name": "kept" });
+    // Whoever drove it may be about to let go of it.
+    let retried = |asking: &Asking, execution: &Value, order: &Value| {
+        let path = format!("{API}/executions/{}/retry", text(&execution["exec_id"]));
+        until("its runner to let go", || Some(asking.post(&path, order)).filter(|answer| answer.status != 409))
+    };
+    // In the server's memory, where they wait.
+    let upgraded = |asking: &Asking, execution: &str| {
+        asking.post(&format!("{API}/upgrades"), &json!({ "executions": [execution], "component": other }))
+    };
+    let [of_admin, of_ada] = [&scene.admin, &ada].map(|starter| {
+        let failed = scene.run(starter, "load_json", &missing);
+        (failed, waiting(starter, "wait_bool").1)
+    });
+    for refused in [retried(&scoped, &of_admin.0, &json!({ "component": other })), upgraded(&scoped, &of_admin.1)] {
+        let refused = refused.expect(403);
+        assert!(text(&refused["detail"]).contains("may start and read"), "{refused:#}");
+    }
+    // With its own code it is tried again, and whoever has all flows may do either.
+    retried(&scoped, &of_admin.0, &json!({})).expect(200);
+    retried(&scoped, &of_ada.0, &json!({ "component": other })).expect(200);
+    for (asking, execution) in [(&scene.admin, &of_admin.1), (&scoped, &of_ada.1)] {
+        let moved = upgraded(asking, execution).expect(200);
+        assert_eq!(moved["items"][0]["upgraded"], true, "{moved:#}");
+    }
+}
+
+/// A replay that was made with the source's code may be given other code later, and what it inherited was not given to that.
+#[test]
+fn e10_other_code_that_takes_over_a_replay_does_not_get_its_trees() {
+    let scene = Scene::set();
+    let other = scene.other_code();
+    let ada = scene.account("ada", "author", &["load_*", "parent*"]);
+    let scoped = scene.account("scoped", "admin", &["load_*", "parent*"]);
+
+    let source = scene.kept(&ada, "hers");
+    let missing = format!("{}/missing", child_of(&scene, &source));
+    let input = json!({ "execution": child_of(&scene, &source), "name": "missing" });
+    let failed = scene.replay(&scoped, &source, &json!({ "checkpoint_overrides": { "loads_json": { "input": input } } }));
+    assert_eq!(scene.loads(&failed), [(missing.clone(), true)]);
+    for (order, allowed) in [(json!({}), true), (json!({ "component": other }), false)] {
+        let path = format!("{API}/executions/{}/retry", text(&failed["exec_id"]));
+        // Whoever drove it may be about to let go of it.
+        until("its runner to let go", || Some(scoped.post(&path, &order)).filter(|answer| answer.status != 409)).expect(200);
+        let _ = scene.ended(&failed["exec_id"]);
+        assert_eq!(scene.loads(&failed).last(), Some(&(missing.clone(), allowed)), "{order}");
+    }
+
+    let answered = |asking: &Asking, execution: &Value| {
+        let path = format!("{API}/executions/{}/input", text(execution));
+        // It may have to wait for its child before it asks.
+        until("its question", || (asking.post(&path, &json!({ "value": true })).status < 300).then_some(()));
+        scene.ended(execution)
+    };
+    let begun =
+        ada.post(&format!("{API}/executions"), &order(&scene.component, "parent_asks_and_loads", &json!({ "text": "hers" })));
+    let source = answered(&ada, &begun.expect(201)["exec_id"]);
+    assert_eq!(source["result"], "hers", "{source:#}");
+    let child = child_of(&scene, &source);
+    for moves in [false, true] {
+        let order = json!({ "exec_ids": [source["exec_id"]], "from": "loads_json", "ask_again": true });
+        let made = scoped.post(&format!("{API}/replays"), &order).expect(201);
+        let replay = &made["results"][0]["replay_exec_id"];
+        let path = format!("{API}/executions/{}", text(replay));
+        until("its question", || (scoped.get(&path).expect(200)["status"] == "waiting").then_some(()));
+        if moves {
+            let order = json!({ "executions": [replay], "component": other });
+            let moved = scoped.post(&format!("{API}/upgrades"), &order).expect(200);
+            assert_eq!(moved["items"][0]["upgraded"], true, "{moved:#}");
+            scene.is_refused(&answered(&scoped, replay), &child);
+        } else {
+            assert_eq!(answered(&scoped, replay)["result"], "hers");
+        }
+    }
+}

@@ -174,6 +174,20 @@ impl GuardedService {
         Err(AccessError::Forbidden { needs: Needs::Role { needed: Role::Admin, has: self.caller.role } }.into())
     }
 
+    /// Other code in an execution goes on starting and reading what whoever started it may: only who may do all of that brings it there.
+    async fn need_to_bring_code(&self, ids: &[ExecutionId]) -> Result<(), ServiceError> {
+        self.need_admin_if(true)?;
+        if self.caller.scope.is_all() {
+            return Ok(());
+        }
+        for id in ids {
+            if !self.caller.scope.includes(&self.inner.acts_within(*id).await?) {
+                return Err(AccessError::Forbidden { needs: Needs::ScopeOf { execution: id.to_string() } }.into());
+            }
+        }
+        Ok(())
+    }
+
     /// Grants, and limits other than the host's or the deployment's, are for admins to give.
     fn need_to_grant(&self, grants: &Grants, limits: &LimitChanges) -> Result<(), ServiceError> {
         self.need_admin_if(*grants != Grants::default() || *limits != LimitChanges::default())

@@ -122,7 +122,9 @@ impl Service for GuardedService {
 
     async fn retry(&self, id: ExecutionId, component: Option<&[u8]>) -> Result<(), ServiceError> {
         self.need_for(Role::Operator, id).await?;
-        self.need_admin_if(component.is_some())?;
+        if component.is_some() {
+            self.need_to_bring_code(&[id]).await?;
+        }
         self.inner.retry(id, component).await
     }
 
@@ -333,7 +335,7 @@ impl Service for GuardedService {
 
     async fn upgrade(&self, ids: &[ExecutionId], component: &[u8]) -> Result<Vec<VerificationView>, ServiceError> {
         self.need_for_each(Role::Author, ids).await?;
-        self.need_admin_if(true)?;
+        self.need_to_bring_code(ids).await?;
         self.inner.upgrade(ids, component).await
     }
 

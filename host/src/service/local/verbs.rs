@@ -8,11 +8,11 @@ use kitaru_llm::event::{Event, atif};
 use serde_json::Value;
 
 use super::LocalService;
+use crate::access::Scope;
 use crate::engine::{DriveOptions, Driven, Imported, SecretChange, Submission};
 use crate::ids::{ComponentDigest, ExecutionId};
 use crate::mutex::lock;
 use crate::sandbox::Grants;
-use crate::scope::Scope;
 use crate::service::{
     AccessQuery, AccessView, ArtifactQuery, ArtifactRef, ArtifactValueView, CohortQuery, ComponentView, DeletedView, EventFollow,
     ExecutionDiff, ExecutionSummary, ExecutionView, Follow, ForgottenGrants, GovernedCallView, GroupBy, InfoParams, InfoView,

@@ -27,7 +27,8 @@ macro_rules! filtered {
             /// Only of this flow.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub flow: Option<String>,
-            /// Only started as this version of a published flow: its ID; or, with `flow`, its number, or a tag that it has now.
+            /// Only started as this version of a published flow: its ID; or, with `flow`, its number, or a tag that it has now. A
+            /// plain number is never a tag; `v2` is the tag of that name where the flow has it, and otherwise version 2.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub deployment: Option<String>,
             /// Only with all of these labels.
@@ -247,7 +248,8 @@ pub fn parse_status(text: &str) -> Result<Status, ServiceError> {
     })
 }
 
-/// The published version that a text means: by its ID, by its number, or by a tag that it has now.
+/// The published version that a text means: by its ID, by its number, or by a tag that it has now. A plain number is never a tag; `v2`, as versions are
+/// shown, is the tag of that name where the flow has it, and otherwise version 2.
 ///
 /// # Errors
 /// When it is a number or a tag and no flow is named, or no version, or several, have the tag.
@@ -263,13 +265,21 @@ pub async fn parse_deployment(service: &dyn Service, flow: Option<&str>, text: &
         hint: Some("name the flow too; `kitaru-host flow show <flow>` has its versions".into()),
     })?;
     // Executions of a version that was removed are still there.
-    if let Some(version) = text.strip_prefix('v').unwrap_or(text).parse().ok().filter(|version| *version > 0) {
+    if let Some(version) = number(text) {
         return Ok(StartedAs::Version(version));
     }
     let params = DeploymentParams { flow: flow.to_owned(), version: None, tag: Some(text.to_owned()) };
-    let id = service.deployment(&params).await?.deployment_id;
+    let id = match (service.deployment(&params).await, text.strip_prefix('v').and_then(number)) {
+        (Err(error), Some(version)) if error.is_missing() => return Ok(StartedAs::Version(version)),
+        (found, _) => found?.deployment_id,
+    };
     let id = id.parse().map_err(|_| ServiceError::state(format!("`{id}` is no ID of a published version")))?;
     Ok(StartedAs::Deployment(id))
+}
+
+/// The number of a version. There is none with a sign.
+fn number(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|number| *number > 0 && !text.starts_with('+'))
 }
 
 /// The words of a search. Letters from A to Z are in lower case: those are what the store takes for the same.

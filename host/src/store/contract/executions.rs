@@ -159,6 +159,30 @@ pub(crate) async fn every_status_change_does_what_it_says<P: Place>(place: P) {
     assert_eq!(store.execution(id).await.unwrap().metadata, r#"{"a":1}"#);
 }
 
+pub(crate) async fn e10_other_code_does_not_get_the_trees_of_a_replay<P: Place>(place: P) {
+    let store = place.open();
+    let reopened = |component| StatusChange::Reopened { component, from_call: None, rerun: vec![], automatic: false };
+    let (own, other) = (ComponentDigest::of(b"component"), ComponentDigest::of(b"other"));
+    let had = r#"{"version":1,"rate":1.50e2,"starter":{"account":"\u00e4 \/","flows":["a"],"trees":["1","2"]},"cache":null}"#;
+    let left = r#"{"version":1,"rate":1.50e2,"starter":{"account":"\u00e4 \/","flows":["a"]},"cache":null}"#;
+    for (change, spec, expected) in [
+        (reopened(None), had, had),
+        (reopened(Some(own)), had, had),
+        (reopened(Some(other)), had, left),
+        (StatusChange::Upgraded { component: own }, had, had),
+        (StatusChange::Upgraded { component: other }, had, left),
+        // Where there are none, or it cannot be read, nothing is written.
+        (StatusChange::Upgraded { component: other }, r#"{ "starter": null }"#, r#"{ "starter": null }"#),
+        (StatusChange::Upgraded { component: other }, "{", "{"),
+    ] {
+        let execution = NewExecution { frozen_spec: spec.into(), ..execution_of("flow") };
+        store.create(execution.clone()).await.unwrap();
+        let lease = store.claim(execution.id).await.unwrap();
+        store.append(&lease, becomes(change.clone())).await.unwrap();
+        assert_eq!(store.execution(execution.id).await.unwrap().new.frozen_spec, expected, "{change:?}");
+    }
+}
+
 pub(crate) async fn unknown_executions_are_not_found<P: Place>(place: P) {
     fn is_not_found<T>(result: Result<T, StoreError>) -> bool {
         matches!(result, Err(StoreError::NotFound { what: "execution", .. }))

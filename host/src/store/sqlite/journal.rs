@@ -19,6 +19,10 @@ pub(super) const APPEND: &str = "INSERT INTO journal (execution, seq, link, byte
 pub(super) const PARENT_IS_DUE: &str = "UPDATE executions SET wake_at = ?2
      WHERE exec_id = (SELECT parent FROM executions WHERE id = ?1) AND status = 'waiting' AND coalesce(wake_at > ?2, 1)";
 
+/// A replay may load what its source could, by the IDs that its calls are served: for the code that it had then, and for no other.
+const FORGET_TREES: &str = "UPDATE executions SET frozen_spec = json_remove(frozen_spec, '$.starter.trees')
+     WHERE id = ?1 AND component <> ?2 AND CASE WHEN json_valid(frozen_spec) THEN frozen_spec -> '$.starter.trees' END IS NOT NULL";
+
 /// So many records are read on the calling thread.
 const FEW: u64 = 32;
 
@@ -116,6 +120,9 @@ fn append_entries(db: &Connection, key: i64, execution: ExecutionId, append: &Ap
 
 fn change_status(db: &Connection, key: i64, change: &StatusChange, at: Timestamp) -> Result<(), DbError> {
     let status = change.status().as_str();
+    if let StatusChange::Reopened { component: Some(component), .. } | StatusChange::Upgraded { component } = change {
+        db.prepare_cached(FORGET_TREES)?.execute(params![key, component.as_bytes()])?;
+    }
     match change {
         StatusChange::Running => db
             .prepare_cached("UPDATE executions SET status = ?2, status_reason = NULL, wake_at = NULL WHERE id = ?1")?

@@ -45,7 +45,8 @@ pub enum StatusChange {
     },
     /// Somebody ended it.
     Cancelled,
-    /// A failed execution goes on, possibly with another component (E9): clears failure, result and end.
+    /// A failed execution goes on, possibly with another component (E9): clears failure, result and end. Another component does not get the trees that
+    /// the starter of the frozen configuration may look into.
     Reopened {
         /// The component that takes over.
         component: Option<ComponentDigest>,
@@ -56,7 +57,7 @@ pub enum StatusChange {
         /// Nobody asked for it: a request to end the execution still counts.
         automatic: bool,
     },
-    /// Another component takes over; nothing else changes.
+    /// Another component takes over, without those trees; nothing else changes.
     Upgraded {
         /// Which.
         component: ComponentDigest,

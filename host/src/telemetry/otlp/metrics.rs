@@ -1,7 +1,7 @@
 //! The metrics that the conventions for generative AI define, as far as it happens here: calls of models, streams, tools and flows. Each is measured
 //! by a span, and agrees with it.
 //!
-//! What was served again took no time here and is not counted, and neither is an answer of the cache or of a script: no provider was asked.
+//! What was served again took no time here and is not counted, and neither is a call that something answered or refused before a provider was asked.
 
 use std::collections::BTreeMap;
 
@@ -184,11 +184,9 @@ impl Measured {
     }
 }
 
-/// Whether a provider was asked. A call that was refused, given by a person or cut off is known from the journal alone, and speaks no protocol.
+/// Whether a provider was asked, by the host or by the flow itself, which told of it.
 fn was_asked(span: &otel::Span) -> bool {
-    let from_cache = text(span, "kitaru.llm.cache") == Some("hit");
-    let from_script = span.attributes.get("kitaru.llm.mock") == Some(&Attribute::Flag(true));
-    span.attributes.contains_key("kitaru.llm.api") && !from_cache && !from_script
+    ["kitaru.llm.asked", "kitaru.llm.manual"].iter().any(|name| span.attributes.get(*name) == Some(&Attribute::Flag(true)))
 }
 
 fn text<'a>(span: &'a otel::Span, name: &str) -> Option<&'a str> {

@@ -140,6 +140,14 @@ fn parent_loads(cx: &Flow, text: String) -> Result<Value> {
     crate::records::loads_json(cx, child, "kept".into())
 }
 
+/// The same after an answer: other code may have come to it by then.
+#[flow]
+fn parent_asks_and_loads(cx: &Flow, text: String) -> Result<Value> {
+    let child = keeps::call(cx, text)?;
+    let _: bool = cx.wait("go").ask()?;
+    crate::records::loads_json(cx, child, "kept".into())
+}
+
 /// Keeps a text, and calls a flow of a component by digest.
 #[flow]
 fn parent_keeps_and_calls(cx: &Flow, component: String, flow: String, input: Value) -> Result<Value> {

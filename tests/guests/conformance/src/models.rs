@@ -70,6 +70,20 @@ fn model_calls_of_body(_cx: &Checkpoint, requests: Vec<Value>) -> Result<Vec<Val
     Ok(requests.iter().map(|request| told(llm::complete(&request.to_string()))).collect())
 }
 
+/// Makes a call in a checkpoint, which logs this of its model calls before it and after it.
+#[flow]
+fn model_body_logs(cx: &Flow, request: Value, calls: Value) -> Result<Value> {
+    model_logs_of_body(cx, request, calls)
+}
+
+#[checkpoint]
+fn model_logs_of_body(cx: &Checkpoint, request: Value, calls: Value) -> Result<Value> {
+    cx.log("llm_calls", calls.clone())?;
+    let answer = told(llm::complete(&request.to_string()));
+    cx.log("llm_calls", calls)?;
+    Ok(answer)
+}
+
 /// A checkpoint that fails where its call fails, and is tried again twice.
 #[flow]
 fn model_body_answer(cx: &Flow, prompt: String) -> Result<String> {

@@ -8,6 +8,7 @@ import { icon } from "../../ui/icons.js";
 import { empty, failed, skeleton } from "../../ui/state.js";
 import { table } from "../../ui/table.js";
 import { segments } from "../../ui/tabs.js";
+import { ofAccesses } from "./worth.js";
 
 const KINDS = [
   ["read", "Read"],
@@ -94,23 +95,18 @@ export function accessPanel(ctx, data) {
     );
   }
 
-  /** How often anything was touched: what has to be looked at again. */
-  function touches() {
-    let count = 0;
-    for (const { capabilities } of data.execution.checkpoints) for (const sum of [...capabilities.used, ...capabilities.denied]) count += sum.count;
-    return count;
-  }
-
   async function load() {
-    asked = touches();
+    asked = ofAccesses(data.execution);
     try {
       items = await all(`/executions/${data.execution.exec_id}/accesses`, {}, { signal: ctx.signal });
       show();
     } catch (error) {
+      // What comes next is reason enough to ask again.
+      asked = null;
       if (error.name !== "AbortError") fill(body, failed(error, { retry: load }));
     }
   }
   load();
   body.className = "stack";
-  return { node: body, refresh: () => asked === touches() || load() };
+  return { node: body, refresh: () => asked === ofAccesses(data.execution) || load() };
 }

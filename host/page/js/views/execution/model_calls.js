@@ -7,6 +7,7 @@ import { keyOf } from "../../models/pieces.js";
 import { badge, status } from "../../ui/badge.js";
 import { empty, failed, skeleton } from "../../ui/state.js";
 import { valueView } from "../../ui/value.js";
+import { ofModelCalls } from "./worth.js";
 
 const ROLES = { system: "System", user: "User", assistant: "Assistant", tool: "Tool", developer: "Developer" };
 
@@ -92,11 +93,8 @@ export function modelCallsPanel(ctx, data) {
   const chosen = new Map();
   let asked = null;
 
-  /** What is worth another look: prompts and answers are long, and most of what happens is none of them. */
-  const state = () => JSON.stringify([data.execution.status, data.execution.llm_usage_summary_v1]);
-
   async function load() {
-    asked = state();
+    asked = ofModelCalls(data.execution);
     try {
       const calls = await all(`/executions/${data.execution.exec_id}/model-calls`, {}, { signal: ctx.signal });
       const total = data.execution.llm_usage_summary_v1;
@@ -122,11 +120,13 @@ export function modelCallsPanel(ctx, data) {
           : h("div", { class: "panel model-calls" }, calls.map((call) => callView(call, chosen.get(keyOf(call)) ?? calls.length === 1, (open) => chosen.set(keyOf(call), open)))),
       );
     } catch (error) {
+      // What comes next is reason enough to ask again, and then to show what is there in place of the error.
+      asked = seen = null;
       if (error.name !== "AbortError") fill(node, failed(error, { retry: load }));
     }
   }
   load();
-  return { node, refresh: () => asked === state() || load() };
+  return { node, refresh: () => asked === ofModelCalls(data.execution) || load() };
 }
 
 export function stat(term, value, note) {

@@ -20,7 +20,8 @@ pub(crate) struct Filters {
     /// Only of this flow
     #[arg(long)]
     flow: Option<String>,
-    /// Only started as this version of a published flow: its ID; or, with --flow, its number, or a tag that it has now
+    /// Only started as this version of a published flow: its ID; or, with --flow, its number, or a tag that it has now. A
+    /// plain number is never a tag; v2 is the tag of that name where the flow has it, and otherwise version 2
     #[arg(long, value_name = "VERSION")]
     deployment: Option<String>,
     /// Only with this label; several must all be there

@@ -41,13 +41,9 @@ fn streamed(row: ModelCallRow, chunks: impl Iterator<Item = i64>) -> ModelCallRo
     })
 }
 
-/// The same call, whose end says this besides.
-fn saying(row: ModelCallRow, name: &str) -> ModelCallRow {
-    let said = if name == "kitaru.llm.cache" { json!("hit") } else { json!(true) };
-    with_events(row, |events| {
-        let end = events.last_mut().unwrap();
-        end.metadata = json!({ name: said });
-    })
+/// The same call, whose end says nothing but this.
+fn saying(row: ModelCallRow, said: Value) -> ModelCallRow {
+    with_events(row, |events| events.last_mut().unwrap().metadata = said)
 }
 
 #[tokio::test]
@@ -71,13 +67,18 @@ async fn metrics_are_of_what_happened_here_and_agree_with_its_spans() {
     }
     book.add(1_300, started(7, 1, Some(called(CallKind::Flow, "child", "child", None))));
     book.add(1_400, ended(7, 1, success(), Provenance::Ran));
+    // No budget has room for the one; the other the flow makes itself, and tells of it.
+    book.add(1_500, asks(8, "beyond")).add(1_510, ended(8, 1, fails(), Provenance::Ran));
+    book.add(1_600, asks(9, "own")).add(1_610, ended(9, 1, success(), Provenance::Ran));
     book.add(9_000, EntryBody::Finished { outcome: fails(), unseen: Vec::new(), learnt_after: None });
     // More chunks than a span has marks: 97 ms after the execution was created, and then every tenth of a millisecond but once.
     let chunks = (0..200).map(|chunk: i64| if chunk == 199 { 97_000 + 198 * 100 + 15_000 } else { 97_000 + chunk * 100 });
     let rows = [
         streamed(model_call(id, (0, 1, 0), (95, 135), 0xa0), chunks),
-        saying(model_call(id, (1, 1, 0), (140, 149), 0xa1), "kitaru.llm.cache"),
-        saying(model_call(id, (2, 1, 0), (140, 149), 0xa2), "kitaru.llm.mock"),
+        saying(model_call(id, (1, 1, 0), (140, 149), 0xa1), json!({ "kitaru.llm.cache": "hit" })),
+        saying(model_call(id, (2, 1, 0), (140, 149), 0xa2), json!({ "kitaru.llm.mock": true })),
+        saying(model_call(id, (8, 1, 0), (1_500, 1_509), 0xa8), json!({})),
+        saying(model_call(id, (9, 1, 0), (1_600, 1_609), 0xa9), json!({ "kitaru.llm.manual": true })),
     ];
     watcher.monitor().begun(id, 0);
     record(&store, new_execution(1), &book, &rows).await;
@@ -96,11 +97,11 @@ async fn metrics_are_of_what_happened_here_and_agree_with_its_spans() {
     assert_eq!(
         told,
         [
-            ("gen_ai.client.operation.duration", "s", 1),
+            ("gen_ai.client.operation.duration", "s", 2),
             ("gen_ai.client.operation.time_to_first_chunk", "s", 1),
             ("gen_ai.client.operation.time_per_output_chunk", "s", 199),
-            ("gen_ai.client.token.usage", "{token}", 1),
-            ("gen_ai.client.token.usage", "{token}", 1),
+            ("gen_ai.client.token.usage", "{token}", 2),
+            ("gen_ai.client.token.usage", "{token}", 2),
             ("gen_ai.execute_tool.duration", "s", 1),
             ("gen_ai.workflow.duration", "s", 1),
         ]
@@ -113,8 +114,8 @@ async fn metrics_are_of_what_happened_here_and_agree_with_its_spans() {
     };
     let of_call = ["gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "gen_ai.response.model"];
     assert!((0..3).all(|at| keys(at) == of_call), "{:?}", (keys(0), keys(1), keys(2)));
-    // The call began at 95.003 ms and ended at 135.000 9 ms.
-    near(0, 0.039_997_9);
+    // The call began at 95.003 ms and ended at 135.000 9 ms, and the flow's own from 1600.003 ms to 1609.000 9 ms.
+    near(0, 0.039_997_9 + 0.008_997_9);
     near(1, 0.001_997);
     near(2, 0.034_8);
     let buckets = &point(2).bucket_counts;
