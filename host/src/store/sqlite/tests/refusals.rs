@@ -1,6 +1,6 @@
 //! Writes that the disk or another process refuses, and what becomes of their neighbours.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -104,6 +104,53 @@ async fn e13_a_failed_commit_is_everybodys_answer_and_the_next_one_works() {
     store.append(&lease, record(written, 10, Durability::Full)).await.unwrap();
     written += 1;
     assert_eq!(length(&store, lease.execution).await as u64, written);
+}
+
+#[tokio::test]
+async fn e13_a_refused_write_takes_no_other_of_its_commit_with_it() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let path = folder.path().join("kitaru.db");
+    let (begun, has_begun) = mpsc::channel();
+    let (go, may_go) = mpsc::channel::<()>();
+    // Keeps the writer busy until the others are queued, so that they share the next commit.
+    let before = store.writer.append(Durability::Relaxed, false, move |db| {
+        db.execute_batch("CREATE TABLE scene (value INTEGER UNIQUE)")?;
+        begun.send(()).unwrap();
+        may_go.recv().unwrap();
+        Ok(())
+    });
+    store.writer.call();
+    has_begun.recv().unwrap();
+    let insert = |value: i64| {
+        store.writer.append(Durability::Full, false, move |db| {
+            db.execute("INSERT INTO scene VALUES (?1)", [value])?;
+            Ok(())
+        })
+    };
+    let count = |db: &Connection| db.query_row("SELECT count(*) FROM scene", [], |row| row.get::<_, i64>(0));
+    let (seen, has_seen) = mpsc::channel();
+    let first = insert(1);
+    let refused = store.writer.append(Durability::Full, false, move |db| {
+        db.execute("INSERT INTO scene VALUES (2)", [])?;
+        // What the first one wrote is there for this one and for nobody else: it is not committed.
+        seen.send((count(db)?, count(&Connection::open(&path)?)?)).unwrap();
+        db.execute("INSERT INTO scene VALUES (2)", [])?;
+        Ok(())
+    });
+    let last = insert(3);
+    go.send(()).unwrap();
+    before.await.unwrap();
+    first.await.unwrap();
+    assert!(matches!(refused.await, Err(StoreError::Backend(_))));
+    last.await.unwrap();
+    assert_eq!(has_seen.recv().unwrap(), (2, 0));
+
+    drop(store);
+    let db = Connection::open(folder.path().join("kitaru.db")).unwrap();
+    let mut left = db.prepare("SELECT value FROM scene ORDER BY value").unwrap();
+    let left: Vec<i64> = left.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert_eq!(left, [1, 3]);
 }
 
 #[tokio::test]
