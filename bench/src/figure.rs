@@ -13,6 +13,8 @@ pub(crate) enum Target {
     AtLeast(f64),
     /// The value beside its limit.
     RatioAtMost(f64),
+    /// The value beside its limit.
+    RatioAtLeast(f64),
     /// The value beside its limit; or else, where the machine's processors are busy with it, at most so many microseconds of processor time.
     RatioAtLeastOrMicros(f64, f64),
 }
@@ -64,6 +66,7 @@ impl Figure {
             Target::AtMost(most) => self.value <= most,
             Target::AtLeast(least) => self.value >= least,
             Target::RatioAtMost(most) => ratio? <= most,
+            Target::RatioAtLeast(least) => ratio? >= least,
             Target::RatioAtLeastOrMicros(least, micros) => {
                 let cpu = self.cpu_micros?;
                 let busy = cpu * self.value / 1e6 / crate::samples::processors() as f64;
@@ -78,6 +81,7 @@ impl Figure {
             Some(Target::AtMost(most)) => format!("≤ {most} {}", self.unit),
             Some(Target::AtLeast(least)) => format!("≥ {least} {}", self.unit),
             Some(Target::RatioAtMost(most)) => format!("≤ {most} x"),
+            Some(Target::RatioAtLeast(least)) => format!("≥ {least} x"),
             Some(Target::RatioAtLeastOrMicros(least, micros)) => {
                 format!("≥ {least} x, or ≤ {micros} µs of processor time with all processors busy")
             }
@@ -103,8 +107,9 @@ impl Figure {
 
 /// The figures as a table for people.
 pub(crate) fn markdown(figures: &[Figure]) -> String {
-    let mut table =
-        String::from("| figure | value | limit in the same run | ratio | target | met |\n|---|---:|---|---:|---|---|\n");
+    let mut table = String::from(
+        "| figure | value | limit in the same run | ratio | target | met | name |\n|---|---:|---|---:|---|---|---|\n",
+    );
     for figure in figures {
         let limit = figure.limit.map(|(what, value)| format!("{what}: {}", number(value))).unwrap_or_default();
         let ratio = figure.ratio().map(|ratio| format!("{ratio:.2} x")).unwrap_or_default();
@@ -114,8 +119,9 @@ pub(crate) fn markdown(figures: &[Figure]) -> String {
             Some(true) => "yes",
             Some(false) => "no",
         };
-        let (what, value, unit, target) = (&figure.what, number(figure.value), figure.unit, figure.target_text());
-        let _ = writeln!(table, "| {what} | {value} {unit}{cpu} | {limit} | {ratio} | {target} | {met} |");
+        let (what, name, value, unit) = (&figure.what, figure.name, number(figure.value), figure.unit);
+        let target = figure.target_text();
+        let _ = writeln!(table, "| {what} | {value} {unit}{cpu} | {limit} | {ratio} | {target} | {met} | `{name}` |");
     }
     table
 }
@@ -138,6 +144,8 @@ mod tests {
         let figure = Figure::new("step", "a step", 3.0, "µs").beside("the disk", 2.0);
         assert_eq!(figure.ratio(), Some(1.5));
         assert_eq!(figure.clone().target(Target::RatioAtMost(1.25)).is_met(), Some(false));
+        assert_eq!(figure.clone().target(Target::RatioAtLeast(1.25)).is_met(), Some(true));
+        assert_eq!(figure.clone().target(Target::RatioAtLeast(1.75)).is_met(), Some(false));
         assert_eq!(figure.clone().target(Target::AtMost(3.0)).is_met(), Some(true));
         assert_eq!(figure.clone().is_met(), None);
         let either = figure.target(Target::RatioAtLeastOrMicros(2.0, 100.0));
@@ -152,6 +160,6 @@ mod tests {
         let figures = [Figure::new("a", "first", 1234.5, "µs"), Figure::new("b", "second", 0.333, "µs").beside("x", 1.0)];
         let table = markdown(&figures);
         assert!(table.contains("| first | 1234 µs |") || table.contains("| first | 1235 µs |"), "{table}");
-        assert!(table.contains("| second | 0.33 µs | x: 1.00 | 0.33 x |"), "{table}");
+        assert!(table.contains("| second | 0.33 µs | x: 1.00 | 0.33 x |  |  | `b` |"), "{table}");
     }
 }

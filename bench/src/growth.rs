@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result, ensure};
 use kitaru_host::sandbox::Grants;
 
 use crate::figure::{Figure, Target};
-use crate::place::Bench;
+use crate::limits::RawSqlite;
+use crate::place::{Bench, Place};
 use crate::report::Report;
 
 /// Bytes that this process has sent to the disk.
@@ -16,42 +17,83 @@ fn written() -> Result<f64> {
     Ok(line.trim().parse()?)
 }
 
-/// The size of the database once everything is in its one file.
-fn settled(home: &Path) -> Result<f64> {
-    let path = home.join("kitaru.db");
-    let db = rusqlite::Connection::open(&path)?;
+/// The size of a database once everything is in its one file.
+fn settled(path: &Path) -> Result<f64> {
+    let db = rusqlite::Connection::open(path)?;
     db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(std::fs::metadata(path)?.len() as f64)
 }
 
+/// Bytes for each of so many units of work: written to the disk, and by which the database has grown.
+fn of_each(database: &Path, count: u64, work: impl FnOnce() -> Result<()>) -> Result<(f64, f64)> {
+    let (size, before) = (settled(database)?, written()?);
+    work()?;
+    let grown = settled(database)?;
+    let after = written()?;
+    ensure!(after > before, "this file system does not tell what is written to it");
+    Ok(((after - before) / count as f64, (grown - size) / count as f64))
+}
+
+/// A kind of step.
+struct Kind {
+    written_name: &'static str,
+    growth_name: &'static str,
+    what: &'static str,
+    flow: &'static str,
+    grants: fn(&Place) -> Grants,
+    /// Each is committed by itself.
+    waits: bool,
+}
+
+const KINDS: [Kind; 3] = [
+    Kind {
+        written_name: "written_with_capability",
+        growth_name: "growth_with_capability",
+        what: "that holds a capability",
+        flow: "sequence",
+        grants: Place::capability,
+        waits: true,
+    },
+    Kind {
+        written_name: "written_using_capability",
+        growth_name: "growth_using_capability",
+        what: "that uses its capability",
+        flow: "sequence_looking",
+        grants: Place::used_capability,
+        waits: true,
+    },
+    Kind {
+        written_name: "written_without_capability",
+        growth_name: "growth_without_capability",
+        what: "without a capability",
+        flow: "sequence",
+        grants: |_| Grants::default(),
+        waits: false,
+    },
+];
+
 pub(crate) fn bytes(bench: &Bench, report: &mut Report) -> Result<()> {
     let steps = bench.scaled(5_000);
-    for (grants, written_name, growth_name, what) in [
-        (true, "written_with_capability", "growth_with_capability", "that holds a capability"),
-        (false, "written_without_capability", "growth_without_capability", "without a capability"),
-    ] {
+    let apart = bench.folder()?;
+    let raw = RawSqlite::open(apart.path())?;
+    let (raw_written, raw_growth) = of_each(&apart.path().join("raw.db"), steps, || raw.commits(steps, 1).map(drop))?;
+    for kind in KINDS {
         let place = bench.place()?;
-        let grants = if grants { place.capability() } else { Grants::default() };
-        let (size, before) = (settled(place.home.path())?, written()?);
-        bench.runtime.block_on(place.run("sequence", &format!(r#"{{"steps":{steps}}}"#), grants))?;
-        let grown = settled(place.home.path())?;
-        let after = written()?;
-        ensure!(after > before, "this file system does not tell what is written to it");
-        let each = |bytes: f64| bytes / steps as f64;
-        report.add(
-            Figure::new(written_name, format!("written to the disk for a step {what}"), each(after - before), "B")
-                .target(Target::AtMost(10_240.0)),
-        );
+        let input = format!(r#"{{"steps":{steps}}}"#);
+        let (written, growth) = of_each(&place.home.path().join("kitaru.db"), steps, || {
+            bench.runtime.block_on(place.run(kind.flow, &input, (kind.grants)(&place))).map(drop)
+        })?;
+        let what = kind.what;
+        let figure = Figure::new(kind.written_name, format!("written to the disk for a step {what}"), written, "B")
+            .target(Target::AtMost(10_240.0));
+        report.add(if kind.waits { figure.beside("a row, committed by itself", raw_written) } else { figure });
         // The values of such a step: `{"step":4999,"total":12497500}`, and the sum.
         let payload = 40.0;
+        let what = format!("database growth for a step {what}, less its values");
         report.add(
-            Figure::new(
-                growth_name,
-                format!("database growth for a step {what}, less its values"),
-                each(grown - size) - payload,
-                "B",
-            )
-            .target(Target::AtMost(300.0)),
+            Figure::new(kind.growth_name, what, growth - payload, "B")
+                .beside("a row, less its bytes", raw_growth - RawSqlite::ROW as f64)
+                .target(Target::AtMost(300.0)),
         );
     }
     Ok(())

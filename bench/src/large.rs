@@ -6,46 +6,61 @@ use serde_json::Value;
 use crate::figure::{Figure, Target};
 use crate::place::Bench;
 use crate::report::Report;
-use crate::samples::micros;
+use crate::samples::{median, micros};
 
 fn id(execution: &Value) -> Result<&str> {
     execution.pointer("/item/exec_id").and_then(Value::as_str).context("no execution")
 }
 
+/// Rounds in which the shorter and the longer execution are sampled in turn.
+const ROUNDS: usize = 3;
+/// What is done with them.
+const VERBS: [&str; 3] = ["run", "replay", "verify"];
+
 /// One flow of many checkpoints: the cost of a step must not depend on how many there were before.
 pub(crate) fn executions(bench: &Bench, report: &mut Report) -> Result<()> {
-    const NAMES: [[&str; 3]; 2] =
-        [["run_10000", "replay_10000", "verify_10000"], ["run_100000", "replay_100000", "verify_100000"]];
-    let mut shortest: Option<[f64; 3]> = None;
-    for (steps, names) in [10_000, 100_000].map(|steps| bench.scaled(steps)).into_iter().zip(NAMES) {
-        let home = bench.folder()?;
-        let guest = bench.guest.to_str().context("a path")?;
-        let nothing = ["run", &format!("{guest}:no_calls"), "--input", "{}"];
-        bench.command(home.path(), &nothing)?;
-        // What a process takes that does nothing, which is no part of a step.
-        let (start, _) = bench.command(home.path(), &nothing)?;
-        let (limit, input) = (format!("--max-calls={}", steps + 1), format!(r#"{{"steps":{steps}}}"#));
-        let (run, execution) = bench.command(home.path(), &["run", &format!("{guest}:sequence"), "--input", &input, &limit])?;
-        let result = execution.pointer("/item/result").and_then(Value::as_u64);
-        ensure!(result == Some(steps * (steps + 1) / 2), "the flow returned {result:?}");
-        let from = format!(":{}", steps - 1);
-        let (replay, replayed) =
-            bench.command(home.path(), &["executions", "replay", id(&execution)?, "--from", &from, &limit])?;
-        ensure!(replayed.pointer("/item/result") == execution.pointer("/item/result"), "the replay's result is another");
-        let (verify, verified) = bench.command(home.path(), &["executions", "verify", id(&execution)?])?;
-        ensure!(verified.pointer("/items/0/holds") == Some(&Value::Bool(true)), "{verified}");
-        let each = [run, replay, verify].map(|time| micros(time.saturating_sub(start)) / steps as f64);
-        let shorter = shortest.replace(each);
-        for (at, (name, verb)) in names.iter().zip(["run", "replay", "verify"]).enumerate() {
-            let what = format!("`{verb}` of {steps} checkpoints, each");
-            let figure = Figure::new(name, what, each.get(at).copied().unwrap_or(f64::NAN), "µs");
-            report.add(match shorter.as_ref().and_then(|shorter| shorter.get(at)) {
-                Some(shorter) => figure.beside("of the shorter one", *shorter).target(Target::RatioAtMost(1.3)),
-                None => figure,
-            });
+    let lengths = [10_000, 100_000].map(|steps| bench.scaled(steps));
+    let mut samples: [[Vec<f64>; 3]; 2] = Default::default();
+    for _ in 0..ROUNDS {
+        for (steps, samples) in lengths.into_iter().zip(&mut samples) {
+            for (samples, each) in samples.iter_mut().zip(one(bench, steps)?) {
+                samples.push(each);
+            }
         }
     }
+    let [shorter, longer] = samples.map(|verbs| verbs.map(|mut samples| median(&mut samples)));
+    let [few, many] = lengths;
+    let what = |verb: &str, steps: u64| format!("`{verb}` of {steps} checkpoints, each");
+    for ((name, verb), each) in ["run_10000", "replay_10000", "verify_10000"].into_iter().zip(VERBS).zip(shorter) {
+        report.add(Figure::new(name, what(verb, few), each, "µs"));
+    }
+    for (((name, verb), each), shorter) in
+        ["run_100000", "replay_100000", "verify_100000"].into_iter().zip(VERBS).zip(longer).zip(shorter)
+    {
+        let figure = Figure::new(name, what(verb, many), each, "µs").beside("of the shorter one", shorter);
+        report.add(figure.target(Target::RatioAtMost(1.3)));
+    }
     Ok(())
+}
+
+/// What each verb takes for each of so many checkpoints, in microseconds.
+fn one(bench: &Bench, steps: u64) -> Result<[f64; 3]> {
+    let home = bench.folder()?;
+    let guest = bench.guest.to_str().context("a path")?;
+    let nothing = ["run", &format!("{guest}:no_calls"), "--input", "{}"];
+    bench.command(home.path(), &nothing)?;
+    // What a process takes that does nothing, which is no part of a step.
+    let (start, _) = bench.command(home.path(), &nothing)?;
+    let (limit, input) = (format!("--max-calls={}", steps + 1), format!(r#"{{"steps":{steps}}}"#));
+    let (run, execution) = bench.command(home.path(), &["run", &format!("{guest}:sequence"), "--input", &input, &limit])?;
+    let result = execution.pointer("/item/result").and_then(Value::as_u64);
+    ensure!(result == Some(steps * (steps + 1) / 2), "the flow returned {result:?}");
+    let from = format!(":{}", steps - 1);
+    let (replay, replayed) = bench.command(home.path(), &["executions", "replay", id(&execution)?, "--from", &from, &limit])?;
+    ensure!(replayed.pointer("/item/result") == execution.pointer("/item/result"), "the replay's result is another");
+    let (verify, verified) = bench.command(home.path(), &["executions", "verify", id(&execution)?])?;
+    ensure!(verified.pointer("/items/0/holds") == Some(&Value::Bool(true)), "{verified}");
+    Ok([run, replay, verify].map(|time| micros(time.saturating_sub(start)) / steps as f64))
 }
 
 fn last(names: [&'static str; 3]) -> &'static str {

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
+use kitaru_host::sandbox::Sandbox;
+use wasmtime::Engine;
 use wasmtime::component::Component;
-use wasmtime::{Config, Engine};
 
 use crate::samples::micros;
 
@@ -23,9 +24,7 @@ pub(crate) struct CompiledCode {
 
 impl CompiledCode {
     pub(crate) fn of(component: &[u8], folder: &Path) -> Result<Self> {
-        let mut config = Config::new();
-        config.cranelift_nan_canonicalization(true).relaxed_simd_deterministic(true).epoch_interruption(true);
-        let engine = Engine::new(&config).map_err(|error| anyhow!("{error:?}"))?;
+        let engine = Engine::new(&Sandbox::configuration()).map_err(|error| anyhow!("{error:?}"))?;
         let code = engine.precompile_component(component).map_err(|error| anyhow!("{error:?}"))?;
         let (hashed, plain) = (folder.join("hashed"), folder.join("plain"));
         std::fs::write(&hashed, [blake3::keyed_hash(&KEY, &code).as_bytes().as_slice(), &code].concat())?;

@@ -1,5 +1,8 @@
-//! What looking costs with much behind it: lists of many executions, and following long logs. One of many may not cost more than one of few.
+//! What looking costs with much behind it: lists of many executions, and following long logs. One of many may not cost more than one of few. And
+//! what a log costs others that is written without end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
@@ -14,6 +17,7 @@ use crate::figure::{Figure, Target};
 use crate::place::{Bench, Place};
 use crate::report::Report;
 use crate::samples::{median, micros};
+use crate::steps::sequence;
 
 /// As many as one request is given at most.
 const PAGE: u64 = 1_000;
@@ -132,6 +136,45 @@ pub(crate) fn logs(bench: &Bench, report: &mut Report) -> Result<()> {
         Figure::new("follow_100000", what(long), of_long, "µs")
             .beside("of the shorter one", of_short)
             .target(Target::RatioAtMost(1.3)),
+    );
+    flooded(bench, report)
+}
+
+/// Runs a flow that makes lines, and says them or not, again and again until it is told to stop.
+async fn lines_made(place: Arc<Place>, lines: u64, said: bool, stop: Arc<AtomicBool>) -> Result<()> {
+    while !stop.load(Ordering::Relaxed) {
+        place.run("lines", &format!(r#"{{"lines":{lines},"said":{said}}}"#), Grants::default()).await?;
+    }
+    Ok(())
+}
+
+/// Steps that wait for the disk, beside a flow that floods its log, and beside one that only computes.
+fn flooded(bench: &Bench, report: &mut Report) -> Result<()> {
+    let place = bench.place()?;
+    let steps = bench.scaled(1_000);
+    // Lines that are said take longer, so that both run for some tens of milliseconds.
+    let (mut silent, mut loud) = (Vec::new(), Vec::new());
+    bench.runtime.block_on(async {
+        for _ in 0..ROUNDS {
+            for (samples, lines, said) in [(&mut silent, 200_000, false), (&mut loud, 20_000, true)] {
+                let stop = Arc::new(AtomicBool::new(false));
+                let beside = tokio::spawn(lines_made(place.clone(), lines, said, stop.clone()));
+                let sample = sequence(&place, steps, place.capability()).await;
+                stop.store(true, Ordering::Relaxed);
+                beside.await??;
+                samples.push(sample?);
+            }
+        }
+        anyhow::Ok(())
+    })?;
+    report.add(
+        Figure::new(
+            "step_beside_flood",
+            "sequential checkpoint that holds a capability, beside a flow that floods its log",
+            median(&mut loud),
+            "µs",
+        )
+        .beside("beside a flow that only computes", median(&mut silent)),
     );
     Ok(())
 }

@@ -6,11 +6,13 @@
 mod figure;
 mod flows;
 mod growth;
+mod import_call;
 mod instance;
 mod large;
 mod limits;
 mod loading;
 mod looking;
+mod machine;
 mod peers;
 mod place;
 mod processes;
@@ -82,7 +84,7 @@ fn main() -> Result<()> {
     if let Some(job) = peers {
         return peers::run(&bench, &job).with_context(|| format!("the peers' job `{job}`"));
     }
-    let mut report = Report::begin();
+    let mut report = Report::begin(&bench.disk);
     let mut found = false;
     for (name, job) in JOBS.into_iter().chain([LARGE, BEHIND]) {
         if only.as_ref().map_or(name != BEHIND.0, |only| only == name) {

@@ -78,6 +78,17 @@ pub(crate) fn open(folder: &Path, options: StoreOptions) -> Result<Engine> {
     Ok(Engine::new(Arc::new(store), sandbox, Arc::new(SystemClock), Arc::new(SystemIds), settings))
 }
 
+/// Bytes of all files in a folder.
+pub(crate) fn size_of(folder: &Path) -> Result<f64> {
+    let mut size = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let meta = entry.metadata()?;
+        size += if meta.is_dir() { size_of(&entry.path())? as u64 } else { meta.len() };
+    }
+    Ok(size as f64)
+}
+
 /// A data folder, and an engine over it.
 pub(crate) struct Place {
     pub(crate) home: tempfile::TempDir,
@@ -120,5 +131,10 @@ impl Place {
     /// A grant of something that nobody uses, because it is not there: whoever has it could be observed, and nothing is on record of its use.
     pub(crate) fn capability(&self) -> Grants {
         Grants { env: vec!["KITARU_BENCH_THAT_NOBODY_SETS".into()], ..Grants::default() }
+    }
+
+    /// A grant of something that is there, and that the flows that look use: each use is on record.
+    pub(crate) fn used_capability(&self) -> Grants {
+        Grants { env: vec!["PATH".into()], ..Grants::default() }
     }
 }

@@ -8,6 +8,7 @@ use kitaru_host::sandbox::Grants;
 use kitaru_host::store::Status;
 
 use crate::figure::{Figure, Target};
+use crate::import_call::ImportCall;
 use crate::limits::BareWasmtime;
 use crate::place::Bench;
 use crate::report::Report;
@@ -15,7 +16,8 @@ use crate::samples::{median, micros};
 
 /// An execution of `steps` checkpoints waits, and is driven from its journal to its wait again and again.
 pub(crate) fn served(bench: &Bench, report: &mut Report) -> Result<()> {
-    let bare = BareWasmtime::new(&std::fs::read(&bench.guest)?)?;
+    let bare = BareWasmtime::new(bench)?;
+    let (mut import, mut imports) = (ImportCall::new()?, Vec::new());
     for (name, read_name, steps) in
         [("served_step_1000", "read_step_1000", 1_000), ("served_step_100000", "read_step_100000", bench.scaled(100_000))]
     {
@@ -34,6 +36,7 @@ pub(crate) fn served(bench: &Bench, report: &mut Report) -> Result<()> {
                         times.push(micros(started.elapsed()));
                     }
                 }
+                imports.push(import.calls(100_000)?);
                 calls.push(bare.answered_calls(steps).await? - bare.answered_calls(0).await?);
                 let started = Instant::now();
                 read_journal(place.engine.store().as_ref(), full).await?;
@@ -46,5 +49,7 @@ pub(crate) fn served(bench: &Bench, report: &mut Report) -> Result<()> {
         report.add(Figure::new(name, what, time, "µs").beside(limit, calls).target(Target::AtMost(1.0)));
         report.add(Figure::new(read_name, format!("of which reading a journal of {steps} steps"), median(&mut reads), "µs"));
     }
+    let what = "a call out of a component with a number, in plain wasmtime, answered with a number at once";
+    report.add(Figure::new("component_import_call", what, median(&mut imports), "ns"));
     Ok(())
 }

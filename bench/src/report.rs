@@ -1,12 +1,13 @@
 //! What was measured on, and the figures as they come: a line of JSON for each, on standard output.
 
-use serde_json::json;
+use std::path::Path;
 
 use crate::figure::{Figure, markdown};
-use crate::samples::processors;
+use crate::machine::Machine;
 
 pub(crate) struct Report {
     figures: Vec<Figure>,
+    machine: Machine,
     /// The machine's load when the run began.
     load: f64,
 }
@@ -18,21 +19,12 @@ fn load() -> f64 {
 }
 
 impl Report {
-    /// Begins, with a line about the run itself.
+    /// Begins, with a line about the run itself, whose data folders are in `disk`.
     #[expect(clippy::print_stdout, reason = "this is what the program says")]
-    pub(crate) fn begin() -> Self {
-        let load = load();
-        let run = json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "processors": processors(),
-            "load": load,
-            "sqlite": rusqlite::version(),
-            "journal_mode": "wal",
-            // Where a figure does not say otherwise.
-            "synchronous": "full",
-        });
-        println!("{}", json!({ "run": run }));
-        Self { figures: Vec::new(), load }
+    pub(crate) fn begin(disk: &Path) -> Self {
+        let (load, machine) = (load(), Machine::here(disk));
+        println!("{}", machine.to_json(load));
+        Self { figures: Vec::new(), machine, load }
     }
 
     #[expect(clippy::print_stdout, reason = "this is what the program says")]
@@ -43,8 +35,7 @@ impl Report {
 
     /// All of them as a table, below what they were measured on.
     pub(crate) fn table(&self) -> String {
-        let (version, processors, sqlite) = (env!("CARGO_PKG_VERSION"), processors(), rusqlite::version());
-        let about = format!("Version {version}, {processors} processors, SQLite {sqlite}.");
-        format!("{about} Load of the machine: {:.1} at first, {:.1} at last.\n\n{}", self.load, load(), markdown(&self.figures))
+        let (about, first, last) = (self.machine.text(), self.load, load());
+        format!("{about} Load of the machine: {first:.1} at first, {last:.1} at last.\n\n{}", markdown(&self.figures))
     }
 }

@@ -17,8 +17,17 @@ const ROUNDS: u64 = 5;
 
 /// Microseconds a step of a flow with `steps` checkpoints.
 pub(crate) async fn sequence(place: &Place, steps: u64, grants: Grants) -> Result<f64> {
+    sequence_of(place, "sequence", steps, grants).await
+}
+
+/// The same with steps that use what they were granted.
+pub(crate) async fn sequence_looking(place: &Place, steps: u64) -> Result<f64> {
+    sequence_of(place, "sequence_looking", steps, place.used_capability()).await
+}
+
+async fn sequence_of(place: &Place, flow: &str, steps: u64, grants: Grants) -> Result<f64> {
     let started = Instant::now();
-    let (_, result) = place.run("sequence", &format!(r#"{{"steps":{steps}}}"#), grants).await?;
+    let (_, result) = place.run(flow, &format!(r#"{{"steps":{steps}}}"#), grants).await?;
     ensure!(result == (steps * (steps + 1) / 2).to_string(), "the flow returned {result}");
     Ok(micros(started.elapsed()) / steps as f64)
 }
@@ -26,15 +35,16 @@ pub(crate) async fn sequence(place: &Place, steps: u64, grants: Grants) -> Resul
 pub(crate) fn sequential(bench: &Bench, report: &mut Report) -> Result<()> {
     let place = bench.place()?;
     let raw = RawSqlite::open(place.home.path())?;
-    let bare = BareWasmtime::new(&std::fs::read(&bench.guest)?)?;
-    let (mut commits, mut calls, mut visible, mut invisible) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut invisible_cpu = Vec::new();
+    let bare = BareWasmtime::new(bench)?;
+    let (mut commits, mut calls, mut visible, mut using) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut invisible, mut invisible_cpu) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         commits.push(raw.commit(bench.scaled(300))?);
         for _ in 0..bench.scaled(200) {
             calls.push(bench.runtime.block_on(bare.instantiate_and_call("add", r#"{"total":1,"step":2}"#, "3"))?);
         }
         visible.push(bench.runtime.block_on(sequence(&place, bench.scaled(1000), place.capability()))?);
+        using.push(bench.runtime.block_on(sequence_looking(&place, bench.scaled(1000)))?);
         let (steps, before) = (bench.scaled(20_000), cpu_micros()?);
         invisible.push(bench.runtime.block_on(sequence(&place, steps, Grants::default()))?);
         invisible_cpu.push((cpu_micros()? - before) / steps as f64);
@@ -44,6 +54,11 @@ pub(crate) fn sequential(bench: &Bench, report: &mut Report) -> Result<()> {
     report.add(Figure::new("wasmtime_instantiate_and_call", "wasmtime: instantiate, call a checkpoint, drop", call, "µs"));
     report.add(
         Figure::new("step_with_capability", "sequential checkpoint that holds a capability", median(&mut visible), "µs")
+            .beside("a commit, and wasmtime's call", commit + call)
+            .target(Target::RatioAtMost(1.25)),
+    );
+    report.add(
+        Figure::new("step_using_capability", "sequential checkpoint that uses its capability", median(&mut using), "µs")
             .beside("a commit, and wasmtime's call", commit + call)
             .target(Target::RatioAtMost(1.25)),
     );
@@ -63,7 +78,7 @@ pub(crate) fn concurrent(bench: &Bench, report: &mut Report) -> Result<()> {
     let place = bench.place()?;
     let raw = RawSqlite::open(place.home.path())?;
     let steps = bench.scaled(500);
-    let bare = Arc::new(BareWasmtime::new(&std::fs::read(&bench.guest)?)?);
+    let bare = Arc::new(BareWasmtime::new(bench)?);
     let (mut grouped, mut rates, mut cpu, mut calls) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..3 {
         let (each, before) = (bench.scaled(100), cpu_micros()?);
@@ -80,8 +95,7 @@ pub(crate) fn concurrent(bench: &Bench, report: &mut Report) -> Result<()> {
             all((0..FLOWS).map(|_| call())).await
         })?;
         calls.push((cpu_micros()? - before) / (FLOWS * each) as f64);
-        let commits = raw.commits(bench.scaled(200), FLOWS)?;
-        grouped.push(commits.len() as f64 * FLOWS as f64 * 1e6 / commits.iter().sum::<f64>());
+        grouped.push(raw.rate(bench.scaled(200), FLOWS)?);
         let (started, before) = (Instant::now(), cpu_micros()?);
         bench.runtime.block_on(async {
             let flow = || {
@@ -124,7 +138,7 @@ pub(crate) async fn all<T: Send + 'static>(
 /// A checkpoint that holds no capability, over wasmtime's own instance.
 pub(crate) fn isolated(bench: &Bench, report: &mut Report) -> Result<()> {
     let place = bench.place()?;
-    let bare = BareWasmtime::new(&std::fs::read(&bench.guest)?)?;
+    let bare = BareWasmtime::new(bench)?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     bench.runtime.block_on(async {
         let program = place.engine.program(&std::fs::read(&bench.guest)?).await?;

@@ -147,6 +147,11 @@ impl Sandbox {
         Ok(Arc::new(Self { pooled, on_demand, cache, ticker, private, tuning, walls, ceiling }))
     }
 
+    /// How the engine is configured that instances come from as long as its pool has room: for whoever measures wasmtime by itself beside the host.
+    pub fn configuration() -> Config {
+        config(InstanceAllocationStrategy::Pooling(pool(POOLED)), Tuning::default())
+    }
+
     /// The ceiling on the memory of all instances.
     pub fn ceiling(&self) -> &Ceiling {
         &self.ceiling

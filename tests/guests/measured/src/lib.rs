@@ -34,6 +34,39 @@ fn sum(cx: &Flow, steps: u64) -> Result<u64> {
     (1..=steps).try_fold(0, |total, step| add(cx, total, step))
 }
 
+/// The same as `add`, with a look at an environment variable that the body must have been given.
+#[checkpoint]
+fn add_looking(_cx: &Checkpoint, total: u64, step: u64) -> Result<u64> {
+    let there = !std::env::var("PATH")?.is_empty();
+    Ok(total + step * u64::from(there))
+}
+
+/// Sums 1 to `steps`, each of them with what was granted.
+#[flow]
+fn sequence_looking(cx: &Flow, steps: u64) -> Result<u64> {
+    (1..=steps).try_fold(0, |total, step| add_looking(cx, total, step))
+}
+
+/// Makes so many lines, and says them or not.
+#[checkpoint]
+fn make_lines(_cx: &Checkpoint, lines: u64, said: bool) -> Result<u64> {
+    for number in 0..lines {
+        let line = format!("line {number} of a body that has much to say");
+        if said {
+            println!("{line}");
+        } else {
+            std::hint::black_box(line);
+        }
+    }
+    Ok(lines)
+}
+
+/// Only that.
+#[flow]
+fn lines(cx: &Flow, lines: u64, said: bool) -> Result<u64> {
+    make_lines(cx, lines, said)
+}
+
 /// Only a sleep.
 #[flow]
 fn nap(cx: &Flow, milliseconds: u64) -> Result<()> {
