@@ -142,13 +142,15 @@ def j4(job: Job) -> None:
     async def run() -> None:
         app = AsyncAbsurd(client.url, queue_name="jobs")
         app.register_task("beside")(beside)
-        for steps in (2, job.beside):
+        times = []
+        for steps in (2, *[job.beside] * jobs.SAMPLES):
             started = time.perf_counter()
             task = (await app.spawn("beside", {"steps": steps}))["task_id"]
             await app.work_batch()
             expect((await app.fetch_task_result(task)).result, steps * 100)
-            took = time.perf_counter() - started
-        job.emit("j4_time", "ms", took * 1e3)
+            times.append((time.perf_counter() - started) * 1e3)
+        # The first one is to warm up.
+        jobs.beside(job, times[1:])
 
     asyncio.run(run())
 

@@ -126,9 +126,12 @@ def j4(job: Job) -> None:
 
     async def run() -> None:
         await beside(2)
-        started = time.perf_counter()
-        expect(await beside(job.beside), job.beside * 100)
-        job.emit("j4_time", "ms", (time.perf_counter() - started) * 1e3)
+        times = []
+        for _ in range(jobs.SAMPLES):
+            started = time.perf_counter()
+            expect(await beside(job.beside), job.beside * 100)
+            times.append((time.perf_counter() - started) * 1e3)
+        jobs.beside(job, times)
 
     asyncio.run(run())
 

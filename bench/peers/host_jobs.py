@@ -72,7 +72,7 @@ def j3(job: Job) -> None:
 def j4(job: Job) -> None:
     prepare(job)
     run = lambda: expect(flow(job, "bulk_beside", steps=job.beside, bytes=100), str(job.beside * 100))
-    job.emit("j4_time", "ms", statistics.median(jobs.milliseconds(run) for _ in range(5)))
+    jobs.beside(job, [jobs.milliseconds(run) for _ in range(jobs.SAMPLES)])
 
 
 def j5(job: Job) -> None:
@@ -95,14 +95,17 @@ def j6_start(job: Job) -> None:
     grant = f"--allow-write={(job.data / 'notes').absolute()}::out"
     run = [HOST, "--quiet", "run", f"{GUEST}:count_slow", "--input", arguments, grant]
     with subprocess.Popen(run, env=environment, stdout=subprocess.DEVNULL) as host:
-        listed: list = []
-        while not listed:
-            if host.poll() is not None:
-                raise SystemExit("the flow was over before it was seen")
-            found = command(job, "executions", "list", "--status", "running", "--output", "json")
-            listed = json.loads(found)["items"]
-        (job.data / "task").write_text(listed[0]["exec_id"])
-        host.wait()
+        try:
+            listed: list = []
+            while not listed:
+                if host.poll() is not None:
+                    raise SystemExit("the flow was over before it was seen")
+                found = command(job, "executions", "list", "--status", "running", "--output", "json")
+                listed = json.loads(found)["items"]
+            (job.data / "task").write_text(listed[0]["exec_id"])
+            host.wait()
+        finally:
+            host.kill()
 
 
 def j6_resume(job: Job) -> None:

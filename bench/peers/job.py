@@ -17,6 +17,8 @@ from pathlib import Path
 
 # What a step returns: 100 bytes.
 TEXT = "x" * 100
+# How often J4 is run.
+SAMPLES = 5
 
 
 class Job:
@@ -95,6 +97,11 @@ def many_at_a_time(job: Job, flow: Callable[[], object], clients: int = 16, each
         for done in clients_done:
             done.result()
     job.emit("j1_rate_16", "/s", clients * each / (time.perf_counter() - started))
+
+
+def beside(job: Job, times: list[float]) -> None:
+    """J4: parallel steps took so many milliseconds, each time."""
+    job.emit("j4_time", "ms", statistics.median(times))
 
 
 def sequence(job: Job, seconds: float) -> None:

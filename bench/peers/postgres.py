@@ -28,8 +28,8 @@ def program(name: str) -> str:
 
 class Postgres:
     def __init__(self, folder: Path) -> None:
-        programs = [program(name) for name in ("initdb", "pg_ctl", "createdb")]
-        self.initdb, self.pg_ctl, self.createdb = programs
+        programs = [program(name) for name in ("initdb", "pg_ctl", "createdb", "psql")]
+        self.initdb, self.pg_ctl, self.createdb, self.psql = programs
         self.folder = folder
         # PostgreSQL refuses to run as root.
         self.user = "postgres" if os.geteuid() == 0 else None
@@ -52,23 +52,42 @@ class Postgres:
         if self.user:
             os.chown(secret, pwd.getpwnam(self.user).pw_uid, -1)
         self.call(self.initdb, "-D", "data", "-A", "scram-sha-256", "--pwfile", secret.name, "-U", "postgres", "--no-instructions")
-        options = f"-p {self.port} -k {folder} -c listen_addresses=127.0.0.1"
-        self.call(self.pg_ctl, "-D", "data", "-l", "log", "-o", options, "-w", "start")
+        self.runs = False
+        self.start()
 
-    def call(self, *command: str) -> None:
+    def start(self) -> None:
+        if not self.runs:
+            options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1"
+            self.call(self.pg_ctl, "-D", "data", "-l", "log", "-o", options, "-w", "start")
+            self.runs = True
+
+    def call(self, *command: str) -> str:
+        """What it printed: into a file, because a server that it starts would keep a pipe open."""
         environment = os.environ | {"PGPASSWORD": self.password}
-        done = subprocess.run(
-            command, env=environment, cwd=self.folder, user=self.user, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
-        )
-        if done.returncode != 0:
-            raise Missing(f"`{command[0]}` failed: {done.stderr.strip()}")
+        with open(self.folder / "said", "w+") as said:
+            done = subprocess.run(
+                command, env=environment, cwd=self.folder, user=self.user, stdout=said, stderr=subprocess.PIPE, text=True, check=False
+            )
+            if done.returncode != 0:
+                raise Missing(f"`{command[0]}` failed: {done.stderr.strip()}")
+            said.seek(0)
+            return said.read()
 
     def database(self) -> str:
         """The address of a new database."""
+        self.start()
         self.databases += 1
         name = f"trial{self.databases}"
         self.call(self.createdb, "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", name)
         return f"postgresql://postgres:{self.password}@127.0.0.1:{self.port}/{name}"
 
+    def size(self, database: str) -> int:
+        """Bytes of the database at an address, without the log that all of them share."""
+        where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", database.rpartition("/")[2]]
+        return int(self.call(self.psql, *where, "-A", "-t", "-c", "SELECT pg_database_size(current_database())"))
+
     def stop(self) -> None:
-        self.call(self.pg_ctl, "-D", "data", "-m", "fast", "-w", "stop")
+        """With all that it has left to write, so that nobody else has to wait for that."""
+        if self.runs:
+            self.call(self.pg_ctl, "-D", "data", "-m", "fast", "-w", "stop")
+            self.runs = False

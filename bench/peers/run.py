@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import install
+import machine
 import table
 import trial
 from postgres import Missing
@@ -36,12 +37,18 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="a tenth of the lengths")
     parser.add_argument("--table", type=Path, help="write the table to this file too")
+    parser.add_argument("--page", type=Path, help="put the table in its place on this page; of whole runs only")
     parser.add_argument("--host", type=Path, default=ROOT / "target/release/kitaru-host")
     parser.add_argument("--bench", type=Path, default=ROOT / "target/release/kitaru-bench")
     guests = ROOT / "target/guests/wasm32-wasip2/release"
     parser.add_argument("--guest", type=Path, default=guests / "measured.wasm")
     parser.add_argument("--hello", type=Path, default=guests / "hello.wasm")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.page and (asked.quick or asked.only or asked.peer):
+        parser.error("a page has the figures of all sides and jobs, in their whole length")
+    if asked.rounds < 1:
+        parser.error("one round at least")
+    return asked
 
 
 def say(text: str) -> None:
@@ -94,17 +101,24 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         for round_ in range(asked.rounds):
+            # Whoever comes first finds another machine than whoever comes after a peer that writes much.
+            first = round_ % max(1, len(usable))
             for job in jobs:
                 syncs += disk(work)
-                for side in usable:
+                for side in (*usable[first:], *usable[:first]):
                     if job in side.jobs and (side.rounds is None or round_ < side.rounds):
                         measure(place, side, job, round_, lines, skipped)
     finally:
         place.stop()
-    text = table.markdown(lines, skipped, (first_load, os.getloadavg()[0]), statistics.median(syncs), asked.rounds)
+    about = f"{machine.about(place.host, work)} Medians of {asked.rounds} rounds, in which all sides ran each job in turn, in another order each time. "
+    about += f"Load of the machine: {first_load:.1f} at first, {os.getloadavg()[0]:.1f} at last. "
+    about += f"An append of 4 KiB and `fdatasync`: {table.number(statistics.median(syncs))} µs."
+    text = table.markdown(lines, skipped, about)
     print(f"\n{text}")
     if asked.table:
         asked.table.write_text(text)
+    if asked.page:
+        asked.page.write_text(table.placed(asked.page.read_text(), text))
 
 
 def disk(folder: Path) -> list[float]:
@@ -123,6 +137,8 @@ def measure(
     place: trial.Place, side: Side, job: str, round_: int, lines: list[dict], skipped: list[tuple[str, str, str]]
 ) -> None:
     say(f"round {round_ + 1}: {job}: {side.name}")
+    # What the side before has left to be written is written before.
+    os.sync()
     try:
         told = trial.run(place, side, job)
     except (trial.Skipped, Missing) as why:

@@ -38,6 +38,7 @@ class Place:
         return self.postgres.database()
 
     def stop(self) -> None:
+        """Stops what no trial needs at the moment."""
         if self.postgres is not None:
             self.postgres.stop()
 
@@ -58,18 +59,21 @@ def run(place: Place, side: Side, job: str) -> list[dict]:
         trial = Trial(place, side, folder)
         if job == "j6":
             return trial.killed()
-        started = time.perf_counter()
+        before = trial.stored()
         lines = trial.whole(job)
-        took = (time.perf_counter() - started) * 1e3
         if job == "j1-process":
             # The second one: the first one makes the database.
             started = time.perf_counter()
             trial.whole(job)
             took = (time.perf_counter() - started) * 1e3
             return [line(side.name, "j1", "j1_process", "ms", took)]
+        if job == "j2" and not side.ours:
+            lines.append(line(side.name, job, "j2_store", "B", (trial.stored() - before) / trial.steps))
         return lines
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        # A server that goes on writing what it has put off would have the next side wait for it.
+        place.stop()
 
 
 def line(peer: str, job: str, figure: str, unit: str, value: float) -> dict:
@@ -119,8 +123,9 @@ class Trial:
                 self.options += ["--tools", str(installed.node_programs())]
         if side.name == "kitaru":
             self.kitaru(installed)
+        self.place, self.database = place, None
         if side.needs_postgres:
-            url = place.database()
+            self.database = url = place.database()
             self.options += ["--database", url]
             if side.environment == "absurd":
                 self.call([str(installed.program("absurdctl")), "init"], {"PGDATABASE": url})
@@ -169,6 +174,13 @@ class Trial:
         if process.returncode != 0:
             raise Skipped(f"failed: {tail((self.folder / 'stderr').read_text())}")
         return [json.loads(each) for each in said.splitlines() if each.startswith('{"peer"')]
+
+    def stored(self) -> int:
+        """Bytes of what it has stored, with the logs that lie in its folder."""
+        if self.database is not None:
+            return self.place.postgres.size(self.database)
+        files = [path for path in self.folder.rglob("*") if path.is_file() and path.relative_to(self.folder).parts[0] != "notes"]
+        return sum(path.stat().st_size for path in files)
 
     def ran(self) -> list[str]:
         """The steps whose bodies ran, in order."""

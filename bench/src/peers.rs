@@ -12,7 +12,7 @@ use kitaru_host::sandbox::Grants;
 use kitaru_host::store::Status;
 use serde_json::{Value, json};
 
-use crate::place::{Bench, Place};
+use crate::place::{Bench, Place, size_of};
 use crate::samples::{median, micros};
 use crate::steps::all;
 
@@ -23,9 +23,10 @@ const CLIENTS: u64 = 16;
 
 /// Runs one job in both ways. Each figure is a line of JSON, in the peers' form.
 pub(crate) fn run(bench: &Bench, job: &str) -> Result<()> {
-    let place = bench.place()?;
-    for (peer, grants) in [("kitaru-host", place.capability()), ("kitaru-host-pure", Grants::default())] {
-        let side = Side { peer, place: place.clone(), grants };
+    for (peer, is_granted) in [("kitaru-host", true), ("kitaru-host-pure", false)] {
+        let place = bench.place()?;
+        let grants = if is_granted { place.capability() } else { Grants::default() };
+        let side = Side { peer, place, grants };
         match job {
             "j1" => bench.runtime.block_on(side.flows(bench.scaled(200)))?,
             "j2" => bench.runtime.block_on(side.sequence(bench.scaled(1_000)))?,
@@ -95,9 +96,11 @@ impl Side {
 
     /// J2: one step after the other, until the question that comes after them is on record.
     async fn sequence(&self, steps: u64) -> Result<()> {
+        let before = size_of(self.place.home.path())?;
         let started = Instant::now();
         self.waits("bulk", &bulk(steps)).await?;
         self.say("j2", "j2_rate", "/s", steps as f64 * 1e6 / micros(started.elapsed()));
+        self.say("j2", "j2_store", "B", (size_of(self.place.home.path())? - before) / steps as f64);
         Ok(())
     }
 
@@ -144,4 +147,19 @@ impl Side {
 
 fn bulk(steps: u64) -> String {
     json!({ "steps": steps, "bytes": BYTES }).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::Command;
+
+    #[test]
+    fn what_is_made_of_the_figures_is_tested_in_its_own_language() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
+        let mut tests = Command::new(if cfg!(windows) { "python" } else { "python3" });
+        tests.args(["-B", "-m", "unittest", "--quiet"]).current_dir(folder);
+        let done = tests.output().expect("Python 3.10");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
 }

@@ -20,6 +20,8 @@ cargo xtask <task>
   guests                       makes sure of the wasm target, then builds the examples and the fixture guests
   test [--all] [-- ARGS..]     formatting, lints, all tests, documentation; --all adds the extended tier; ARGS go to the test runner
   bench [--quick] [--only JOB] builds the optimised host, and measures it beside what this machine allows; --quick takes a tenth of the lengths
+  bench --peers WORK [--setup] [--rounds N] [--only JOB] [--peer NAME]
+                               the same jobs in peers, in turn; WORK is a folder on a real disk, where --setup installs them
   fuzz [TARGET..] [--seconds N] builds the fuzz targets, and lets each that is named, or all of them, run for so long (60 seconds)
   deny                         holds licences, sources, versions and advisories of all dependencies against deny.toml
   demo                         builds the host and two examples, and shows what the host does, each step with the command to type
