@@ -51,6 +51,35 @@ impl ChatResponse {
             _ => prompt,
         })
     }
+
+    /// Whether the provider ran tools of its own for it (search, code …), as far as that can be seen: it charges for them beside the tokens.
+    pub fn used_provider_tools(&self) -> bool {
+        // Calls that the caller answers, and those of servers that are not the provider's.
+        const OF_OTHERS: [&str; 6] =
+            ["function_call", "custom_tool_call", "computer_call", "local_shell_call", "apply_patch_call", "mcp_call"];
+        let is_filled = |value: &Value| match value {
+            Value::Null => false,
+            Value::Array(items) => !items.is_empty(),
+            Value::Object(map) => !map.is_empty(),
+            _ => true,
+        };
+        let kind = |item: &Value| item.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        match &self.api_specific {
+            Some(ApiSpecific::OpenAiResponses { output_items: Some(items), .. }) => items.iter().map(kind).any(|kind| {
+                kind.ends_with("_call") && !OF_OTHERS.contains(&kind.as_str())
+            }),
+            Some(ApiSpecific::AnthropicMessages { content_blocks: Some(blocks), .. }) => {
+                blocks.iter().map(kind).any(|kind| kind == "server_tool_use")
+            }
+            Some(ApiSpecific::Gemini { candidates: Some(candidates), .. }) => {
+                candidates.iter().filter_map(|candidate| candidate.get("groundingMetadata")).any(is_filled)
+            }
+            Some(ApiSpecific::OpenAiChat { .. }) => {
+                ["citations", "search_results"].iter().filter_map(|key| self.extra.get(*key)).any(is_filled)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Why a model stopped.

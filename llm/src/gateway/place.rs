@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::models::SelectedModel;
 use crate::price::NanoUsd;
+use crate::usage::UsageRecord;
 
 /// The checkpoint around a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub struct CallPlace {
     pub attempt: u32,
     /// The scope around the call in events.
     pub parent: Option<Uuid>,
-    /// The call's identifier in events, given where a repeated attempt is to keep it; none for a fresh one.
+    /// The call's identifier in events; none for a fresh one. Whoever makes a call again may give the one that it had.
     pub uuid: Option<Uuid>,
     /// The most that the execution may spend, where it has a budget of its own, and the most that its tree may spend together; a budget of the
     /// settings that is lower counts too.
@@ -55,6 +56,20 @@ impl CallPlace {
             budget: None,
             allowed: Arc::new(|_| true),
         }
+    }
+
+    /// A usage record of attempt number `attempt` within a call that is made here. Whoever gives a call that is made again the event that it had gets
+    /// other records all the same.
+    pub(super) fn record(&self, mut record: UsageRecord, attempt: u32) -> UsageRecord {
+        if let (true, Some(event)) = (self.attempt > 1, &record.event_id) {
+            let again = format!("{event}@{}", self.attempt);
+            record.record_id = if attempt > 1 { format!("{again}::{attempt}") } else { again };
+        }
+        if let Some(checkpoint) = &self.checkpoint {
+            record.checkpoint_id = Some(checkpoint.id.clone());
+            record.checkpoint_name = Some(checkpoint.name.clone());
+        }
+        record
     }
 }
 

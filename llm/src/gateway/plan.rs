@@ -7,6 +7,7 @@ use super::candidate::Candidate;
 use super::core::Core;
 use super::failing;
 use super::failure::CallFailure;
+use super::place::CallPlace;
 use super::request::{CallRequest, MOST_REPAIRS};
 use super::structured::Schema;
 use crate::chat::{Message, RawRequest};
@@ -15,6 +16,8 @@ use crate::models::{
     CallName, FrozenModels, ModelRegistry, SelectError, SelectedModel, check_system_leads, default_executor, normalise_prompt,
 };
 use crate::policy::MockCall;
+use crate::price::Cost;
+use crate::usage::{BillingEffect, RecordStatus, Recorded, TokenCounts, UsageRecord};
 
 /// What `extra` cannot set: the conversation, the model and the delivery are the call's. Gateways that are providers take models by other names, too
 /// (OpenRouter `models`, `route` and `preset`, LiteLLM `fallbacks`): which models may be called is not for the call to say.
@@ -69,6 +72,27 @@ impl PlannedCall {
     /// The model; none where nothing is configured, and the environment's keys decide when the call is made.
     pub fn selected(&self) -> Option<&SelectedModel> {
         self.selected.as_ref()
+    }
+
+    /// The usage record of the call where it was made in `place` and cut short, so that nobody can tell more of it: somebody may have been asked, and
+    /// what that costs is not known.
+    pub fn cut_short(&self, place: &CallPlace) -> UsageRecord {
+        let event = place.uuid.map(|uuid| uuid.to_string()).unwrap_or_default();
+        let unsettled =
+            SelectedModel { requested_model: String::new(), alias: None, resolved_model: String::new(), secret: None };
+        let selected = self.selected.as_ref().unwrap_or(&unsettled);
+        let about = Recorded { name: &self.name, event_id: &event, attempt: 1, selected };
+        let record = UsageRecord::of(about, None, TokenCounts::default(), Cost::unknown("the call was cut short"));
+        let named = |name: Option<String>| name.filter(|name| !name.is_empty());
+        let record = UsageRecord {
+            model: named(record.model),
+            requested_model: named(record.requested_model),
+            resolved_model: named(record.resolved_model),
+            status: RecordStatus::Failed,
+            billing_effect: BillingEffect::Unknown,
+            ..record
+        };
+        place.record(record, 1)
     }
 
     pub(super) fn of(core: &Core, mut request: CallRequest, name: CallName, models: &FrozenModels) -> Result<Self, CallFailure> {

@@ -172,19 +172,7 @@ impl CallState {
         let requested_model = self.first.selected.requested_model.clone();
         let selected = SelectedModel { requested_model, ..current.selected.clone() };
         let about = Recorded { name: &self.name, event_id: &event, attempt, selected: &selected };
-        let mut record = UsageRecord::of(about, model, tokens, cost);
-        // A call that is made again keeps its event, and not its records.
-        if self.place.attempt > 1 {
-            record.record_id = format!("{event}@{}", self.place.attempt);
-            if attempt > 1 {
-                record.record_id = format!("{}::{attempt}", record.record_id);
-            }
-        }
-        if let Some(checkpoint) = &self.place.checkpoint {
-            record.checkpoint_id = Some(checkpoint.id.clone());
-            record.checkpoint_name = Some(checkpoint.name.clone());
-        }
-        record
+        self.place.record(UsageRecord::of(about, model, tokens, cost), attempt)
     }
 
     pub(super) fn keep_usage(&self, record: UsageRecord) {
@@ -241,8 +229,20 @@ impl CallState {
         let answers = &progress.answers;
         let Some((_, first, _)) = answers.first() else { return Sum::default() };
         let add = |field: fn(&TokenCounts) -> Option<u64>| {
+    /// An attempt failed. What answers before it cost was said already, and may be less than all by now.
+    pub(super) fn count_failure(&self, call: &CallInfo) {
+        if !lock(&self.progress).answers.is_empty() {
+            self.say(call);
+        }
+    }
+
             answers.iter().filter_map(|(tokens, ..)| field(tokens)).reduce(u64::saturating_add)
         };
+        self.say(call);
+    }
+
+    /// Notes for the call's end what it cost by now, and who answered.
+    fn say(&self, call: &CallInfo) {
         let tokens = TokenCounts {
             input: add(|tokens| tokens.input),
             output: add(|tokens| tokens.output),
@@ -252,7 +252,9 @@ impl CallState {
             long_cache_write: add(|tokens| tokens.long_cache_write),
             reasoning: add(|tokens| tokens.reasoning),
         };
-        let amount: Option<NanoUsd> = answers.iter().map(|(_, cost, _)| cost.amount).sum::<Option<NanoUsd>>();
+        // An attempt without an answer may be charged too, and then the answers are not all that is paid for.
+        let is_known = progress.usage.iter().all(|record| !record.is_incurred() || record.cost.amount.is_some());
+        let amount = answers.iter().map(|(_, cost, _)| cost.amount).sum::<Option<NanoUsd>>().filter(|_| is_known);
         let same = answers.iter().all(|(_, cost, _)| cost.source == first.source);
         let source = if same { first.source } else { CostSource::Calculator };
         let warnings = answers.iter().flat_map(|(_, cost, _)| cost.warnings.clone()).collect();

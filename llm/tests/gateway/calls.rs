@@ -71,6 +71,44 @@ async fn costs_are_computed_and_records_know_their_place() {
     assert_eq!(end.metadata_member("server.address"), Some(&json!("127.0.0.1")));
 }
 
+/// An attempt that may have been charged, and whose cost nobody knows, stands before the answer: the answer's own cost is not the call's.
+#[tokio::test]
+async fn a_cost_is_unknown_where_an_attempt_before_the_answer_may_have_been_charged() {
+    for stream in [false, true] {
+        for lost in [Some(504), None] {
+            let peer = Peer::start(move |number, seen| match (number, lost) {
+                (0, Some(status)) => Some(crate::peer::answer(status, &[], "")),
+                (0, None) => None,
+                _ => Some(answer(seen, "a")),
+            })
+            .await;
+            let gateway = gateway(&config_of(json!({ "timeouts": { "first_byte_ms": 200, "total_ms": 5000 } })));
+            let record = ask(&gateway, &models(&peer), CallRequest { stream, ..request("chat") }).await;
+            let told = record.outcome.as_ref().unwrap();
+            assert_eq!((told.cost_usd, told.cost_source, peer.seen().len()), (None, None, 2));
+            let entry = record.entry.clone().unwrap();
+            assert!(!entry.contains_key("cost_usd") && !entry.contains_key("cost_source"), "{entry:?}");
+            assert_eq!(record.events.last().unwrap().metadata_member("kitaru.llm.cost_usd").and_then(Value::as_f64), None);
+            assert_eq!(record.spent(), NanoUsd::from_nanos(PRICE), "what is known of it");
+        }
+    }
+}
+
+/// An answer that is sent back to be mended was paid for; what became of the repair, nobody knows.
+#[tokio::test]
+async fn a_cost_is_unknown_where_a_repair_may_have_been_charged() {
+    let peer = Peer::start(|number, seen| (number == 0).then(|| answer(seen, "no JSON"))).await;
+    let gateway = gateway(&config_of(json!({
+        "timeouts": { "first_byte_ms": 200, "total_ms": 5000 }, "retry": { "attempts": 1 }
+    })));
+    let schema = json!({ "name": "n", "schema": { "type": "object" } });
+    let schema = Some(serde_json::from_value(schema).unwrap());
+    let record = ask(&gateway, &models(&peer), CallRequest { schema, repairs: 1, ..request("chat") }).await;
+    assert_eq!(record.outcome.unwrap_err().kind, CallFailure::TIMEOUT);
+    assert!(!record.entry.unwrap().contains_key("cost_usd"));
+    assert_eq!(record.events.last().unwrap().metadata_member("kitaru.llm.cost_usd").and_then(Value::as_f64), None);
+}
+
 #[tokio::test]
 async fn l20_a_key_that_the_provider_echoes_is_redacted() {
     let body = json!({ "error": { "message": format!("Incorrect API key provided: {KEY}."), "code": "invalid_api_key" } });

@@ -116,10 +116,16 @@ pub(crate) fn cost_of(pricing: &Pricing, facts: &CallFacts, response: &ChatRespo
         if estimates && reported.is_none() { pricing.computed(&query) } else { pricing.cost(&query, reported) }
     };
     let cost = of(&parts.model);
-    match response.model.as_deref().filter(|model| cost.amount.is_none() && *model != parts.model) {
+    let cost = match response.model.as_deref().filter(|model| cost.amount.is_none() && *model != parts.model) {
         Some(model) => Some(of(model)).filter(|other| other.amount.is_some()).unwrap_or(cost),
         None => cost,
+    };
+    // Tables know tokens, and neither searches nor containers. What costs nothing is one's own machine.
+    let is_less = reported.is_none() && cost.amount.is_some_and(|amount| amount > NanoUsd::ZERO);
+    if is_less && response.used_provider_tools() {
+        return Cost::unknown("the provider ran tools of its own, and charges for them beside the tokens");
     }
+    cost
 }
 
 impl<F: Fn(&CallInfo) -> CallFacts + Send + Sync> CallContext for F {
