@@ -23,6 +23,14 @@ impl Tool {
         Self::Function(FunctionTool { function, extra: Extra::new() })
     }
 
+    /// Whether the provider may run it by itself: what it finds then stands in no request.
+    pub fn is_run_by_provider(&self) -> bool {
+        match self {
+            Self::Function(_) => false,
+            Self::Native(map) => map.get("type").and_then(Value::as_str) != Some("custom"),
+        }
+    }
+
     /// The name of the function, or of the provider's tool where it has one.
     pub fn name(&self) -> Option<&str> {
         match self {

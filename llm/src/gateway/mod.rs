@@ -11,8 +11,9 @@
 //! 2. Guardrails: `kitaru.models` (100), `kitaru.size` (200).
 //! 3. Request intercepts: `kitaru.parameters` (100), `kitaru.limit` (1000).
 //! 4. Sanitisers, for records alone: `kitaru.credentials` (100), `kitaru.redact` (200).
-//! 5. Execution intercepts, the outermost first: `kitaru.schema` (50), `kitaru.mock` (100), `kitaru.cache` (200), `kitaru.rates` (300), `kitaru.retry`
-//!    (400: finds the keys, repeats, turns to fallbacks), `kitaru.budget` (500: every attempt sets aside what it can cost), and the provider.
+//! 5. Execution intercepts, the outermost first: `kitaru.schema` (50), `kitaru.mock` (100), `kitaru.cache` (200), `kitaru.retry` (400: finds the keys,
+//!    repeats, turns to fallbacks), `kitaru.rates` (450: every attempt takes a turn of its model), `kitaru.budget` (500: every attempt sets aside what
+//!    it can cost), and the provider.
 //!
 //! The numbers are priorities; middleware of one's own is registered in [`Gateway::pipeline`] before, between or after them.
 //!

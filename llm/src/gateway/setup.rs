@@ -164,12 +164,13 @@ pub(super) fn register(config: &GatewayConfig, core: &Arc<Core>, pipeline: &Pipe
         };
         both(named("kitaru.cache", 200, policy), Arc::new(cached))?;
     }
+    both(named("kitaru.retry", 400, &config.retry), Arc::new(Retried(Arc::clone(core))))?;
     if config.rates.calls.is_some() || config.rates.tokens.is_some() {
+        // Within the retries: each attempt takes a turn, and a fallback a turn of its own model.
         let limiter = Arc::new(RateLimiter::new(config.rates));
         let limited = RateLimitedCalls { limiter, context: Arc::clone(&context), clock: Arc::clone(clock) };
-        both(named("kitaru.rates", 300, &config.rates), Arc::new(limited))?;
+        both(named("kitaru.rates", 450, &config.rates), Arc::new(limited))?;
     }
-    both(named("kitaru.retry", 400, &config.retry), Arc::new(Retried(Arc::clone(core))))?;
     // Where the settings limit nothing, an execution may still have a budget of its own.
     let ledger = Arc::clone(&core.services.ledger);
     let budget = Budget::new(config.budgets, TokenEstimate::SURE, Arc::clone(pricing), ledger);

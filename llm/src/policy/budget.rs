@@ -22,7 +22,7 @@ pub enum UnknownPrice {
     /// They are refused: a budget that does not know what it spends is none.
     #[default]
     Refuse,
-    /// They are made, and count as nothing until a cost is reported; and what a request only names counts as nothing.
+    /// They are made, and count as nothing until a cost is reported; and what a request only names, or the provider's own tools find, counts as nothing.
     Allow,
 }
 
@@ -30,7 +30,7 @@ pub enum UnknownPrice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BudgetLimits {
-    /// In dollars, by one call with all its attempts.
+    /// In dollars, by one call with all its attempts, but for those of a process that died.
     pub per_call: Option<NanoUsd>,
     /// In dollars, by one execution; and by all executions of a tree together: what it started, what those started, and so on.
     pub per_execution: Option<NanoUsd>,
@@ -64,7 +64,7 @@ pub struct BudgetedCall<'a> {
     pub resolved_model: &'a str,
     /// The request.
     pub request: &'a ChatRequest,
-    /// Its event, the same for all of its attempts.
+    /// Its event, the same for all attempts that one process makes.
     pub event: Option<Uuid>,
     /// The execution that makes it.
     pub execution: Option<&'a str>,
@@ -118,8 +118,8 @@ pub enum BudgetError {
         /// The model.
         model: String,
     },
-    /// The model reads what the request only names, so nobody can count it before.
-    #[error("what `{key}` stands for cannot be counted before the call, and there is a budget to keep")]
+    /// The model reads what the request only names, or what the provider's own tools find, so nobody can count it before.
+    #[error("what comes in by `{key}` cannot be counted before the call, and there is a budget to keep")]
     UnknownInput {
         /// The key that names it.
         key: &'static str,
@@ -154,7 +154,7 @@ impl BudgetError {
                 Some("raise the budget, lower max_tokens, shorten the prompt, or use a cheaper model")
             }
             Self::UnknownPrice { .. } => Some("give the model a price in a price catalog, or set unknown_price = \"allow\""),
-            Self::UnknownInput { .. } => Some("send the whole text, or set unknown_price = \"allow\""),
+            Self::UnknownInput { .. } => Some("send the whole text, leave out the provider's own tools, or set unknown_price = \"allow\""),
             Self::Ledger(_) => None,
         }
     }

@@ -245,9 +245,7 @@ fn stateful(request: &ChatRequest) -> Option<String> {
         return Some("previous_response_id".into());
     }
     // What a provider's own tool does is not in the request, and the container that it does it in is in its description.
-    let runs_there =
-        |tool: &Tool| matches!(tool, Tool::Native(tool) if tool.get("type").and_then(Value::as_str) != Some("custom"));
-    if request.tools.iter().any(runs_there) {
+    if request.tools.iter().any(Tool::is_run_by_provider) {
         return Some("tools".into());
     }
     STATEFUL.iter().find(|key| request.extra.get(**key).is_some_and(|value| !value.is_null())).map(|key| (*key).to_owned())

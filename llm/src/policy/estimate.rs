@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use serde_json::Value;
 
-use crate::chat::{ChatRequest, Content, Extra, ImagePart, Message, Part};
+use crate::chat::{ChatRequest, Content, Extra, ImagePart, Message, Part, Tool};
 
 /// Tokens that a provider puts around each message.
 const PER_MESSAGE: u64 = 16;
@@ -84,9 +84,19 @@ fn message_size(message: &Message, model: Option<&str>) -> (u64, u64) {
     (text.saturating_add(calls).saturating_add(name).saturating_add(extra_length(&message.extra)), pictures)
 }
 
-/// What the model reads and the request only names, so that nobody can tell its tokens before: the key that names it.
+/// What the model reads and the request only names, so that nobody can tell its tokens before: the key that names it. What the provider's own tools
+/// find is read too, and most of them are charged for beside that.
 pub(super) fn unseen_input(request: &ChatRequest) -> Option<&'static str> {
-    const KEPT: [&str; 4] = ["conversation", "prompt", "cachedContent", "cached_content"];
+    const KEPT: [&str; 8] = [
+        "conversation",
+        "prompt",
+        "cachedContent",
+        "cached_content",
+        "container",
+        "mcp_servers",
+        "web_search_options",
+        "plugins",
+    ];
     const FILES: [&str; 4] = ["file_id", "file_url", "fileUri", "file_uri"];
     fn names(value: &Value, key: &str) -> bool {
         match value {
@@ -99,6 +109,9 @@ pub(super) fn unseen_input(request: &ChatRequest) -> Option<&'static str> {
     }
     if request.previous_response_id.is_some() {
         return Some("previous_response_id");
+    }
+    if request.tools.iter().any(Tool::is_run_by_provider) {
+        return Some("tools");
     }
     let is_kept = |key: &&str| request.extra.get(*key).is_some_and(|value| !value.is_null());
     let parts = || {
@@ -147,7 +160,6 @@ pub fn estimate_input_tokens(request: &ChatRequest, by: TokenEstimate) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Message, Tool};
     use crate::codec::Api;
     use serde_json::json;
 
@@ -214,10 +226,23 @@ mod tests {
                 "file_id",
             ),
             (Api::Gemini, json!({ "contents": [{ "role": "user", "parts": [{ "fileData": { "fileUri": "u" } }] }] }), "fileUri"),
+            (Api::OpenAiResponses, json!({ "input": "q", "tools": [{ "type": "web_search" }] }), "tools"),
+            (
+                Api::AnthropicMessages,
+                json!({ "max_tokens": 1, "messages": [], "tools": [{ "type": "web_search_20250305", "name": "web_search" }] }),
+                "tools",
+            ),
+            (Api::Gemini, json!({ "contents": [], "tools": [{ "googleSearch": {} }] }), "tools"),
+            (Api::AnthropicMessages, json!({ "max_tokens": 1, "messages": [], "mcp_servers": [{ "url": "u" }] }), "mcp_servers"),
+            (Api::OpenAiChat, json!({ "messages": [], "web_search_options": {} }), "web_search_options"),
+            (Api::OpenAiChat, json!({ "messages": [], "plugins": [{ "id": "web" }] }), "plugins"),
         ] {
             assert_eq!(unseen_input(&decoded(api, body)), Some(key));
         }
         let plain = json!({ "input": [{ "role": "user", "content": [{ "type": "input_text", "text": "file_id" }] }] });
         assert_eq!(unseen_input(&decoded(Api::OpenAiResponses, plain)), None);
+        let tools = json!([{ "type": "custom", "name": "sql" }, { "type": "function", "name": "f", "parameters": {} }]);
+        let own = json!({ "input": "q", "tools": tools });
+        assert_eq!(unseen_input(&decoded(Api::OpenAiResponses, own)), None, "the caller runs these");
     }
 }

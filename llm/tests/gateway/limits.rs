@@ -1,6 +1,8 @@
 //! Budgets and rates of calls in one piece.
 
-use kitaru_llm::gateway::{CallFailure, CallPlace};
+use kitaru_llm::chat::Tool;
+use kitaru_llm::codec::Api;
+use kitaru_llm::gateway::{CallFailure, CallPlace, CallRequest};
 use kitaru_llm::policy::SpendLedger as _;
 use kitaru_llm::price::NanoUsd;
 use kitaru_llm::usage::UsageScope;
@@ -115,4 +117,112 @@ async fn rates_limit_calls() {
     assert!(failure.details.unwrap()["retry_after_ms"].as_f64().unwrap() > 0.0);
     ask(&gateway, &models(&peer), request("claude")).await.outcome.unwrap();
     assert_eq!(peer.seen().len(), 2);
+}
+
+/// A peer that answers so many requests with this status, and then with an answer.
+async fn turned_away(times: usize, status: u16) -> Peer {
+    Peer::start(move |number, seen| Some(if number < times { reply(status, &[], "") } else { answer(seen, "a") })).await
+}
+
+#[tokio::test]
+async fn every_attempt_takes_a_turn_of_the_rate() {
+    let peer = turned_away(2, 500).await;
+    let limited = |amount: u64| gateway(&config_of(json!({ "rates": { "calls": { "amount": amount, "per_seconds": 3600 } } })));
+    for stream in [false, true] {
+        peer.seen.lock().unwrap().clear();
+        let asked = || CallRequest { stream, ..request("chat") };
+        let record = ask(&limited(2), &models(&peer), asked()).await;
+        assert_eq!(record.outcome.unwrap_err().kind, CallFailure::RATE_LIMITED, "the third attempt has no turn");
+        assert_eq!(peer.seen().len(), 2);
+        peer.seen.lock().unwrap().clear();
+        ask(&limited(3), &models(&peer), asked()).await.outcome.unwrap();
+        assert_eq!(peer.seen().len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_fallback_takes_a_turn_of_its_own_model() {
+    let (first, second) = (turned_away(usize::MAX, 404).await, peer("a").await);
+    let models = models_of(json!({
+        "fast": { "model": "openai/gpt-4o-mini", "base_url": first.url(), "fallbacks": ["spare"] },
+        "spare": { "model": "anthropic/claude-haiku-4-5", "base_url": second.url() },
+    }));
+    let gateway = gateway(&config_of(json!({ "rates": { "calls": { "amount": 1, "per_seconds": 3600 } } })));
+    ask(&gateway, &models, request("fast")).await.outcome.unwrap();
+    for (alias, peer) in [("spare", &second), ("fast", &first)] {
+        let failure = ask(&gateway, &models, request(alias)).await.outcome.unwrap_err();
+        assert_eq!((failure.kind, peer.seen().len()), (CallFailure::RATE_LIMITED, 1), "{alias}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_turned_away_or_never_sent_takes_no_tokens_of_the_rate() {
+    let rates = json!({ "tokens": { "amount": 1000, "per_seconds": 3600 } });
+    let asked = || CallRequest { max_tokens: Some(900), ..request("chat") };
+    let once = json!({ "attempts": 1 });
+    for stream in [false, true] {
+        let peer = turned_away(1, 500).await;
+        let gateway = gateway(&config_of(json!({ "rates": rates, "retry": once })));
+        let asked = || CallRequest { stream, ..asked() };
+        assert_ne!(ask(&gateway, &models(&peer), asked()).await.outcome.unwrap_err().kind, CallFailure::RATE_LIMITED);
+        ask(&gateway, &models(&peer), asked()).await.outcome.unwrap();
+    }
+    // No budget has room for the first, and nothing was sent; the second is cheaper.
+    let peer = peer("a").await;
+    let limited = json!({ "tokens": { "amount": 1000, "per_seconds": 3600 }, "calls": { "amount": 1, "per_seconds": 3600 } });
+    let gateway = gateway(&config_of(json!({ "rates": limited, "retry": once, "budgets": { "per_call": 0.0003 } })));
+    assert_eq!(ask(&gateway, &models(&peer), asked()).await.outcome.unwrap_err().kind, CallFailure::BUDGET);
+    ask(&gateway, &models(&peer), CallRequest { max_tokens: Some(10), ..asked() }).await.outcome.unwrap();
+    // What may have been charged keeps what it was taken to need.
+    let lost = turned_away(1, 504).await;
+    let gateway = crate::bench::gateway(&config_of(json!({ "rates": rates, "retry": once })));
+    assert_ne!(ask(&gateway, &models(&lost), asked()).await.outcome.unwrap_err().kind, CallFailure::RATE_LIMITED);
+    assert_eq!(ask(&gateway, &models(&lost), asked()).await.outcome.unwrap_err().kind, CallFailure::RATE_LIMITED);
+}
+
+/// What a provider searches by itself is read and charged for, and stands in no request.
+#[tokio::test]
+async fn tools_of_the_providers_own_are_refused_where_there_is_a_budget() {
+    let peer = peer("a").await;
+    let tool: Tool = serde_json::from_value(json!({ "type": "web_search_20250305", "name": "web_search" })).unwrap();
+    let searching = || CallRequest { tools: vec![tool.clone()], ..request("claude") };
+    let online = || {
+        let mut online = request("chat");
+        online.extra.insert("web_search_options".into(), json!({}));
+        online
+    };
+    let strict = gateway(&config_of(json!({ "budgets": { "per_day": 1.0 } })));
+    for (asked, key) in [(searching(), "`tools`"), (online(), "`web_search_options`")] {
+        let failure = ask(&strict, &models(&peer), asked).await.outcome.unwrap_err();
+        assert!(failure.kind == CallFailure::BUDGET && failure.message.contains(key), "{failure}");
+    }
+    assert!(peer.seen().is_empty(), "before a byte is sent");
+    let lenient = gateway(&config_of(json!({ "budgets": { "per_day": 1.0, "unknown_price": "allow" } })));
+    for gateway in [&lenient, &gateway(&config())] {
+        ask(gateway, &models(&peer), searching()).await.outcome.unwrap();
+        ask(gateway, &models(&peer), online()).await.outcome.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_the_providers_own_tools_cost_is_unknown_unless_it_says_so() {
+    for (uses, reported) in [(false, None), (true, None), (true, Some(0.25))] {
+        let mut searched = document(Api::AnthropicMessages, "a");
+        if uses {
+            let block = json!({ "type": "server_tool_use", "id": "s", "name": "web_search", "input": { "query": "q" } });
+            searched["content"].as_array_mut().unwrap().insert(0, block);
+            searched["usage"]["server_tool_use"] = json!({ "web_search_requests": 1 });
+        }
+        if let Some(dollars) = reported {
+            searched["usage"]["cost"] = json!(dollars);
+        }
+        let peer = Peer::start(move |_, _| Some(crate::peer::json(&searched))).await;
+        let record = ask(&gateway(&config()), &models(&peer), request("claude")).await;
+        let told = record.outcome.unwrap().cost_usd;
+        assert_eq!(told, record.usage[0].cost.amount);
+        match reported {
+            Some(_) => assert_eq!(told, Some(NanoUsd::from_nanos(250_000_000))),
+            None => assert_eq!(told.is_some(), !uses, "{told:?}"),
+        }
+    }
 }

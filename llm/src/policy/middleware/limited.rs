@@ -16,7 +16,7 @@ use crate::pipeline::{CallInfo, Chunks, ExecutionIntercept, Failure, Next};
 use crate::policy::{Budget, BudgetedCall, RateLimiter, Reservation, TokenEstimate, estimate_input_tokens};
 use crate::price::{Cost, NanoUsd, Pricing};
 
-/// Lets calls of each model pass at a limited rate.
+/// Lets calls of each model pass at a limited rate. Inside the retries, so that every attempt takes a turn of the model that it asks.
 pub struct RateLimitedCalls {
     /// The rates.
     pub limiter: Arc<RateLimiter>,
@@ -27,6 +27,17 @@ pub struct RateLimitedCalls {
 }
 
 impl RateLimitedCalls {
+    /// An attempt failed. What was never sent took no turn, and what was turned away took no tokens; of what may be charged nobody knows how many.
+    fn fail(&self, model: &str, estimated: u64, failure: &Failure) {
+        if self.context.may_be_charged(failure) {
+            return;
+        }
+        match failure.error_type().parse::<u16>() {
+            Ok(_) => self.limiter.correct(model, estimated, 0),
+            Err(_) => self.limiter.give_back(model, estimated),
+        }
+    }
+
     /// Waits for the call's turn, and says how many tokens it was taken to need.
     async fn admit(&self, call: &CallInfo, facts: &CallFacts, request: &RawRequest) -> Result<u64, Failure> {
         let decoded = decode(call, request).map_err(|error| Failure::new("rate_limited", error))?;
@@ -72,9 +83,12 @@ impl ExecutionIntercept<RawRequest> for RateLimitedCalls {
     async fn around(&self, call: &Arc<CallInfo>, request: RawRequest, next: Next<RawRequest>) -> Result<Value, Failure> {
         let facts = self.context.facts(call);
         let estimated = self.admit(call, &facts, &request).await?;
-        let response = next.run(request).await?;
-        correct(&self.limiter, call, &facts.resolved_model, estimated, &response);
-        Ok(response)
+        let outcome = next.run(request).await;
+        match &outcome {
+            Ok(response) => correct(&self.limiter, call, &facts.resolved_model, estimated, response),
+            Err(failure) => self.fail(&facts.resolved_model, estimated, failure),
+        }
+        outcome
     }
 }
 
@@ -83,10 +97,15 @@ impl ExecutionIntercept<RawRequest, Chunks> for RateLimitedCalls {
     async fn around(&self, call: &Arc<CallInfo>, request: RawRequest, next: Next<RawRequest, Chunks>) -> Result<Chunks, Failure> {
         let facts = self.context.facts(call);
         let estimated = self.admit(call, &facts, &request).await?;
-        let chunks = next.run(request).await?;
-        let effective = self.context.facts(call);
-        let (limiter, call) = (Arc::clone(&self.limiter), Arc::clone(call));
-        Ok(watch(chunks, &effective, move |whole| async move {
+        let chunks = match next.run(request).await {
+            Ok(chunks) => chunks,
+            Err(failure) => {
+                self.fail(&facts.resolved_model, estimated, &failure);
+                return Err(failure);
+            }
+        };
+        let (limiter, call, about) = (Arc::clone(&self.limiter), Arc::clone(call), facts.clone());
+        Ok(watch(chunks, &about, move |whole| async move {
             if let Some(whole) = whole {
                 correct(&limiter, &call, &facts.resolved_model, estimated, &whole);
             }
