@@ -127,8 +127,8 @@ pub(super) struct Capabilities {
 }
 
 impl Capabilities {
-    /// Those of an execution, with these records of accesses.
-    pub(super) fn of(engine: &Engine, row: &ExecutionRow, accesses: Vec<AccessRow>) -> Self {
+    /// Those of an execution, with these records of accesses and its component's manifest.
+    pub(super) fn of(row: &ExecutionRow, accesses: Vec<AccessRow>, manifest: Option<Manifest>) -> Self {
         let mut by_call: BTreeMap<u32, Vec<AccessRow>> = BTreeMap::new();
         for access in accesses {
             by_call.entry(access.call).or_default().push(access);
@@ -136,7 +136,7 @@ impl Capabilities {
         // What cannot be read granted nothing; whoever drives it is told.
         let spec = serde_json::from_str::<FrozenSpec>(&row.new.frozen_spec);
         let operator = spec.map(|spec| spec.grants).unwrap_or_default();
-        Self { operator, manifest: engine.known_manifest(row.new.component), by_call }
+        Self { operator, manifest, by_call }
     }
 
     pub(super) fn of_call(&self, index: u32, record: &CallRecord) -> CapabilitiesView {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ExecutionView, JournalCall, LocalService, ServiceError, executions, journal};
-use crate::engine::{Engine, JournalRead, is_beginning};
+use crate::engine::{JournalRead, is_beginning};
 use crate::ids::{ComponentDigest, ExecutionId};
 
 /// What changed of an execution.
@@ -40,7 +40,8 @@ pub(super) async fn since(
         // That it goes on is told once: what it shows of calls without an end is not to be of the time before.
         row = engine.execution(id).await?;
     }
-    let code = code(engine, row.new.component);
+    let manifest = engine.known_manifest(row.new.component);
+    let code = code(row.new.component, manifest.is_some());
     let is_known = code == known.code && is_beginning(store, id, known.records, &known.link).await?;
     let mut calls = journal.history.changed_since(if is_known { known.records } else { 0 }, row.status.is_terminal());
     // To look up so many one by one takes longer than to read everything.
@@ -49,18 +50,18 @@ pub(super) async fn since(
         calls = (0..journal.history.len()).collect();
     }
     let execution = if is_whole {
-        executions::whole(engine, &row, &journal).await?
+        executions::whole(engine, &row, &journal, manifest).await?
     } else {
-        executions::part(engine, &row, &journal, &calls).await?
+        executions::part(engine, &row, &journal, &calls, manifest).await?
     };
     let calls = journal::views(engine, &row, &journal.history, calls.into_iter()).await?;
     Ok(ExecutionChangesView { cursor: Cursor::of(&journal, code).to_string(), is_whole, execution, journal: calls })
 }
 
 /// What calls are shown with besides what became of them: what its component declares, where this host knows that.
-fn code(engine: &Engine, component: ComponentDigest) -> u32 {
+fn code(component: ComponentDigest, is_known: bool) -> u32 {
     let [a, b, c, d, ..] = *component.as_bytes();
-    u32::from_be_bytes([a, b, c, d]) & !1 | u32::from(engine.known_manifest(component).is_some())
+    u32::from_be_bytes([a, b, c, d]) & !1 | u32::from(is_known)
 }
 
 /// How much of a journal somebody knows: its number of records, and how its last link begins. A host may lose records that were not on the disk yet
@@ -102,6 +103,14 @@ impl std::fmt::Display for Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cursor_tells_one_component_from_another_and_whether_it_was_known() {
+        let [one, other] = [b"one".as_slice(), b"other"].map(ComponentDigest::of);
+        assert_ne!(code(one, true), code(one, false));
+        assert_ne!(code(one, true), code(other, true));
+        assert_eq!(code(other, false), code(other, false));
+    }
 
     #[test]
     fn a_cursor_reads_back_and_nothing_else_does() {

@@ -14,6 +14,7 @@ use crate::engine::{
 };
 use crate::ids::{CallId, ComponentDigest, ExecutionId};
 use crate::journal::{Attempt, AttemptStatus, CallEnd, CallRecord, Origin, Outcome, Payload, Provenance};
+use crate::sandbox::Manifest;
 use crate::store::{BesideCalls, ExecutionFilter, ExecutionRow, Page, Resolution, Status, WaitRow, get_bytes};
 
 pub(super) fn filter(query: &ListQuery) -> ExecutionFilter {
@@ -55,17 +56,23 @@ pub(super) fn object(text: Option<&String>) -> Value {
 
 pub(super) async fn get(engine: &Engine, id: ExecutionId) -> Result<ExecutionView, ServiceError> {
     let row = engine.execution(id).await?;
-    whole(engine, &row, &read_journal(engine.store().as_ref(), id).await?).await
+    let journal = read_journal(engine.store().as_ref(), id).await?;
+    whole(engine, &row, &journal, engine.known_manifest(row.new.component)).await
 }
 
-/// An execution with all of its calls.
-pub(super) async fn whole(engine: &Engine, row: &ExecutionRow, journal: &JournalRead) -> Result<ExecutionView, ServiceError> {
+/// An execution with all of its calls; `manifest` is what its component says of itself, where this host knows that.
+pub(super) async fn whole(
+    engine: &Engine,
+    row: &ExecutionRow,
+    journal: &JournalRead,
+    manifest: Option<Manifest>,
+) -> Result<ExecutionView, ServiceError> {
     let (store, id, history) = (engine.store().as_ref(), row.new.id, &journal.history);
     let beside = Beside {
         calls: (0..history.len()).collect(),
         entries: artifacts_of(store, id, history).await?,
         used: Used::read(store, id, history).await?,
-        capabilities: Capabilities::of(engine, row, store.accesses(id).await?),
+        capabilities: Capabilities::of(row, store.accesses(id).await?, manifest),
         waits: store.waits(id).await?,
     };
     let checkpoints = history.calls().iter().filter(|call| call.descriptor.kind.is_checkpoint()).count();
@@ -81,6 +88,7 @@ pub(super) async fn part(
     row: &ExecutionRow,
     journal: &JournalRead,
     calls: &[u32],
+    manifest: Option<Manifest>,
 ) -> Result<ExecutionView, ServiceError> {
     let (store, id, history) = (engine.store().as_ref(), row.new.id, &journal.history);
     let brief = briefs::of(store, std::slice::from_ref(row)).await?.pop().unwrap_or_default();
@@ -88,7 +96,7 @@ pub(super) async fn part(
     let beside = Beside {
         entries: artifacts_of_calls(store, id, history, calls.to_vec(), artifacts).await?,
         used: Used::of_some(&usage, history.calls(), calls.iter().copied()),
-        capabilities: Capabilities::of(engine, row, accesses),
+        capabilities: Capabilities::of(row, accesses, manifest),
         waits,
         calls: calls.to_vec(),
     };
