@@ -90,6 +90,30 @@ fn a_list_counts_no_artifacts_that_went_with_another_execution() {
     assert_eq!(counts(listed(&host)), expected, "no record was looked at");
 }
 
+/// A replay shows what it was served, whatever becomes of the call that failed there.
+#[test]
+fn a_retry_of_its_source_leaves_a_replay_what_it_was_served() {
+    let host = Host::new();
+    // Each attempt saves its number, and fails; there are two, and with each retry two more.
+    let source = host.try_flow("save_then_fail", &json!({}), &[]).failed_execution();
+    let skipping = ["executions", "replay", &source, "--from", "saves_then_fails", "--skip", "saves_then_fails"];
+    let replay = host.json(skipping).failed_execution();
+    let saved = |exec: &str| {
+        let saved = host.json(["artifacts", "list", exec]).items();
+        assert_eq!(saved.len(), 1, "{saved:#?}");
+        saved[0].clone()
+    };
+    let before = saved(&replay);
+    assert_eq!(before, saved(&source));
+    for _ in 0..2 {
+        let _ = host.json(["executions", "retry", &source]).failed_execution();
+    }
+    assert_ne!(saved(&source)["metadata"]["created_at"], before["metadata"]["created_at"]);
+    assert_eq!(saved(&replay), before);
+    let listed = listed(&host);
+    assert!(listed.iter().all(|summary| summary["artifact_count"] == 1), "{listed:#?}");
+}
+
 #[test]
 fn a_list_reads_of_a_running_execution_what_came_since() {
     const STEPS: u64 = 60;

@@ -4,10 +4,10 @@
 use std::collections::{HashMap, hash_map::Entry};
 
 use super::EngineError;
-use super::journals::read_journal;
+use super::journals::{read_journal, read_journal_until};
 use crate::clock::Timestamp;
 use crate::ids::{CallId, ExecutionId};
-use crate::journal::{CallRecord, Failure, History, Outcome, Payload, Provenance};
+use crate::journal::{CallEnd, CallRecord, Failure, History, Outcome, Payload, Provenance};
 use crate::sandbox::ArtifactValue;
 use crate::store::{ArtifactRow, SavedBy, Store, StoreError};
 
@@ -138,18 +138,20 @@ pub async fn artifacts_of_calls(
     // What an attempt saved counts once it has decided its call.
     let ended: Vec<_> = records
         .filter(|(_, record)| record.descriptor.kind.is_checkpoint())
-        .filter_map(|(index, record)| Some((index, record, record.end.as_ref().map(|end| origin(&end.provenance))?)))
+        .filter_map(|(index, record)| Some((index, record, record.end.as_ref()?)))
+        .map(|(index, record, end)| (index, record, end, origin(&end.provenance)))
         .collect();
     let mut origins = Origins::of(ended.iter().filter_map(|(.., origin)| *origin));
     let mut entries = Vec::new();
-    for (index, record, origin) in ended {
+    for (index, record, end, origin) in ended {
         let Some(origin) = origin else {
-            entries.extend(own.by(index, record).map(|row| saved_entry(index, record, row)));
+            entries.extend(own.by(index, attempt_of(record)).map(|row| saved_entry(index, record, row)));
             entries.extend(output_entry(CallId { execution, index }, index, record));
             continue;
         };
         if let Some(there) = origins.origin(store, origin.execution).await? {
-            entries.extend(there.saved(origin.index).map(|row| saved_entry(index, record, row)));
+            let attempt = there.attempt(store, origin, end).await?;
+            entries.extend(there.saved.by(origin.index, attempt).map(|row| saved_entry(index, record, row)));
         }
         entries.extend(output_entry(origin, index, record));
     }
@@ -178,11 +180,15 @@ impl Saved {
         Self(saved)
     }
 
-    /// What the attempt saved that decided this call.
-    fn by(&self, call: u32, record: &CallRecord) -> impl Iterator<Item = &ArtifactRow> {
-        let attempt = record.attempts.last().map(|attempt| attempt.number);
+    /// What this attempt of a call saved.
+    fn by(&self, call: u32, attempt: Option<u32>) -> impl Iterator<Item = &ArtifactRow> {
         self.0.get(&call).into_iter().flatten().filter(move |row| Some(row.attempt) == attempt)
     }
+}
+
+/// The attempt that decided a call.
+fn attempt_of(record: &CallRecord) -> Option<u32> {
+    record.attempts.last().map(|attempt| attempt.number)
 }
 
 /// Up to so many calls of an execution, whether they saved anything is asked first: that costs less than to read its journal.
@@ -204,7 +210,7 @@ impl Origins {
     }
 
     /// One of them; none where its calls saved nothing, or that cannot be told.
-    async fn origin(&mut self, store: &dyn Store, execution: ExecutionId) -> Result<Option<&Origin>, EngineError> {
+    async fn origin(&mut self, store: &dyn Store, execution: ExecutionId) -> Result<Option<&mut Origin>, EngineError> {
         let there = match self.known.entry(execution) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => {
@@ -214,21 +220,28 @@ impl Origins {
                 unknown.insert(if saved_none { None } else { Origin::read(store, execution).await? })
             }
         };
-        Ok(there.as_ref())
+        Ok(there.as_mut())
     }
 }
 
 /// The execution in which a served call ran.
 struct Origin {
-    history: History,
+    /// As it stands; and after that, as far as somebody asked, as it stood before each time that it was reopened, the last time first.
+    histories: Vec<History>,
     saved: Saved,
 }
 
 impl Origin {
     /// None where it was deleted, or its journal cannot be read: the served outcome stands all the same.
     async fn read(store: &dyn Store, execution: ExecutionId) -> Result<Option<Self>, EngineError> {
-        match read_journal(store, execution).await {
-            Ok(journal) => Ok(Some(Self { history: journal.history, saved: Saved::of(store.artifacts(execution).await?) })),
+        let Some(history) = Self::history(store, execution, u64::MAX).await? else { return Ok(None) };
+        Ok(Some(Self { histories: vec![history], saved: Saved::of(store.artifacts(execution).await?) }))
+    }
+
+    /// Its history as far as these records; none as above.
+    async fn history(store: &dyn Store, execution: ExecutionId, records: u64) -> Result<Option<History>, EngineError> {
+        match read_journal_until(store, execution, records).await {
+            Ok(journal) => Ok(Some(journal.history)),
             Err(EngineError::Store(StoreError::NotFound { .. }) | EngineError::Record { .. } | EngineError::History { .. }) => {
                 Ok(None)
             }
@@ -236,9 +249,26 @@ impl Origin {
         }
     }
 
-    /// What the attempt saved that decided this call.
-    fn saved(&self, call: u32) -> impl Iterator<Item = &ArtifactRow> {
-        self.history.call(call).into_iter().flat_map(move |record| self.saved.by(call, record))
+    /// The attempt that had decided a call when its outcome was taken over, as `taken` tells. A retry may have run the call again since, or have put
+    /// another in its place: that is not what was taken over.
+    async fn attempt(&mut self, store: &dyn Store, call: CallId, taken: &CallEnd) -> Result<Option<u32>, EngineError> {
+        let until = match taken.provenance {
+            Provenance::Served { recorded_at, .. } => recorded_at,
+            _ => taken.at,
+        };
+        let mut back = 0;
+        while let Some(history) = self.histories.get(back) {
+            let record = history.call(call.index);
+            let Some(reopened) = history.reopened_seq else { return Ok(record.and_then(attempt_of)) };
+            if let Some(record) = record.filter(|record| record.end.as_ref().is_some_and(|end| end.at <= until)) {
+                return Ok(attempt_of(record));
+            }
+            back += 1;
+            if self.histories.len() == back {
+                self.histories.extend(Self::history(store, call.execution, reopened).await?);
+            }
+        }
+        Ok(None)
     }
 }
 
