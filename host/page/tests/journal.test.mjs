@@ -9,9 +9,9 @@ const call = (index, status = "completed") => ({ index, status });
 const checkpoint = (index, status = "completed") => ({ call_index: index, status, artifacts: [`artifact of ${index}, ${status}`] });
 const wait = (index, status = "pending") => ({ wait_id: `01a1:${index}`, status });
 
-function look({ cursor = "1-a", isWhole = false, calls, journal, checkpoints = [], waits = [], input = null, status = "running" }) {
+function look({ cursor = "1-a", isWhole = false, calls, journal, checkpoints = [], waits = [], input = null, status = "running", count = Infinity }) {
   const artifacts = checkpoints.flatMap((one) => one.artifacts);
-  return { cursor, is_whole: isWhole, journal, execution: { status, input, checkpoints, waits, artifacts, resources: { calls } } };
+  return { cursor, is_whole: isWhole, journal, execution: { status, input, checkpoints, waits, artifacts, artifact_count: count, resources: { calls } } };
 }
 
 const first = look({ isWhole: true, calls: 3, input: { a: 1 }, journal: [call(0), call(1, "running"), call(2)], checkpoints: [checkpoint(0), checkpoint(2)], waits: [wait(1)] });
@@ -37,6 +37,13 @@ test("a look at nothing new changes nothing", () => {
   const known = merged(nothing, first);
   const again = merged(known, look({ calls: 3, journal: [] }));
   assert.deepEqual([again.journal, again.execution.checkpoints, again.execution.waits], [known.journal, known.execution.checkpoints, known.execution.waits]);
+});
+
+test("where there are fewer artifacts than are known, everything is asked for", () => {
+  const known = merged(nothing, first);
+  const less = merged(known, look({ cursor: "2-b", calls: 3, journal: [], count: 1 }));
+  assert.deepEqual(less, { ...known, cursor: null }, "what is known stays until then");
+  assert.equal(merged(known, look({ cursor: "2-b", calls: 3, journal: [], count: 2 })).cursor, "2-b");
 });
 
 test("calls that a retry forgot are gone, whatever stands in their place", () => {

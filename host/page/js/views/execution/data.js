@@ -46,8 +46,14 @@ export function executionData(id, { signal }) {
     for (const listener of listeners.get(event) ?? []) listener(value);
   }
 
-  async function look() {
+  async function ask() {
     Object.assign(self, merged(self, await get(`/executions/${encodeURIComponent(id)}/changes`, { since: self.cursor }, { signal })));
+  }
+
+  async function look() {
+    await ask();
+    // What changed does not tell all.
+    if (self.cursor === null) await ask();
     tell("change");
   }
 

@@ -13,6 +13,8 @@ export function merged(known, { cursor, is_whole: isWhole, execution, journal })
   const checkpoints = byCall((one) => one.call_index, known.execution.checkpoints, execution.checkpoints);
   const waits = byCall(indexOf, known.execution.waits, execution.waits);
   const artifacts = checkpoints.flatMap((one) => one.artifacts);
+  // A call that was served shows what another execution saved as long as that is there, and no record tells when it goes: then everything is asked for.
+  if (artifacts.length > execution.artifact_count) return { ...known, cursor: null };
   return { cursor, journal: all, execution: { ...execution, input: known.execution.input, checkpoints, waits, artifacts } };
 }
 
