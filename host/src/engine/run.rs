@@ -121,10 +121,10 @@ impl Run {
     /// on before it is on the disk.
     pub(super) async fn finish(&self, index: u32, mut step: Step, outcome: Outcome) -> Result<Ended, EngineError> {
         if !self.calls.begin_recording(index) {
-            // What its body did happened all the same.
-            let accesses = std::mem::take(&mut step.accesses);
-            if !accesses.is_empty() {
-                self.recorder.cork(Step { accesses, ..Step::default() }, Durability::Relaxed)?;
+            // What its body did happened all the same, and a model that answered is paid.
+            let (accesses, model_calls) = (std::mem::take(&mut step.accesses), std::mem::take(&mut step.model_calls));
+            if !accesses.is_empty() || !model_calls.is_empty() {
+                self.recorder.cork(Step { accesses, model_calls, ..Step::default() }, Durability::Relaxed)?;
             }
             std::future::pending::<()>().await;
         }

@@ -209,11 +209,12 @@ impl BodyCalls {
         if made_by == MadeBy::Host {
             uses::ended(&self.audit, &record);
         }
-        let first = self.saved.fetch_add(2, Ordering::Relaxed);
-        kept::artifacts(&self.run, which, first, &record).await?;
-        lock(&self.metadata).record_of_host(kept::metadata(&record));
+        // Before anything is waited for: a body that is cut short meanwhile has paid for it all the same.
         let step = Step { model_calls: vec![kept::row(&self.run, which, &record, &self.grants())], ..Step::default() };
         self.run.recorder.cork(step, Durability::Relaxed)?;
+        lock(&self.metadata).record_of_host(kept::metadata(&record));
+        let first = self.saved.fetch_add(2, Ordering::Relaxed);
+        kept::artifacts(&self.run, which, first, &record).await?;
         Ok(match record.outcome {
             Ok(answer) => Ok(serde_json::to_string(&answer).map_err(|error| EngineError::state(format!("an answer: {error}")))?),
             Err(error) => Err(failure(error)),
@@ -226,10 +227,10 @@ impl BodyCalls {
             Err(failure) => return Ok(Err(failure)),
         };
         let _host = self.places.for_call(self.run.engine.model_calls()).await?;
-        let under_way = UnderWay::new(&self.run, which, &planned, &self.audit);
+        let under_way = UnderWay::new(&self.run, which, &planned, &place, &self.audit);
         let mut live = LiveCall::begin(&self.run, which, planned.name().as_str());
         let record = live::complete(&self.run, &gateway, planned, place, &mut live).await;
-        under_way.ended();
+        drop(under_way.into_record());
         Ok(self.keep(which, MadeBy::Host, record).await?)
     }
 
@@ -242,13 +243,15 @@ impl BodyCalls {
             Err(failure) => return Ok(Err(failure)),
         };
         let host = self.places.for_stream(self.run.engine.model_calls()).await?;
+        let under_way = UnderWay::new(&self.run, which, &planned, &place, &self.audit);
         let mut live = LiveCall::begin(&self.run, which, planned.name().as_str());
         match gateway.stream(planned, place).await {
             Ok(stream) => {
                 live.streams(&self.run, &stream);
-                Ok(Ok(Box::new(LiveStream::new(self.clone(), which, stream, live, host))))
+                Ok(Ok(Box::new(LiveStream::new(self.clone(), which, (stream, under_way), live, host))))
             }
             Err(record) => {
+                drop(under_way.into_record());
                 let kept = self.keep(which, MadeBy::Host, *record).await?;
                 let unknown = || {
                     failure(CallFailure::new(

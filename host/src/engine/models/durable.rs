@@ -114,13 +114,13 @@ impl Run {
         accounts.has_record();
         let audit = accounts.audit();
         let place = place::of(self, which, invocation, self.scopes.flow(), Some(&audit));
-        let under_way = UnderWay::new(self, which, &planned, &audit);
+        let mut under_way = UnderWay::new(self, which, &planned, &place, &audit);
         let mut live = LiveCall::begin(self, which, planned.name().as_str());
         let record = live::complete(self, gateway, planned, place, &mut live).await;
-        under_way.ended();
         uses::ended(&audit, &record);
+        under_way.ended(kept::row(self, which, &record, self.scopes.flow()));
         kept::artifacts(self, which, 0, &record).await?;
-        let (metadata, row) = (kept::metadata(&record), kept::row(self, which, &record, self.scopes.flow()));
+        let metadata = kept::metadata(&record);
         let outcome = match record.outcome {
             Ok(answer) => {
                 let text = serde_json::to_string(&answer).map_err(|error| EngineError::state(format!("an answer: {error}")))?;
@@ -139,7 +139,8 @@ impl Run {
             metadata,
             started_at: None,
         };
-        let step = Step { model_calls: vec![row], accesses: accounts.let_out(), ..Step::entry(entry) };
+        let model_calls = under_way.into_record().into_iter().collect();
+        let step = Step { model_calls, accesses: accounts.let_out(), ..Step::entry(entry) };
         let ended = self.finish(id.index, step, outcome).await?;
         drop(live);
         self.tell(|| Event::Ran {

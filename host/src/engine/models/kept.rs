@@ -1,11 +1,13 @@
 //! What is kept of a model call: its prompt and response as artifacts, metadata of the checkpoint, and its record.
 
+use std::sync::Arc;
+
 use kitaru_llm::event::atof;
-use kitaru_llm::gateway::{CallRecord, PlannedCall};
+use kitaru_llm::gateway::{CallPlace, CallRecord, PlannedCall};
 use kitaru_llm::models::{CallName, SelectedModel};
 use kitaru_llm::price::NanoUsd;
 use kitaru_llm::usage::UsageRecord;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{place, uses};
 use crate::clock::Timestamp;
@@ -62,32 +64,40 @@ pub(super) fn metadata(record: &CallRecord) -> Map<String, Value> {
     metadata
 }
 
-/// A call that is being made. Dropped before it has ended, because its flow or its body is cut short, it leaves a record: it may be paid for, and
-/// what was set aside for it counts as spent, for good.
-pub(super) struct UnderWay<'a> {
-    run: &'a Run,
-    audit: &'a Audit,
+/// A call that is being made. Dropped before somebody has taken its record, because its flow or its body is cut short, it leaves that: what it came to,
+/// or else that nobody knows what it cost. Then what was set aside for it counts as spent, for good.
+pub(super) struct UnderWay {
+    run: Arc<Run>,
+    audit: Audit,
     model: Option<SelectedModel>,
-    row: Option<ModelCallRow>,
+    has_ended: bool,
+    record: Option<ModelCallRow>,
 }
 
-impl<'a> UnderWay<'a> {
-    pub(super) fn new(run: &'a Run, which: Which, planned: &PlannedCall, audit: &'a Audit) -> Self {
-        let row = Some(bare(run, which, planned.name(), run.clock.now()));
-        Self { run, audit, model: planned.selected().cloned(), row }
+impl UnderWay {
+    pub(super) fn new(run: &Arc<Run>, which: Which, planned: &PlannedCall, place: &CallPlace, audit: &Audit) -> Self {
+        let usage = json!([planned.cut_short(place).to_json()]).to_string();
+        let row = ModelCallRow { usage, ..bare(run, which, planned.name(), run.clock.now()) };
+        let (run, audit, model) = (run.clone(), audit.clone(), planned.selected().cloned());
+        Self { run, audit, model, has_ended: false, record: Some(row) }
     }
 
-    /// It has ended, and has another record.
-    pub(super) fn ended(mut self) {
-        self.row = None;
+    /// It has ended, and this is its record.
+    pub(super) fn ended(&mut self, record: ModelCallRow) {
+        (self.has_ended, self.record) = (true, Some(record));
+    }
+
+    /// Its record, for whoever keeps it from here on.
+    pub(super) fn into_record(mut self) -> Option<ModelCallRow> {
+        self.record.take()
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for UnderWay {
     fn drop(&mut self) {
-        let Some(row) = self.row.take() else { return };
-        if let Some(model) = &self.model {
-            uses::cut_short(self.audit, model);
+        let Some(row) = self.record.take() else { return };
+        if let Some(model) = self.model.as_ref().filter(|_| !self.has_ended) {
+            uses::cut_short(&self.audit, model);
         }
         let step = Step { model_calls: vec![row], ..Step::default() };
         if let Err(error) = self.run.recorder.cork(step, Durability::Relaxed) {

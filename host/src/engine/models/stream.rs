@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::body::{BodyCalls, MadeBy};
 use super::failure;
-use super::kept::Which;
+use super::kept::{UnderWay, Which};
 use super::live::LiveCall;
 use super::places::CallPlace;
 use crate::journal::Failure;
@@ -22,6 +22,8 @@ pub(super) struct LiveStream {
     calls: Arc<BodyCalls>,
     which: Which,
     stream: Option<CallStream>,
+    /// Leaves a record where the body is cut short while the call ends.
+    under_way: Option<UnderWay>,
     /// What is told of it to whoever watches, until it is recorded.
     live: Option<LiveCall>,
     /// Its place in the host.
@@ -29,8 +31,19 @@ pub(super) struct LiveStream {
 }
 
 impl LiveStream {
-    pub(super) fn new(calls: Arc<BodyCalls>, which: Which, stream: CallStream, live: LiveCall, host: CallPlace) -> Self {
-        Self { calls, which, stream: Some(stream), live: Some(live), _host: host }
+    pub(super) fn new(
+        calls: Arc<BodyCalls>,
+        which: Which,
+        (stream, under_way): (CallStream, UnderWay),
+        live: LiveCall,
+        host: CallPlace,
+    ) -> Self {
+        Self { calls, which, stream: Some(stream), under_way: Some(under_way), live: Some(live), _host: host }
+    }
+
+    /// Somebody else records it.
+    fn is_recorded(&mut self) {
+        drop(self.under_way.take().and_then(UnderWay::into_record));
     }
 }
 
@@ -57,12 +70,14 @@ impl ModelStream for LiveStream {
         }
         let Some(stream) = self.stream.take() else { return Ok(Err(Failure::usage("the call has ended"))) };
         let record = stream.finish().await;
+        self.is_recorded();
         Ok(self.calls.keep(self.which, MadeBy::Host, record).await?)
     }
 
     async fn abort(mut self: Box<Self>, reason: String) -> Result<(), Stop> {
         let Some(stream) = self.stream.take() else { return Ok(()) };
         let record = stream.abort(&reason).await;
+        self.is_recorded();
         // That it broke off is what the body wants.
         let _ = self.calls.keep(self.which, MadeBy::Host, record).await?;
         Ok(())
@@ -73,6 +88,7 @@ impl Drop for LiveStream {
     /// It ends here, and was paid for so far: that is recorded by somebody else.
     fn drop(&mut self) {
         if let Some(stream) = self.stream.take() {
+            self.is_recorded();
             let live = self.live.take();
             self.calls.record_later(self.which, MadeBy::Host, live, async move { stream.abort(DROPPED).await });
         }
