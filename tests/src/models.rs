@@ -5,7 +5,7 @@ use std::process::Command;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
-use crate::provider::{Provider, Reaction};
+use crate::provider::{Gate, Provider, Reaction};
 use crate::traces::{key_of, rows_of};
 use crate::{Host, Planted, Reply, Running, fixture, id, until};
 
@@ -42,6 +42,17 @@ impl Models {
     pub fn always(text: &str) -> Self {
         let text = text.to_owned();
         Self::of(Provider::reacting(move |_| Reaction::text(&text)))
+    }
+
+    /// With a provider that holds the first call for good, and answers each further one at once: `Answer 1.`, `Answer 2.` …
+    pub fn held_once() -> (Self, Gate) {
+        let gate = Gate::new();
+        let held = gate.clone();
+        let provider = Provider::reacting(move |received| match received.number {
+            0 => Reaction::text("Never told.").held(&held),
+            number => Reaction::text(&format!("Answer {number}.")),
+        });
+        (Self::of(provider), gate)
     }
 
     /// With this provider.

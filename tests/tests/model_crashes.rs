@@ -5,17 +5,6 @@ use kitaru_tests::provider::{Gate, Provider, Reaction};
 use kitaru_tests::{Models, Reply, Running, checkpoint, fixture, id, names, until};
 use serde_json::{Value, json};
 
-/// The first call is held for good; each further one is answered at once.
-fn held_once() -> (Models, Gate) {
-    let gate = Gate::new();
-    let held = gate.clone();
-    let provider = Provider::reacting(move |received| match received.number {
-        0 => Reaction::text("Never told.").held(&held),
-        number => Reaction::text(&format!("Answer {number}.")),
-    });
-    (Models::of(provider), gate)
-}
-
 /// An execution whose host died in the middle of its call.
 fn killed_in_call(models: &Models, gate: &Gate, flow: &str) -> String {
     let running = models.start(flow, &json!({ "prompt": "x" }));
@@ -32,7 +21,7 @@ fn resume(models: &Models, exec: &str) -> Value {
 
 #[test]
 fn a9_k2_a_call_that_died_with_its_host_is_made_again_and_recorded_once() {
-    let (models, gate) = held_once();
+    let (models, gate) = Models::held_once();
     let exec = killed_in_call(&models, &gate, "model_between");
     assert!(models.records(&exec).is_empty(), "nobody knows its end");
     let done = resume(&models, &exec);
@@ -51,7 +40,7 @@ fn a9_k2_a_call_that_died_with_its_host_is_made_again_and_recorded_once() {
 
 #[test]
 fn a9_a_call_that_died_in_a_checkpoint_is_made_again_with_it() {
-    let (models, gate) = held_once();
+    let (models, gate) = Models::held_once();
     let exec = killed_in_call(&models, &gate, "model_body_answer");
     let done = resume(&models, &exec);
     assert_eq!((&done["result"], models.hits()), (&json!("Answer 1."), 2));
@@ -63,7 +52,7 @@ fn a9_a_call_that_died_in_a_checkpoint_is_made_again_with_it() {
 
 #[test]
 fn a9_a_call_that_died_fails_where_the_settings_say_so() {
-    let (models, gate) = held_once();
+    let (models, gate) = Models::held_once();
     models.settings("[llm]\nafter_crash = \"fail\"\n");
     let exec = killed_in_call(&models, &gate, "model_between");
     let reply = models.reply(&["executions", "resume", &exec]);
@@ -85,7 +74,7 @@ fn a9_a_person_is_asked_about_a_call_that_died_where_the_settings_say_so() {
         (json!({ "action": "fail" }), Value::Null, 1),
     ];
     for (answer, result, hits) in answers {
-        let (models, gate) = held_once();
+        let (models, gate) = Models::held_once();
         models.settings("[llm]\nafter_crash = \"ask\"\n");
         let exec = killed_in_call(&models, &gate, "model_between");
         let asked = resume(&models, &exec);
@@ -133,6 +122,53 @@ fn a9_a_stream_of_a_flow_that_died_follows_the_settings_too() {
     assert_eq!(left["failure"]["exception_type"], "unknown-outcome", "{reply:?}");
     assert_eq!(left["checkpoints"].as_array().unwrap().len(), 1, "the flow saw no piece of it: {left:#}");
     assert_eq!(models.hits(), 1);
+}
+
+/// A stream of a flow of which the host had one piece when it died; then the provider answers at once.
+fn killed_in_stream(after_crash: &str) -> (Models, String) {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let models = Models::of(Provider::reacting(move |received| match received.number {
+        0 => Reaction::pieces(["Old one ", "old two."]).held_after(1, &held),
+        _ => Reaction::pieces(["New one ", "new two."]),
+    }));
+    models.settings(&format!("[llm]\nafter_crash = \"{after_crash}\"\n"));
+    let exec = killed_in_call(&models, &gate, "model_flow_stream");
+    (models, exec)
+}
+
+#[test]
+fn a9_k2_a_stream_of_a_flow_that_died_in_the_middle_is_made_again_and_recorded_once() {
+    let (models, exec) = killed_in_stream("retry");
+    let done = resume(&models, &exec);
+    assert_eq!((&done["result"], models.hits()), (&json!(["New one ", "new two.", "New one new two."]), 2));
+    assert_eq!(names(&checkpoint(&done, "story")["attempts"], "status"), ["interrupted", "completed"]);
+    let records = models.records(&exec);
+    let [record] = &records[..] else { panic!("one record: {records:#?}") };
+    assert_eq!((record.attempt, &record.start()["metadata"]["kitaru.attempt"]), (2, &json!(2)), "the second attempt is marked");
+    assert!(record.events.iter().any(|event| event["name"] == "llm.chunk"), "with its pieces: {:#?}", record.events);
+    assert_eq!(models.host.json(["executions", "verify", &exec]).items()[0]["holds"], true);
+}
+
+#[test]
+fn a9_a_person_is_asked_about_a_stream_of_a_flow_that_died() {
+    let by_person = json!(["By a person.", "By a person."]);
+    for (answer, result, hits) in [
+        (json!({ "action": "result", "value": { "text": "By a person." } }), by_person, 1),
+        (json!({ "action": "retry" }), json!(["New one ", "new two.", "New one new two."]), 2),
+        (json!({ "action": "fail" }), Value::Null, 1),
+    ] {
+        let (models, exec) = killed_in_stream("ask");
+        let asked = resume(&models, &exec);
+        assert_eq!((&asked["status"], &asked["pending_wait"]["name"]), (&json!("waiting"), &json!("story")), "{asked:#}");
+        assert_eq!(models.hits(), 1, "nobody is asked before somebody has said so");
+        let _ = models.reply(&["executions", "input", &exec, "--value", &answer.to_string()]);
+        let done = models.host.get(&exec);
+        assert_eq!((&done["result"], models.hits()), (&result, hits), "{answer}: {done:#}");
+        if result.is_null() {
+            assert_eq!(done["failure"]["exception_type"], "unknown-outcome", "{done:#}");
+        }
+    }
 }
 
 /// The flow waits for a person, its host dies, another one goes on: the model is not asked again.
