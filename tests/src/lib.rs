@@ -21,6 +21,7 @@ mod running;
 pub mod served;
 mod settings;
 mod traces;
+mod tunnel;
 pub mod web;
 
 pub use assistant::{Assistant, Mode, Told};
@@ -37,4 +38,5 @@ pub use running::{Running, until};
 pub use served::{Asking, Served};
 pub use settings::same_as_schema;
 pub use traces::{Trace, Traces};
+pub use tunnel::Tunnel;
 pub use web::Web;
