@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
+use tokio::time::Instant;
+
 use super::drive::of_children;
 use super::error::CliError;
 use super::signals::Asked;
@@ -9,39 +12,67 @@ use crate::engine::{DriveOptions, Event, WaitPolicy};
 use crate::ids::{CallId, ExecutionId};
 use crate::service::{PendingWaitView, Service, ServiceError};
 
-/// How often they are looked for.
+/// How often they are looked for where nobody tells of them.
 const LOOK: Duration = Duration::from_millis(250);
+/// Where somebody is asked, how often it is looked whether anything still runs beside that: nobody tells of steps. Whoever has taken it up has begun
+/// after that time.
+const BESIDE: Duration = Duration::from_millis(100);
+/// Between two looks is so many times what one took, so that a folder where much happens costs little.
+const REST: u32 = 10;
 /// How long somebody is kept who wants to leave.
 const MOMENT: Duration = Duration::from_secs(2);
 
 /// Tells whoever watches what is asked, and what is not any more, as if it were driven here. Returns where driving here would: it waits for
 /// somebody, and nobody here stays for that.
 pub(super) async fn questions(service: &dyn Service, id: ExecutionId, options: &DriveOptions) -> Result<(), ServiceError> {
-    let mut told: Vec<CallId> = Vec::new();
+    let (mut told, mut stood): (Vec<CallId>, bool) = (Vec::new(), false);
+    // Before the first look: whatever is asked after it is told.
+    let mut news = service.news().await?;
     loop {
-        tokio::time::sleep(LOOK).await;
+        let began = Instant::now();
         let own = service.pending_waits(Some(id)).await?;
         let childrens = of_children(service, id).await?;
+        let is_asked = !(own.is_empty() && childrens.is_empty());
         if options.wait == WaitPolicy::Return {
-            if own.is_empty() && childrens.is_empty() {
-                continue;
-            }
-            let view = service.get(id).await?;
-            // While it drives a child that waits, a parent counts as running. It waits where nothing runs in it.
-            let runs = view.checkpoints.iter().any(|checkpoint| checkpoint.status == "running");
-            if view.summary.status == "waiting" || (!childrens.is_empty() && !runs) {
+            let stands = is_asked && stands(service, id, !childrens.is_empty()).await?;
+            // Twice: whoever has only just taken it up may not have begun.
+            if stands && stood {
                 return Ok(());
             }
-            continue;
+            stood = stands;
+        } else {
+            let open: Vec<CallId> = own.iter().chain(&childrens).filter_map(call).collect();
+            for id in open.iter().copied().filter(|id| !told.contains(id)) {
+                options.observer.tell(|| Event::Waiting { id });
+            }
+            for id in told.iter().copied().filter(|id| !open.contains(id)) {
+                options.observer.tell(|| Event::Answered { id });
+            }
+            told = open;
         }
-        let open: Vec<CallId> = own.iter().chain(&childrens).filter_map(call).collect();
-        for id in open.iter().copied().filter(|id| !told.contains(id)) {
-            options.observer.tell(|| Event::Waiting { id });
+        let rest = began.elapsed() * REST;
+        match &mut news {
+            _ if is_asked && options.wait == WaitPolicy::Return => tokio::time::sleep(BESIDE).await,
+            Some(news) => changed(news).await,
+            None => tokio::time::sleep(LOOK).await,
         }
-        for id in told.iter().copied().filter(|id| !open.contains(id)) {
-            options.observer.tell(|| Event::Answered { id });
-        }
-        told = open;
+        tokio::time::sleep_until(began + rest).await;
+    }
+}
+
+/// Whether an execution in which somebody is asked waits for that.
+async fn stands(service: &dyn Service, id: ExecutionId, a_child_asks: bool) -> Result<bool, ServiceError> {
+    let view = service.get(id).await?;
+    // While it drives a child that waits, a parent counts as running. It waits where nothing runs in it.
+    let runs = view.checkpoints.iter().any(|checkpoint| checkpoint.status == "running");
+    Ok(view.summary.status == "waiting" || (a_child_asks && !runs))
+}
+
+/// Returns when something may have happened since it was last looked at.
+async fn changed(news: &mut watch::Receiver<u64>) {
+    if news.changed().await.is_err() {
+        // Nobody can tell any more.
+        std::future::pending::<()>().await;
     }
 }
 

@@ -7,6 +7,7 @@ use kitaru_llm::event::{Event, atof};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::RemoteService;
 use super::events::{Events, Sent};
@@ -191,6 +192,10 @@ impl LiveVerbs for RemoteService {
     async fn changes(&self, id: ExecutionId, cursor: Option<&str>) -> Result<ExecutionChangesView, ServiceError> {
         let params = ChangesParams { execution: id.to_string(), since: cursor.map(str::to_owned) };
         self.call::<verbs::Changes>(params).await
+    }
+
+    async fn news(&self) -> Result<Option<watch::Receiver<u64>>, ServiceError> {
+        Ok(None)
     }
 }
 

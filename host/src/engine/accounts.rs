@@ -11,9 +11,10 @@ use super::run::Run;
 use crate::sandbox::{Access, AccessKind, Audit, together};
 use crate::store::{AccessRow, Durability};
 
-/// How soon after an attempt begins it is looked at first, and how often after that.
-const FIRST_LOOK: Duration = Duration::from_millis(20);
-const LOOKS: Duration = Duration::from_secs(1);
+/// How long after an attempt began what it does is written first, and how long after that it is written again: bodies use much at a time, and each
+/// time is a step.
+const FIRST: Duration = Duration::from_millis(20);
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Records of accesses of one kind that name their target, of one execution. Kinds have room of their own: who reads many files does not hide where it connects
 /// to. Whoever reaches for more is known well enough by then, and does not fill the store.
@@ -109,14 +110,17 @@ impl Accounts {
     }
 
     async fn keep_up(&self) -> Infallible {
-        let mut pause = FIRST_LOOK;
+        let mut pause = FIRST;
         loop {
             tokio::time::sleep(pause).await;
-            pause = LOOKS;
-            // Where only sums are left, one at the end does.
-            if !self.run.access_room.is_used_up() {
-                self.write();
+            pause = AGAIN;
+            // A body that only computes, or waits, is left alone.
+            self.audit.has_news().await;
+            if self.run.access_room.is_used_up() {
+                // Where only sums are left, one at the end does.
+                return std::future::pending().await;
             }
+            self.write();
         }
     }
 

@@ -2,19 +2,22 @@
 
 use std::time::Duration;
 
+use tokio::time::{Instant, timeout_at};
+
 use super::events::Observer;
 use super::journals::read_journal;
 use super::lease::LeaseGuard;
 use super::recorder::Step;
+use super::runners::RunnerNews;
 use super::{Engine, EngineError};
 use crate::ids::ExecutionId;
 use crate::journal::History;
 use crate::store::{Durability, ExecutionFilter, ExecutionRow, Page, Status, StatusChange, StoreError};
 
-/// How often somebody who waits for a runner to end an execution looks whether that runner still lives.
+/// How often somebody who waits for a runner to end an execution looks whether that runner still lives, where the platform does not tell.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a runner may take.
-const PATIENCE: u32 = 50;
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Ends an execution, and the children that it waits for. Where a runner drives it, that runner ends it, at once.
@@ -27,8 +30,8 @@ impl Engine {
             return Err(EngineError::only("running or waiting", "cancelled", id, row.status));
         }
         self.store.request_cancel(id, self.clock.now()).await?;
-        let mut wakeups = self.store.watch(id).await?;
-        for _ in 0..PATIENCE {
+        let (mut news, until) = (RunnerNews::of(self, id).await?, Instant::now() + PATIENCE);
+        loop {
             // Nobody drives it, or whoever did has let go: we end it.
             match LeaseGuard::claim(self, id).await {
                 Ok(guard) => {
@@ -44,12 +47,13 @@ impl Engine {
             if self.store.execution(id).await?.status.is_terminal() {
                 return Ok(());
             }
-            let _ = tokio::time::timeout(LOOK, wakeups.changed()).await;
+            if timeout_at(until, news.next(LOOK)).await.is_err() {
+                return Err(EngineError::State {
+                    message: format!("execution '{id}' was asked to end, and its runner has not ended it within 5 s"),
+                    hint: Some("it ends as soon as its runner looks; see `kitaru-host executions get`".into()),
+                });
+            }
         }
-        Err(EngineError::State {
-            message: format!("execution '{id}' was asked to end, and its runner has not ended it within 5 s"),
-            hint: Some("it ends as soon as its runner looks; see `kitaru-host executions get`".into()),
-        })
     }
 
     /// The same for an execution that may have ended or gone meanwhile.

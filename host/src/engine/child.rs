@@ -15,6 +15,7 @@ use super::options::{DriveOptions, SleepPolicy};
 use super::patience::{DEFAULT_WINDOW, Parked, Suspended};
 use super::recorder::Step;
 use super::run::Run;
+use super::runners::DeathNews;
 use super::scheduler::DOZE;
 use super::submit::pick_flow;
 use super::{EngineError, FrozenSpec, timers};
@@ -29,7 +30,7 @@ const DEEPEST: u32 = 16;
 /// Child flows that one flow may start and not wait for. Nobody is above them who could be stopped, and each may start as many.
 const LET_GO: u32 = 1_000;
 
-/// How often a child is looked at that somebody else drives.
+/// How often a child is looked at that somebody else drives, where the platform does not tell of runners that die.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Whether the flow waits for a child.
@@ -182,12 +183,11 @@ impl Run {
         };
         // A runner that dies wakes nobody.
         let left_alone = async {
-            loop {
-                tokio::time::sleep(LOOK).await;
-                if self.engine.is_ready(child).await? {
-                    return Ok(());
-                }
+            let mut deaths = DeathNews::begin(self.store.as_ref()).await?;
+            while !self.engine.is_ready(child).await? {
+                deaths.next(LOOK).await;
             }
+            Ok(())
         };
         let changed = async {
             loop {

@@ -53,6 +53,7 @@ mod retry;
 mod room;
 mod rounds;
 mod run;
+mod runners;
 mod scheduler;
 mod schema;
 mod scopes;

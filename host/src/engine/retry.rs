@@ -31,10 +31,10 @@ impl Engine {
         };
         let guard = LeaseGuard::claim(self, id).await?;
         let reopened = self.reopen_leased(&guard, component).await;
-        guard.release().await?;
+        let released = guard.release().await;
         // It is there to be driven: by the caller, or by whoever is quicker.
         self.tell_of(id).await;
-        reopened
+        released.and(reopened)
     }
 
     async fn reopen_leased(&self, guard: &LeaseGuard, component: Option<ComponentDigest>) -> Result<(), EngineError> {

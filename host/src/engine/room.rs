@@ -20,7 +20,7 @@ use crate::ids::ExecutionId;
 use crate::mutex::lock;
 use crate::sandbox::Relief;
 
-/// How often the size of the process is looked at while somebody is idle.
+/// How often the size of the process is looked at while somebody is idle: no system tells of that.
 const LOOK: Duration = Duration::from_secs(1);
 /// One in so many of the idle ones leaves when the process is too large, and again at every look until it is not.
 const PART: usize = 4;

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::Notify;
+
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::mutex::lock;
 
@@ -94,6 +96,8 @@ pub struct Audit(Arc<Record>);
 struct Record {
     clock: Arc<dyn Clock>,
     seen: Mutex<Seen>,
+    /// Something was noted after there had been nothing to tell.
+    noted: Notify,
 }
 
 impl std::fmt::Debug for Audit {
@@ -111,7 +115,7 @@ impl Default for Audit {
 impl Audit {
     /// An empty one.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self(Arc::new(Record { clock, seen: Mutex::default() }))
+        Self(Arc::new(Record { clock, seen: Mutex::default(), noted: Notify::new() }))
     }
 
     /// A granted capability is used.
@@ -166,7 +170,9 @@ impl Audit {
         let target = target.get(..target.floor_char_boundary(LONGEST_TARGET)).unwrap_or_default();
         let first_at = self.0.clock.now();
         let mut seen = lock(&self.0.seen);
-        seen.has_news = true;
+        if !std::mem::replace(&mut seen.has_news, true) {
+            self.0.noted.notify_one();
+        }
         let same = |noted: &&mut Noted, target: &str| {
             let access = &noted.access;
             access.kind == kind && access.allowed == allowed && access.target == target
@@ -196,6 +202,14 @@ impl Audit {
     /// What has happened so far, in the order in which it began.
     pub fn accesses(&self) -> Vec<Access> {
         lock(&self.0.seen).accesses.iter().map(|noted| noted.access.clone()).collect()
+    }
+
+    /// Returns when there may be something that was not told yet. For one who waits.
+    pub async fn has_news(&self) {
+        // A permit may be left of what was told since.
+        while !lock(&self.0.seen).has_news {
+            self.0.noted.notified().await;
+        }
     }
 
     /// What has happened since this was last asked, and how often in that time.
@@ -240,6 +254,8 @@ impl Noted {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
+
     use super::*;
 
     #[test]
@@ -269,6 +285,19 @@ mod tests {
             audit.denials(),
             ["network access to a:1 (grant it with --allow-net=a:1)", "reading (grant it with --allow-read=x)"]
         );
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_news_is_told_when_there_are_some() {
+        let audit = Audit::default();
+        let mut told = Box::pin(audit.has_news());
+        let mut nobody = Context::from_waker(Waker::noop());
+        assert!(told.as_mut().poll(&mut nobody).is_pending(), "nothing was used");
+        audit.used(AccessKind::Net, "a:1");
+        told.await;
+        audit.has_news().await;
+        assert_eq!(audit.news().len(), 1);
+        assert!(Box::pin(audit.has_news()).as_mut().poll(&mut nobody).is_pending(), "it was told");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::{ExecutionChangesView, LocalService, ServiceError, changes};
@@ -29,6 +30,12 @@ pub trait LiveVerbs: Send + Sync {
     /// # Errors
     /// When there is no such execution, or it cannot be read.
     async fn changes(&self, id: ExecutionId, cursor: Option<&str>) -> Result<ExecutionChangesView, ServiceError>;
+    /// Changes whenever something may have happened to any execution from here on; steps alone are not told. None where nobody tells: whoever needs to
+    /// know has to look.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    async fn news(&self) -> Result<Option<watch::Receiver<u64>>, ServiceError>;
 }
 
 /// Somebody who follows what models say to an execution.
@@ -68,6 +75,10 @@ impl LiveVerbs for LocalService {
 
     async fn changes(&self, id: ExecutionId, cursor: Option<&str>) -> Result<ExecutionChangesView, ServiceError> {
         changes::since(self, id, cursor).await
+    }
+
+    async fn news(&self) -> Result<Option<watch::Receiver<u64>>, ServiceError> {
+        Ok(Some(self.watch_all().await?))
     }
 }
 

@@ -6,6 +6,7 @@ use kitaru_llm::event::{Event, atif, atof};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::watching::until_due;
 use super::{LocalService, ServiceError};
 use crate::ids::ExecutionId;
 use crate::store::Status;
@@ -13,7 +14,7 @@ use crate::telemetry::{Feed, sort};
 
 /// Steps do not wake those who watch, so that making them costs nothing; a follower looks this often while an execution runs.
 const LOOK: Duration = Duration::from_millis(200);
-/// And this often while it waits, for wake-ups that another process could not send.
+/// And this often while it waits: that a child ended, or a call beside a question goes on, wakes its runner alone.
 const QUIET: Duration = Duration::from_secs(2);
 
 /// All events of an execution so far, in the order of time. With `content` they show inputs, outputs and messages of failures as they are.
@@ -99,8 +100,8 @@ impl EventBatches {
                 sort(&mut events);
                 return Ok(Some(EventBatch { events, records: self.feed.records(), is_last: self.feed.is_over() }));
             }
-            // What waits makes no steps, and whatever lets it go on wakes: many can follow it for nothing.
-            let pause = if look.status == Status::Waiting { QUIET } else { LOOK };
+            // What waits makes no steps, and answers wake: many can follow it for nothing.
+            let pause = if look.status == Status::Waiting { until_due(look.wakes_at, LOOK, QUIET) } else { LOOK };
             let _ = tokio::time::timeout(pause, self.wakeups.changed()).await;
         }
     }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::watching::until_due;
 use super::{LogEntry, ServiceError};
+use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::ids::ExecutionId;
 use crate::store::{LogFilter, LogSource, Status, StoredLog};
@@ -120,6 +122,7 @@ trait FollowSource: Send + Sync {
 
 struct Look {
     status: Status,
+    wakes_at: Option<Timestamp>,
     reason: Option<String>,
     lines: Vec<StoredLog>,
     waits: Vec<(String, String, Option<String>)>,
@@ -136,13 +139,13 @@ impl FollowSource for Source {
         let open = if row.status == Status::Waiting { self.0.waits(id).await? } else { Vec::new() };
         let waits = open.into_iter().filter(|wait| wait.resolution.is_none());
         let waits = waits.map(|wait| (wait.id.to_string(), wait.wait.name, wait.wait.question)).collect();
-        Ok(Look { status: row.status, reason: row.status_reason, lines, waits })
+        Ok(Look { status: row.status, wakes_at: row.wake_at, reason: row.status_reason, lines, waits })
     }
 }
 
-/// Lines do not wake anybody, so that writing them costs nothing; a follower looks this often while an execution runs.
+/// Lines do not wake anybody, so that writing them costs nothing; a follower looks this often while an execution runs, or is about to.
 const LOOK: Duration = Duration::from_millis(200);
-/// And this often while it waits, for wake-ups that another process could not send.
+/// And this often while it waits: that a child ended, or a call beside a question goes on, wakes its runner alone.
 const QUIET: Duration = Duration::from_secs(2);
 
 pub(super) async fn follow(engine: &Engine, id: ExecutionId, query: &LogQuery) -> Result<Follow, ServiceError> {
@@ -186,8 +189,8 @@ impl Following for LocalFollow {
                 let message = look.reason.unwrap_or_else(|| format!("Execution {}", look.status));
                 self.ready.push_back(FollowEvent::Terminal { status: look.status, message });
             } else if self.ready.is_empty() {
-                // What waits writes nothing, and whatever lets it go on wakes: many can follow it for nothing.
-                let pause = if look.status == Status::Waiting { QUIET } else { LOOK };
+                // What waits writes nothing, and answers wake: many can follow it for nothing.
+                let pause = if look.status == Status::Waiting { until_due(look.wakes_at, LOOK, QUIET) } else { LOOK };
                 let _ = tokio::time::timeout(pause, self.wakeups.changed()).await;
             }
         }

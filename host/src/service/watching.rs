@@ -1,8 +1,11 @@
 //! What to compare, to know that something has changed: cheap to read, and with nothing in it that anybody would show.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 
 use super::{LocalService, ServiceError};
+use crate::clock::{Clock as _, SystemClock, Timestamp};
 use crate::engine::LiveText;
 use crate::ids::ExecutionId;
 use crate::store::{ExecutionFilter, ExecutionRow, Page, Status, WaitRow};
@@ -44,6 +47,12 @@ pub struct OpenExecution {
     pub status: Status,
     /// Its open questions.
     pub waits: Vec<String>,
+}
+
+/// How long whoever watches an execution that waits leaves it alone, `least` at least and `most` at most: that its time has come tells its runner alone,
+/// and an answer that has come makes it due.
+pub(super) fn until_due(wakes_at: Option<Timestamp>, least: Duration, most: Duration) -> Duration {
+    wakes_at.map_or(most, |due| due.since(SystemClock.now()).clamp(least, most))
 }
 
 impl LocalService {
@@ -121,5 +130,22 @@ impl LocalService {
         let waits = if row.status == Status::Waiting { self.store().waits(id).await? } else { Vec::new() };
         let asked = |wait: &WaitRow| wait.resolution.is_none().then(|| format!("{}@{}", wait.id, wait.entered_at.as_micros()));
         Ok(OpenExecution { id, flow: row.new.flow, status: row.status, waits: waits.iter().filter_map(asked).collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_is_looked_at_soon_and_what_only_waits_is_not() {
+        const LEAST: Duration = Duration::from_millis(200);
+        const MOST: Duration = Duration::from_secs(20);
+        let in_seconds = |seconds| SystemClock.now().after(Duration::from_secs(seconds));
+        assert_eq!(until_due(None, LEAST, MOST), MOST);
+        assert_eq!(until_due(Some(Timestamp::from_micros(0)), LEAST, MOST), LEAST);
+        assert_eq!(until_due(Some(in_seconds(3_600)), LEAST, MOST), MOST);
+        let soon = until_due(Some(in_seconds(10)), LEAST, MOST);
+        assert!(soon > LEAST && soon <= Duration::from_secs(10), "{soon:?}");
     }
 }

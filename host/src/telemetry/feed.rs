@@ -27,6 +27,8 @@ pub struct Look {
     pub events: Vec<(u64, Event)>,
     /// How the execution stands.
     pub status: Status,
+    /// When it goes on by itself, if it waits.
+    pub wakes_at: Option<Timestamp>,
 }
 
 /// The trace that an execution's spans belong to.
@@ -118,7 +120,7 @@ impl Feed {
             looked => looked,
         };
         self.projection = Some(projection);
-        looked.map(|()| Look { events: std::mem::take(&mut self.untold), status: row.status })
+        looked.map(|()| Look { events: std::mem::take(&mut self.untold), status: row.status, wakes_at: row.wake_at })
     }
 
     async fn conclude(&mut self, projection: &mut Projection, row: &ExecutionRow) -> Result<(), EngineError> {

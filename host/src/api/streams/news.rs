@@ -16,7 +16,7 @@ use crate::service::{LocalService, OpenExecution, ServiceError};
 const KEPT: usize = 1_024;
 /// Many changes at once are looked at once.
 const GATHERS: Duration = Duration::from_millis(100);
-/// What wakes nobody, such as the end of an execution in another process, is found after this.
+/// What wakes nobody is found after this: that another process begins an execution, which would cost each of them, and that one goes on whose time came.
 const LOOKS: Duration = Duration::from_secs(2);
 
 /// Something that has happened.

@@ -11,9 +11,9 @@ use crate::mutex::lock;
 use crate::service::{ExecutionMark, LocalService, ServiceError};
 use crate::store::Status;
 
-/// Steps wake nobody: an execution that runs is looked at this often.
+/// Steps wake nobody, so that making them costs nothing: an execution that runs is looked at this often.
 const RUNS: Duration = Duration::from_millis(400);
-/// One that waits is woken; this is for wake-ups that another process could not send.
+/// One that waits is woken by answers; that its time came, or a child ended, wakes its runner alone.
 const WAITS: Duration = Duration::from_secs(5);
 
 /// How far an execution was when it was looked at.

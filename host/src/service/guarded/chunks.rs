@@ -1,6 +1,7 @@
 //! What happens in an execution while it goes on, for those who may see it.
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use super::GuardedService;
 use crate::access::Role;
@@ -17,5 +18,10 @@ impl LiveVerbs for GuardedService {
     async fn changes(&self, id: ExecutionId, cursor: Option<&str>) -> Result<ExecutionChangesView, ServiceError> {
         self.need_for(Role::Viewer, id).await?;
         self.inner.changes(id, cursor).await
+    }
+
+    async fn news(&self) -> Result<Option<watch::Receiver<u64>>, ServiceError> {
+        self.need_all(Role::Viewer)?;
+        self.inner.news().await
     }
 }

@@ -1,7 +1,6 @@
 //! Every verb, in process.
 
 use std::io::{Read, Write};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use kitaru_llm::event::{Event, atif};
@@ -65,13 +64,7 @@ impl Service for LocalService {
     }
 
     async fn free(&self, id: ExecutionId) -> Result<(), ServiceError> {
-        let store = self.engine.store();
-        let mut wakeups = store.watch(id).await?;
-        while store.execution(id).await?.runner.is_some() {
-            // A runner that died wakes nobody.
-            let _ = tokio::time::timeout(Duration::from_millis(250), wakeups.changed()).await;
-        }
-        Ok(())
+        Ok(self.engine.until_free(id).await?)
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Listing<ExecutionSummary>, ServiceError> {
