@@ -1,6 +1,12 @@
 //! Several processes on one data folder: what one does, the others see at once.
 
-use kitaru_tests::{Host, Running, Traces, example, fixture, until};
+use std::process::Command;
+
+use kitaru_host::clock::{Clock as _, SystemClock};
+use kitaru_host::ids::{Ids as _, SystemIds};
+use kitaru_host::store::sqlite::SqliteStore;
+use kitaru_host::store::{Executions as _, NewExecution};
+use kitaru_tests::{Host, Running, Traces, example, fixture, id, until};
 use serde_json::{Value, json};
 
 /// The execution that waits for an answer, when there is one.
@@ -72,6 +78,66 @@ fn a_detached_run_is_cancelled_from_elsewhere() {
     let last = followed.json_lines().pop().unwrap();
     assert_eq!((&last["item"]["status"], &last["item"]["recovery_command"]), (&json!("cancelled"), &Value::Null));
     assert_eq!(traces.steps(), [1]);
+}
+
+/// What a server keeps in its memory leaves that for an upgrade beside it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flow_that_waits_in_a_servers_memory_is_upgraded_by_a_command_beside_it() {
+    let host = Host::new();
+    let model = host.item(["run", &fixture("versioned-wait:pipeline"), "--arg", "topic=tides"]);
+    let server = host.serving();
+    let store = SqliteStore::open(&host.home()).unwrap();
+    let model = store.execution(id(&model).parse().unwrap()).await.unwrap().new;
+    let (exec, created_at) = (SystemIds.execution(), SystemClock.now());
+    store.create(NewExecution { id: exec, created_at, ..model }).await.unwrap();
+    let exec = exec.to_string();
+    until("a flow in the server's memory", || {
+        let now = host.get(&exec);
+        (now["status"] == "waiting" && now["runner"].is_string()).then_some(())
+    });
+    // The same flow with one more export in its file: another digest, the same calls.
+    let mut bytes = std::fs::read(fixture("versioned-wait")).unwrap();
+    bytes.extend_from_slice(&[0, 5, 4, b'n', b'o', b't', b'e']);
+    let other = host.file("other.wasm", &bytes);
+    let before = host.get(&exec)["component_digest"].clone();
+    let upgraded = host.json(["executions", "upgrade", &exec, "--component", &other]).items();
+    assert_eq!(upgraded[0]["upgraded"], true, "{upgraded:#?}");
+    assert_ne!(host.get(&exec)["component_digest"], before);
+    let _ = host.item(["executions", "input", &exec, "--value", "\"a draft\""]);
+    until("its end", || (host.get(&exec)["status"] == "completed").then_some(()));
+    let left = std::fs::read_dir(host.home().join("live")).into_iter().flatten().flatten().map(|entry| entry.path());
+    assert_eq!(left.collect::<Vec<_>>(), Vec::<std::path::PathBuf>::new(), "nobody asks any more");
+    server.kill();
+}
+
+/// Whoever waits for a runner to leave goes on at once: that it runs again is theirs to say.
+#[test]
+fn a_server_that_ends_says_of_a_flow_that_waits_nothing_else() {
+    let host = Host::new();
+    let asked = host.item(["run", &example("release-approval"), "--arg", "topic=v1.0"]);
+    let server = host.spawn(host.command(["serve", "--no-http"]));
+    server.until_said("Looking after");
+    // Answered and left to whoever looks after it.
+    let store = rusqlite::Connection::open(host.database()).unwrap();
+    store.busy_timeout(std::time::Duration::from_secs(60)).unwrap();
+    store
+        .execute_batch(
+            "UPDATE waits SET resolution = 'answered', answer = x'000474727565', resolved_at = entered_at;
+             UPDATE executions SET wake_at = created_at WHERE status = 'waiting'",
+        )
+        .unwrap();
+    // Whatever happens to any execution makes a host look.
+    host.flow("sequence", &json!({ "steps": 0 }), &[]);
+    server.until_said(&format!("{} waiting", id(&asked)));
+    // As if somebody took it up in the moment in which it is let go of.
+    let takes = "CREATE TRIGGER takes AFTER UPDATE OF runner ON executions WHEN NEW.runner IS NULL AND NEW.status = 'waiting'
+                   BEGIN UPDATE executions SET status = 'running' WHERE id = NEW.id; END";
+    store.execute_batch(takes).unwrap();
+    let asked_to_end = Command::new("kill").args(["-TERM", &server.id().to_string()]).status().unwrap();
+    assert!(asked_to_end.success());
+    let said = server.finish().stderr;
+    let of_it: Vec<&str> = said.lines().filter(|line| line.starts_with(id(&asked))).collect();
+    assert!(!of_it.is_empty() && of_it.iter().all(|line| line.ends_with(" waiting")), "{said}");
 }
 
 /// Many writers at once: every execution is whole, and none is lost.

@@ -90,7 +90,7 @@ impl Engine {
         let id = guard.lease().execution;
         // However it ends.
         let monitored = Monitored { engine: self, id };
-        let mut needs = Needs::default();
+        let (mut needs, mut goes_on) = (Needs::default(), false);
         let (status, parent) = loop {
             let stopped = self.drive_leased(&guard, created.take(), needs, &options).await;
             let released = match &stopped {
@@ -110,24 +110,32 @@ impl Engine {
                 Stopped::PutOff { needs: more } => needs = more,
                 Stopped::Completed { parent } => break (Status::Completed, parent),
                 Stopped::Ended => break stand(&self.store.execution(id).await?),
-                Stopped::Left { room } => {
+                Stopped::Left { room, status } => {
                     let row = self.store.execution(id).await?;
                     // What came while we were letting go found us still holding the lease, and left the driving to us.
                     if self.is_stopping() || *options.stop.borrow() || !self.goes_on(&row) {
                         let _left = room.map(|room| room.leaves());
-                        break stand(&row);
+                        // Others were woken when it was let go of: that one of them runs it again is not how this left it.
+                        let (now, parent) = stand(&row);
+                        break (if now == Status::Running { status } else { now }, parent);
                     }
                 }
             }
             guard = match LeaseGuard::claim(self, id).await {
                 Ok(guard) => guard,
                 // Whoever answered what we had waited for was quicker, and drives it on.
-                Err(EngineError::Store(StoreError::Owned { .. })) => break stand(&self.store.execution(id).await?),
+                Err(EngineError::Store(StoreError::Owned { .. })) => {
+                    let now = stand(&self.store.execution(id).await?);
+                    goes_on = now.0 == Status::Running;
+                    break now;
+                }
                 Err(error) => return Err(error),
             };
         };
         drop(monitored);
-        options.observer.tell(|| Event::Stopped { execution: id, status });
+        if !goes_on {
+            options.observer.tell(|| Event::Stopped { execution: id, status });
+        }
         if let Some(parent) = parent.filter(|_| status.is_terminal()) {
             self.drive_parent(parent.execution, &options).await?;
         }

@@ -17,7 +17,7 @@ use super::submitted::{Canceller, Tasks, await_all, await_move, cancel_call, can
 use crate::ids::CallId;
 use crate::journal::{Entry, EntryBody, Failure, History, Outcome};
 use crate::sandbox::{FlowRun, NoRoom, Ran, Stop};
-use crate::store::{Durability, StatusChange, StoreError, get_text, put_bytes};
+use crate::store::{Durability, Status, StatusChange, StoreError, get_text, put_bytes};
 
 /// How one run of the flow ended.
 pub(super) enum Stopped {
@@ -32,8 +32,8 @@ pub(super) enum Stopped {
     Again,
     /// The same, as soon as there is memory for what it needs: others went first.
     PutOff { needs: Needs },
-    /// The runner leaves; whatever it waits for is in the store. `room` is what one was told with that makes room for others.
-    Left { room: Option<Idler> },
+    /// The runner leaves with this status; whatever it waits for is in the store. `room` is what one was told with that makes room for others.
+    Left { room: Option<Idler>, status: Status },
 }
 
 /// Runs the flow body from the top, to the next stop.
@@ -232,17 +232,17 @@ async fn stopped(run: &Run, tasks: &Tasks, error: Box<dyn std::error::Error + Se
             // From here on nothing happens any more that the status would have to tell of.
             tasks.stop_all().await;
             run.recorder.settle().await?;
-            let room = match *suspended {
+            let (room, status) = match *suspended {
                 Suspended::Stopping => {
                     // Whoever comes next has something to do, whatever else it waits for.
                     run.recorder.write(Step::status(StatusChange::Running), Durability::Full).await?;
-                    None
+                    (None, Status::Running)
                 }
                 // What it waited for came while the runner was leaving.
                 Suspended::Parked(_) if run.calls.moved_since_leave() || has_come(run).await? => return Ok(Stopped::Again),
-                Suspended::Parked(room) => room,
+                Suspended::Parked(room) => (room, Status::Waiting),
             };
-            return Ok(Stopped::Left { room });
+            return Ok(Stopped::Left { room, status });
         }
         Err(error) => error,
     };
@@ -288,8 +288,9 @@ async fn cancellation(run: &Run) -> Result<(), EngineError> {
         }
         match run.store.execution(run.id()).await {
             Ok(row) if row.cancel_requested => return Ok(()),
+            Ok(_) => run.engine.heed(run.id()),
             // It may be on its way to the disk, and nobody knows of it.
-            Ok(_) | Err(StoreError::NotFound { .. }) => {}
+            Err(StoreError::NotFound { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }

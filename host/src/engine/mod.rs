@@ -71,6 +71,7 @@ mod timers;
 mod transfer;
 mod verify;
 mod waiting;
+mod wanted;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -143,6 +143,10 @@ async fn pause(
         (_, Look::NotYet(until)) => (until, None),
         (_, Look::Idle(until)) => (until, run.engine.room.idle(run.id(), still.since)),
     };
+    if idler.is_some() {
+        // Somebody may have asked while it had something to do.
+        run.engine.heed(run.id());
+    }
     // Whoever was told and comes here goes on.
     drop(told);
     let window = async {

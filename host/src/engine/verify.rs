@@ -11,22 +11,24 @@ use tokio::time::Instant;
 use super::dry_run::{DryCalls, Frontier, Silent};
 use super::events::Observer;
 use super::governed::Governed;
-use super::journals::{PAGE, read_journal};
+use super::journals::read_journal;
 use super::lease::LeaseGuard;
 use super::models::ModelNames;
 use super::recorder::Step;
+use super::runners::RunnerNews;
 use super::submit::pick_flow;
+use super::wanted::Wanted;
 use super::{Engine, EngineError, FrozenSpec};
 use crate::ids::{ComponentDigest, ExecutionId};
 use crate::journal::{CanonicalJson, Cursor, EntryBody, Failure, Invocations, chain};
 use crate::sandbox::{FlowClock, FlowRun, Program, Ran, Stop};
 use crate::store::{Durability, ExecutionRow, Status, StatusChange, StoreError, get_text};
 
-/// How long a drive may take to find out that it only waits.
+/// How long a drive may take to find out that it only waits; and one of another process, to say so.
 const TO_SETTLE: Duration = Duration::from_millis(250);
 /// How long one may take to leave that was asked to.
 const TO_LEAVE: Duration = Duration::from_secs(10);
-/// How long somebody waits for it before they look again.
+/// How often it is looked whether a drive of another process has been told to leave, and whether it still lives where the platform does not tell.
 const BREATH: Duration = Duration::from_millis(20);
 
 /// What came of checking one execution.
@@ -91,19 +93,17 @@ impl Engine {
     /// How many records there are, and the first whose link is not that of its bytes.
     async fn check_chain(&self, id: ExecutionId) -> Result<(u64, Option<u64>), EngineError> {
         let (mut link, mut records, mut broken) = ([0; 32], 0, None);
-        loop {
-            let page = self.store.entries(id, records, PAGE).await?;
-            for entry in &page {
+        let mut journal = self.store.read_ahead(id, 0, u64::MAX).await?;
+        while let Some(page) = journal.next().await? {
+            for entry in page {
                 link = chain(&link, &entry.bytes);
                 if broken.is_none() && (entry.seq != records || entry.link != link) {
                     broken = Some(records);
                 }
                 records = entry.seq.saturating_add(1);
             }
-            if (page.len() as u64) < PAGE {
-                return Ok((records, broken));
-            }
         }
+        Ok((records, broken))
     }
 
     async fn re_execute(
@@ -206,25 +206,49 @@ impl Engine {
         given_back.and(upgraded)
     }
 
-    /// Takes the lease of an execution that waits. A drive of this process that has nothing to do but wait for the same leaves first.
+    /// Takes the lease of an execution that waits. A drive that has nothing to do but wait for the same leaves first, where somebody looks after
+    /// executions, in this process or another.
     async fn claim_idle(&self, id: ExecutionId) -> Result<LeaseGuard, EngineError> {
-        let mut wakeups = self.store.watch(id).await?;
+        let (mut news, mut idle) = (RunnerNews::of(self, id).await?, self.room.news());
         // A drive may be about to find out that it has nothing to do, and one that is to leave may have to end a body first.
         let (mut until, mut is_asked) = (Instant::now() + TO_SETTLE, false);
+        let (mut wanted, mut is_wanted): (Option<Wanted>, bool) = (None, false);
         loop {
             match LeaseGuard::claim(self, id).await {
                 Err(error @ EngineError::Store(StoreError::Owned { .. })) => {
-                    if self.room.ask_for(id) && !std::mem::replace(&mut is_asked, true) {
+                    idle.mark_unchanged();
+                    let leaves = self.room.ask_for(id) || wanted.as_ref().is_some_and(Wanted::is_heeded);
+                    if leaves && !std::mem::replace(&mut is_asked, true) {
                         until = Instant::now() + TO_LEAVE;
                     }
                     if Instant::now() >= until {
                         return Err(error);
                     }
-                    let _ = tokio::time::timeout(BREATH, wakeups.changed()).await;
+                    if !is_asked && !is_wanted {
+                        (wanted, is_wanted) = (self.want(id).await, true);
+                        // It may be told, and gone, by now.
+                        continue;
+                    }
+                    tokio::select! {
+                        () = news.next(BREATH) => {}
+                        _ = idle.changed() => {}
+                        // Of a file that goes nobody tells.
+                        () = tokio::time::sleep(BREATH), if !is_asked => {}
+                        () = tokio::time::sleep_until(until) => {}
+                    }
                 }
                 claimed => return claimed,
             }
         }
+    }
+
+    /// Asks whoever drives an execution in another process to leave it. None where that cannot be said: then it is as if nobody could do so.
+    async fn want(&self, id: ExecutionId) -> Option<Wanted> {
+        let asked = Wanted::ask(&self.store.relays(), id);
+        let asked =
+            asked.inspect_err(|error| tracing::debug!(execution = %id, %error, "another process could not be asked to leave"));
+        self.tell_of(id).await;
+        asked.ok()
     }
 
     async fn check_upgradable(&self, id: ExecutionId) -> Result<ExecutionRow, EngineError> {
