@@ -174,9 +174,13 @@ fn l12_l13_a_missing_key_names_what_would_do() {
 fn l14_l15_models_without_a_provider_that_is_known() {
     let models = Models::always("Said.");
     let requests = json!([{ "prompt": "x", "model": "acme/big" }, { "prompt": "x", "model": "gpt-4o" }, { "prompt": "x", "model": "openai/" }]);
+    let misspelt = &models.ask(&json!([{ "prompt": "x", "model": "fsat" }]))[0];
+    assert!(misspelt["details"]["hint"].as_str().unwrap().starts_with("the alias `fast` is nearest to it; "), "{misspelt:#}");
     for answers in [models.ask(&requests), models.ask_in_body(&requests)] {
         failed(&answers[0], "usage", &["Provider `acme` of model `acme/big` is not supported."]);
         failed(&answers[1], "usage", &["Model `gpt-4o` is missing a provider prefix."]);
+        let hint = answers[1]["details"]["hint"].as_str().unwrap();
+        assert!(hint.contains("kitaru-host model register") && !hint.contains("nearest"), "{hint}");
         failed(&answers[2], "usage", &["`openai/`", "incomplete"]);
     }
     assert!(models.provider.exchanges().is_empty());

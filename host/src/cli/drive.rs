@@ -322,6 +322,7 @@ pub(super) fn failure(view: &ExecutionView) -> Option<CliError> {
             }
             let granted = failed_checkpoint(view).and_then(|call| call.capabilities.granted.as_ref());
             let flags = flags_of(failure.details.as_ref(), granted).join(" ");
+            let hint = failure.details.as_ref().and_then(|details| details.get("hint")?.as_str());
             let retry = match &*failure.origin {
                 "divergence" => format!(
                     "go on with the version that it was started with: kitaru-host executions retry {id} --component <file>"
@@ -347,6 +348,10 @@ pub(super) fn failure(view: &ExecutionView) -> Option<CliError> {
                     }
                     None => "change the code, and run on with it: kitaru-host executions retry … --component <file>".to_owned(),
                 },
+                // A model, say: a retry has the models that the execution was started with, a replay those of now.
+                _ if failure.exception_type == "usage" && hint.is_some() => {
+                    format!("{}; then run on from there: {}", hint.unwrap_or_default(), replay_from(view))
+                }
                 _ => format!("To retry this failed execution, run: kitaru-host executions retry {id}"),
             };
             Some(error.hint(retry))

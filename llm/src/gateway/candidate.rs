@@ -6,8 +6,8 @@ use crate::chat::thinking::{Thinker, keep_thinking};
 use crate::chat::{ChatRequest, Message, RawRequest, ResponseFormat, Role};
 use crate::codec::{Api, CodecError};
 use crate::models::{
-    ANTHROPIC_DEFAULT_MAX_TOKENS, Environment, ModelRef, ModelRegistry, Provider, SelectedModel, completion_tokens_parameter,
-    provider_of,
+    ANTHROPIC_DEFAULT_MAX_TOKENS, Environment, ModelRef, ModelRegistry, Provider, ProviderError, SelectedModel,
+    completion_tokens_parameter, provider_of,
 };
 use crate::provider::{AuthScheme, Endpoint, EndpointError, Secret, known_provider};
 
@@ -46,7 +46,7 @@ impl Candidate {
         environment: &dyn Environment,
     ) -> Result<Self, CallFailure> {
         let ModelRef { provider: prefix, model } = ModelRef::parse(&selected.resolved_model)
-            .map_err(|error| CallFailure::usage(error.to_string()).with_hint(error.hint()))?;
+            .map_err(|error| CallFailure::usage(error.to_string()).with_hint(hint(&selected, registry, &error)))?;
         let alias = selected.alias.as_ref().and_then(|alias| registry.aliases.get(alias));
         let provider = Provider::find(&prefix);
         let own = alias.and_then(|alias| alias.base_url.as_deref()).map(str::trim).filter(|url| !url.is_empty());
@@ -146,6 +146,14 @@ impl Candidate {
         let same = self.prefix == other.prefix && self.base_url == other.base_url;
         same || matches!(self.api, Api::AnthropicMessages | Api::Gemini)
     }
+}
+
+/// What to do about an identifier that cannot be taken apart. A short name is mostly an alias that is not there.
+fn hint(selected: &SelectedModel, registry: &ModelRegistry, error: &ProviderError) -> Option<String> {
+    let hint = error.hint()?;
+    let is_short = matches!(error, ProviderError::NoPrefix { .. }) && selected.alias.is_none();
+    let nearest = is_short.then(|| registry.nearest(&selected.resolved_model)).flatten();
+    Some(nearest.map_or_else(|| hint.to_owned(), |alias| format!("the alias `{alias}` is nearest to it; {hint}")))
 }
 
 /// A conversation without the thinking that others than `api` have written: they alone can read it, and a fallback must not fail for it.

@@ -141,7 +141,10 @@ impl ProviderError {
             Self::Unsupported { .. } => {
                 Some("a server that speaks OpenAI's protocol can be called as vllm/<model> by an alias with `base_url`")
             }
-            _ => None,
+            Self::NoPrefix { .. } => {
+                Some("a short name is registered first: kitaru-host model register <alias> --model <provider>/<model>")
+            }
+            Self::Incomplete { .. } => None,
         }
     }
 }

@@ -145,6 +145,14 @@ impl ModelRegistry {
         self.aliases.get_key_value(&text.parse::<Alias>().ok()?)
     }
 
+    /// The alias that is most like `text`, where one is so like it that it may be meant.
+    pub fn nearest(&self, text: &str) -> Option<&Alias> {
+        let text: String = text.trim().to_lowercase().chars().take(LONGEST_COMPARED).collect();
+        let far = |alias: &Alias| distance(alias.as_str(), &text);
+        let is_like = |alias: &&Alias| far(alias) * 2 <= alias.as_str().len().max(text.len()).min(MOST_APART * 2);
+        self.aliases.keys().filter(is_like).min_by_key(|alias| far(alias))
+    }
+
     /// The single alias, where there is exactly one.
     pub fn only(&self) -> Option<&Alias> {
         let mut aliases = self.aliases.keys();
@@ -174,9 +182,44 @@ impl ModelRegistry {
     }
 }
 
+/// Names are compared up to so many characters.
+const LONGEST_COMPARED: usize = 64;
+/// A name that so many changes of a character make of another may be meant by it.
+const MOST_APART: usize = 3;
+
+/// How many characters have to be added, taken away or changed to make one of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
+    for (line, here) in (1..).zip(one.chars()) {
+        let (mut before, mut left) = (line - 1, line);
+        let mut next = vec![line];
+        for (there, above) in other.chars().zip(row.iter().skip(1)) {
+            left = (before + usize::from(here != there)).min(left + 1).min(above + 1);
+            before = *above;
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_nearest_alias_is_one_that_may_be_meant() {
+        let mut registry = ModelRegistry::default();
+        assert_eq!(registry.nearest("fast"), None);
+        for alias in ["fast", "smart", "a-long-name"] {
+            registry.register(alias, ModelAlias::of("openai/a")).unwrap();
+        }
+        let nearest = |text: &str| registry.nearest(text).map(Alias::as_str);
+        assert_eq!(["fsat", " Fats", "faster"].map(nearest), [Some("fast"); 3]);
+        assert_eq!(["smrt", "along-name"].map(nearest), [Some("smart"), Some("a-long-name")]);
+        assert_eq!(["gpt-4o", "", "a-short-game"].map(nearest), [None; 3]);
+        assert_eq!([distance("", "abc"), distance("kitten", "sitting"), distance("same", "same")], [3, 3, 0]);
+    }
 
     #[test]
     fn the_first_alias_becomes_the_default_and_stays_it() {
