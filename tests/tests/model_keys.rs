@@ -125,17 +125,17 @@ fn l11_a_key_of_a_secret_is_nowhere_but_in_requests() {
     is_nowhere(Kept::InSecret);
 }
 
-/// A text's letters as numbers, so that whoever is given them has it nowhere.
-fn letters(text: &str) -> Value {
-    json!({ "letters": text.bytes().collect::<Vec<_>>() })
+/// A text's letters as numbers, so that whoever is given them has it nowhere, and whether the answers come in pieces.
+fn letters(text: &str, stream: bool) -> Value {
+    json!({ "letters": text.bytes().collect::<Vec<_>>(), "stream": stream })
 }
 
 #[test]
 fn l11_no_guest_has_a_key_in_its_memory() {
     let models = Models::always("An answer with a quokka in it.");
-    assert_eq!(models.run("model_remembers", &letters(Models::KEY))["result"], json!([false, false]));
+    assert_eq!(models.run("model_remembers", &letters(Models::KEY, false))["result"], json!([false, false]));
     // What it does have is found: what it asks, and what was answered.
-    assert_eq!(models.run("model_remembers", &letters("quokka"))["result"], json!([true, true]));
+    assert_eq!(models.run("model_remembers", &letters("quokka", false))["result"], json!([true, true]));
     assert_eq!(models.hits(), 4);
 }
 
@@ -149,11 +149,26 @@ fn l11_no_guest_has_a_key_in_its_memory_that_was_said_back() {
     };
     let models = Models::of(Provider::reacting(echo));
     models.settings(Models::QUICK);
-    assert_eq!(models.run("model_remembers", &letters(Models::KEY))["result"], json!([false, false]));
-    assert_eq!(models.run("model_remembers", &letters("quokka"))["result"], json!([true, true]), "the answer came");
+    assert_eq!(models.run("model_remembers", &letters(Models::KEY, false))["result"], json!([false, false]));
+    assert_eq!(models.run("model_remembers", &letters("quokka", false))["result"], json!([true, true]), "the answer came");
     assert_eq!(models.hits(), 8);
     let keys = models.provider.calls();
     assert!(keys.iter().all(|call| call.received.key() == Some(Models::KEY)), "there was something to say back");
+    Models::PLANTED.is_in_no_file_of(&models.host);
+}
+
+/// Nor where it is said back in pieces, each of which is harmless.
+#[test]
+fn l11_no_guest_has_a_key_in_its_memory_that_was_said_back_in_pieces() {
+    let models = Models::of(Provider::reacting(|received| {
+        let key = received.key().unwrap_or_default();
+        let (first, second) = key.split_at(key.len() / 2);
+        Reaction::pieces(["A quokka, and ", first, second, "."])
+    }));
+    assert_eq!(models.run("model_remembers", &letters(Models::KEY, true))["result"], json!([false, false]));
+    assert_eq!(models.run("model_remembers", &letters(&Models::KEY[11..], true))["result"], json!([false, false]), "nor its end");
+    assert_eq!(models.run("model_remembers", &letters("quokka", true))["result"], json!([true, true]), "the answer came");
+    assert_eq!(models.hits(), 6);
     Models::PLANTED.is_in_no_file_of(&models.host);
 }
 

@@ -1,8 +1,8 @@
 //! Answers in pieces: as they come in a checkpoint, from the record in a flow (A5, A11).
 
-use kitaru_tests::models::{entry, failed, told, usage};
+use kitaru_tests::models::{entry, failed, usage};
 use kitaru_tests::provider::{Ending, Finish, Gate, Protocol, Provider, Reaction};
-use kitaru_tests::{Models, checkpoint, id, names, until};
+use kitaru_tests::{Models, PROTOCOLS, checkpoint, id, names, until};
 use serde_json::{Value, json};
 
 /// A stream in a checkpoint: all of it, or so many pieces before it is aborted or let go of.
@@ -104,32 +104,17 @@ fn a_stream_that_is_finished_early_is_read_to_its_end() {
     assert_eq!(usage(checkpoint(&done, "model_finishes_early"))[0]["status"], "completed");
 }
 
-/// Aliases of all protocols at one provider, and what each is called.
-fn all_protocols(models: &Models) -> [&'static str; 4] {
-    let (openai, anthropic) = (models.provider.openai(), models.provider.anthropic());
-    let _ = models.alias("chat", "openai/gpt-4o-mini", &openai, &[]);
-    let _ = models.alias("responses", "openai/gpt-4o-mini", &openai, &["--api", "openai_responses"]);
-    let _ = models.alias("claude", "anthropic/claude-3-5-haiku-latest", &anthropic, &[]);
-    let _ = models.alias("google", "gemini/gemini-2.0-flash", &models.provider.gemini(), &[]);
-    ["chat", "responses", "claude", "google"]
-}
-
-/// The keys of all of them.
-const KEYS: [(&str, &str); 3] =
-    [("OPENAI_API_KEY", Models::KEY), ("ANTHROPIC_API_KEY", Models::KEY), ("GEMINI_API_KEY", Models::KEY)];
-
 /// A request, whole and in pieces, to each protocol; in pairs.
 fn pairs(models: &Models, flow: &str, more: &Value) -> Vec<(&'static str, [Value; 2])> {
-    let aliases = all_protocols(models);
+    models.add_protocols();
     let request = |alias: &str, stream: bool| {
         let mut request = json!({ "prompt": "x", "system": "Be brief.", "model": alias, "stream": stream });
         request.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
         request
     };
-    let requests: Vec<Value> = aliases.iter().flat_map(|alias| [request(alias, false), request(alias, true)]).collect();
-    let run = models.flow_with(&KEYS, flow, &json!({ "requests": requests }));
-    let answers = told(&kitaru_tests::Reply::from(run).item());
-    aliases.into_iter().zip(answers.chunks(2).map(|pair| [pair[0].clone(), pair[1].clone()])).collect()
+    let requests: Vec<Value> = PROTOCOLS.iter().flat_map(|alias| [request(alias, false), request(alias, true)]).collect();
+    let answers = models.ask_protocols(flow, &json!(requests));
+    PROTOCOLS.into_iter().zip(answers.chunks(2).map(|pair| [pair[0].clone(), pair[1].clone()])).collect()
 }
 
 /// An answer without what only one of a whole and a streamed one has.

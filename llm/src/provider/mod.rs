@@ -3,7 +3,7 @@
 //! Knows addresses, headers and bytes, and of the protocols only where a call goes and how a stream ends. Reads no environment, except that the
 //! system's proxy settings are respected if wanted: keys, base URLs and limits are handed in. Three promises hold. The bytes of a request can be
 //! recorded before it is sent ([`PreparedRequest`]). The key is added last, to the request that leaves, and comes back in nothing: no error, no
-//! `Debug`, no answer that quotes it. And whatever a provider does, a call ends: within its time, with bounded memory, and with an error that says
+//! `Debug`, no answer that quotes it, in one piece or in several. And whatever a provider does, a call ends: within its time, with bounded memory, and with an error that says
 //! whose fault it is ([`TransportError`]).
 //!
 //! ```no_run
@@ -30,6 +30,7 @@ mod choices;
 mod endpoint;
 mod error;
 mod failure;
+mod key_filter;
 mod known;
 mod patience;
 mod preflight;

@@ -1,17 +1,22 @@
 //! Keeping keys out of what providers say: errors quote the key that was wrong, whole, masked or cut off.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::key_filter::KeyFilter;
 use super::secret::Secret;
 
 /// What stands where a key was.
-const REPLACEMENT: &str = "[redacted]";
+pub(super) const REPLACEMENT: &str = "[redacted]";
 /// So many bytes in common with the key are taken for a part of it.
-const FRAGMENT: usize = 8;
+pub(super) const FRAGMENT: usize = 8;
 /// A shorter key is a word like any other ("none", "ollama"), and is left alone.
 const SHORTEST: usize = 8;
+/// More backslashes in a row escape nothing: JSON is in JSON three times at most.
+const MOST_ESCAPES: usize = 8;
+
 /// Takes the key of one request out of texts and documents.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Redaction(Option<Secret>);
@@ -44,23 +49,68 @@ impl Redaction {
 
     /// Takes the whole key out of every string of `document`: an answer that echoes the request's headers must not carry it on.
     pub(super) fn document(&self, document: &mut Value) {
+        let mut filter = KeyFilter::new(self.clone());
+        filter.push(std::mem::take(document));
+        filter.finish();
+        *document = filter.next().unwrap_or_default();
+    }
+
+    /// Takes the whole key out of the names of an object.
+    pub(super) fn names(&self, fields: &mut Map<String, Value>) {
         let Some(key) = &self.0 else { return };
-        match document {
-            Value::String(text) => {
-                if text.contains(key.expose()) {
-                    *text = text.replace(key.expose(), REPLACEMENT);
-                }
-            }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.document(item)),
-            Value::Object(fields) => {
-                if fields.keys().any(|name| name.contains(key.expose())) {
-                    let renamed = std::mem::take(fields).into_iter();
-                    *fields = renamed.map(|(name, value)| (name.replace(key.expose(), REPLACEMENT), value)).collect();
-                }
-                fields.values_mut().for_each(|value| self.document(value));
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        if fields.keys().any(|name| name.contains(key.expose())) {
+            let renamed = std::mem::take(fields).into_iter();
+            *fields = renamed.map(|(name, value)| (name.replace(key.expose(), REPLACEMENT), value)).collect();
         }
+    }
+
+    /// Whether there is a key to take out.
+    pub(super) fn has_key(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Where the key stands in `text`: as it is, or escaped as in JSON that is the text of something else.
+    pub(super) fn find(&self, text: &str) -> Found {
+        let mut found = Found::default();
+        let Some(first) = self.characters().next() else { return found };
+        let mut at = 0;
+        while let Some(next) = text.get(at..).and_then(|rest| rest.find([first, '\\'])) {
+            let start = at.saturating_add(next);
+            let rest = text.get(start..).unwrap_or_default();
+            match self.begins(rest) {
+                Begins::Whole { length } => {
+                    at = start.saturating_add(length);
+                    found.whole.push(start..at);
+                }
+                Begins::Cut { known } => {
+                    found.begun = Some((start, known));
+                    break;
+                }
+                Begins::Not => at = start.saturating_add(rest.chars().next().map_or(1, char::len_utf8)),
+            }
+        }
+        found
+    }
+
+    /// Whether `text` begins with the key.
+    fn begins(&self, text: &str) -> Begins {
+        let mut rest = text;
+        for (known, wanted) in self.characters().enumerate() {
+            let Some(read) = Read::of(rest) else { return Begins::Cut { known } };
+            // A backslash before the key that escapes nothing in it belongs to what stands there before.
+            let is_before = known == 0 && rest.starts_with('\\') && !read.by_number && !matches!(wanted, '"' | '/');
+            if read.char != wanted || is_before {
+                return Begins::Not;
+            }
+            rest = read.rest;
+        }
+        Begins::Whole { length: text.len().saturating_sub(rest.len()) }
+    }
+
+    /// What a text must have to have the key: backslashes do not count, for in JSON nobody knows what they stand for.
+    fn characters(&self) -> impl Iterator<Item = char> {
+        let key = self.0.as_ref().map_or("", Secret::expose);
+        key.chars().filter(|char| *char != '\\')
     }
 
     fn without_fragments(&self, text: &str) -> String {
@@ -85,6 +135,61 @@ impl Redaction {
             inside = hidden;
         }
         clean
+    }
+}
+
+/// Where a key stands in a text.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The whole key.
+    pub(super) whole: Vec<Range<usize>>,
+    /// Where the beginning of it stands at the end of the text, and how many of its characters.
+    pub(super) begun: Option<(usize, usize)>,
+}
+
+enum Begins {
+    Whole {
+        length: usize,
+    },
+    /// With so many characters of the key, and ends there.
+    Cut {
+        known: usize,
+    },
+    Not,
+}
+
+/// A character as a text has it that may be JSON inside of JSON.
+struct Read<'t> {
+    char: char,
+    rest: &'t str,
+    /// It is written as `\u` and four digits.
+    by_number: bool,
+}
+
+impl<'t> Read<'t> {
+    /// The first character; none where the text ends in the middle of it.
+    fn of(text: &'t str) -> Option<Self> {
+        let bare = text.trim_start_matches('\\');
+        let escapes = text.len().saturating_sub(bare.len());
+        let plain = |text: &'t str| {
+            let mut chars = text.chars();
+            chars.next().map(|char| Self { char, rest: chars.as_str(), by_number: false })
+        };
+        if escapes > MOST_ESCAPES {
+            return plain(text);
+        }
+        if let Some(number) = bare.strip_prefix('u').filter(|_| escapes > 0) {
+            let digits = number.bytes().take(4).take_while(u8::is_ascii_hexdigit).count();
+            if digits == 4 {
+                let (number, rest) = number.split_at_checked(4)?;
+                let char = u32::from_str_radix(number, 16).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
+                return Some(Self { char, rest, by_number: true });
+            }
+            if digits == number.len() {
+                return None;
+            }
+        }
+        plain(bare)
     }
 }
 

@@ -11,6 +11,7 @@ use super::answer::Answer;
 use super::choices::Choices;
 use super::error::TransportError;
 use super::failure;
+use super::key_filter::KeyFilter;
 use super::wire::Progress;
 
 /// The events of one answer, as the provider's protocol has them. Dropping it ends the connection.
@@ -21,6 +22,10 @@ pub struct EventStream {
     finished: bool,
     progress: Progress,
     choices: Choices,
+    /// What came and was not given yet.
+    filter: KeyFilter,
+    /// The error that ends it, behind all events.
+    failed: Option<TransportError>,
     ended: bool,
 }
 
@@ -35,7 +40,9 @@ impl fmt::Debug for EventStream {
 impl EventStream {
     pub(super) fn new(answer: Answer, api: Api, choices: Choices, event_bytes: usize) -> Self {
         let decoder = SseDecoder::new(event_bytes);
-        Self { answer, api, decoder, finished: false, progress: Progress::Open, choices, ended: false }
+        let filter = KeyFilter::new(answer.redaction.clone());
+        let (finished, progress, failed, ended) = (false, Progress::Open, None, false);
+        Self { answer, api, decoder, finished, progress, choices, filter, failed, ended }
     }
 
     /// The next event; `None` after the last. After an error nothing more comes. Nothing is lost if the future is dropped.
@@ -44,21 +51,26 @@ impl EventStream {
     /// was closed in good order: half an answer must not look like a whole one.
     pub async fn next(&mut self) -> Option<Result<Value, TransportError>> {
         loop {
+            if let Some(event) = self.filter.next() {
+                return Some(Ok(event));
+            }
+            if let Some(error) = self.failed.take() {
+                return Some(Err(error));
+            }
             if self.ended {
                 return None;
             }
             let step = match self.decoder.next_frame() {
-                Some(Ok(frame)) => self.take(frame.data).map(Some),
+                Some(Ok(frame)) => self.take(frame.data),
                 Some(Err(error)) => Err(self.bad_frame(&error)),
-                None => self.read().await.map(|()| None),
+                None => self.read().await,
             };
-            match step {
-                Ok(None) => {}
-                Ok(Some(event)) => return Some(Ok(event)),
-                Err(error) => {
-                    self.ended = true;
-                    return Some(Err(error));
-                }
+            if let Err(error) = step {
+                self.failed = Some(error);
+                self.ended = true;
+            }
+            if self.ended {
+                self.filter.finish();
             }
         }
     }
@@ -73,11 +85,10 @@ impl EventStream {
         self.answer.received
     }
 
-    fn take(&mut self, mut event: Value) -> Result<Value, TransportError> {
+    fn take(&mut self, event: Value) -> Result<(), TransportError> {
         if let Some(error) = failure::of_document(&self.answer.host, &event, &self.answer.redaction) {
             return Err(Box::new(error).into());
         }
-        self.answer.redaction.document(&mut event);
         let all = self.choices.note(self.api, &event);
         // What blocks a prompt blocks all of its answers.
         let progress = match self.api.progress(&event) {
@@ -86,7 +97,8 @@ impl EventStream {
         };
         self.progress = self.progress.max(progress);
         self.ended = self.progress == Progress::Last;
-        Ok(event)
+        self.filter.push(event);
+        Ok(())
     }
 
     /// Gives the decoder more, or settles how the stream ended.

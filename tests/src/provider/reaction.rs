@@ -131,6 +131,8 @@ pub(super) enum Interruption {
     Held(Gate),
     /// This text comes in between.
     Text(String),
+    /// The piece before it comes again and again.
+    Endless,
 }
 
 impl Reaction {
@@ -305,6 +307,12 @@ impl Reaction {
     #[must_use]
     pub fn with_text_after(self, pieces: usize, text: impl Into<String>) -> Self {
         self.interrupted(pieces, Interruption::Text(text.into()))
+    }
+
+    /// Sends the last of so many pieces again and again, for ever.
+    #[must_use]
+    pub fn endless_after(self, pieces: usize) -> Self {
+        self.interrupted(pieces, Interruption::Endless)
     }
 
     fn interrupted(mut self, pieces: usize, interruption: Interruption) -> Self {

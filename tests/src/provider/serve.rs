@@ -141,6 +141,7 @@ fn interrupted(
     let beyond = interruptions.iter().find(|(when, _)| *when > pieces.len());
     assert!(beyond.is_none(), "the answer has {} pieces, and never comes to {beyond:?}", pieces.len());
     let mut steps: Vec<Step> = head.into_iter().map(|text| Step::Bytes(text.into())).collect();
+    let repeated: Vec<Bytes> = pieces.iter().map(|piece| piece.clone().into()).collect();
     let happens = |after: usize, steps: &mut Vec<Step>| {
         for (_, interruption) in interruptions.iter().filter(|(when, _)| *when == after) {
             steps.push(match interruption {
@@ -148,6 +149,7 @@ fn interrupted(
                 Interruption::Hang => Step::Hang,
                 Interruption::Held(gate) => Step::Held(gate.clone()),
                 Interruption::Text(text) => Step::Bytes(text.clone().into()),
+                Interruption::Endless => Step::Endless(repeated[after.saturating_sub(1)].clone()),
             });
         }
     };
@@ -186,6 +188,7 @@ fn response(
 enum Step {
     Bytes(Bytes),
     Bulk(u64),
+    Endless(Bytes),
     Pause(Duration),
     Held(Gate),
     Hang,
@@ -231,6 +234,11 @@ fn body(steps: Vec<Step>, log: Log) -> Body {
                         return None;
                     }
                     Some(Step::Bytes(bytes)) => bytes,
+                    Some(Step::Endless(bytes)) => {
+                        sending.log.note(bytes.len() as u64, Ending::Open);
+                        sending.steps = vec![Step::Endless(bytes.clone())].into_iter();
+                        return Some((Ok(bytes), Some(sending)));
+                    }
                     Some(Step::Bulk(bytes)) => {
                         sending.bulk = bytes;
                         continue;

@@ -281,14 +281,26 @@ struct Lookup {
 
 /// Searches its own memory for a text, whose letters it gets one by one so that it has it nowhere itself.
 #[flow]
-fn model_remembers(cx: &Flow, letters: Vec<u32>) -> Result<Vec<bool>> {
-    let in_body = model_remembers_of_body(cx, letters.clone())?;
+fn model_remembers(cx: &Flow, letters: Vec<u32>, stream: bool) -> Result<Vec<bool>> {
+    let in_body = model_remembers_of_body(cx, letters.clone(), stream)?;
+    if stream {
+        let mut stream = cx.llm("Hello").stream()?;
+        let pieces = stream.by_ref().collect::<Result<Vec<_>>>()?;
+        let whole = stream.finish()?;
+        return Ok(vec![in_body, finds(&letters) || pieces.is_empty() || whole.text.is_empty()]);
+    }
     cx.llm("Hello").text()?;
     Ok(vec![in_body, finds(&letters)])
 }
 
 #[checkpoint]
-fn model_remembers_of_body(cx: &Checkpoint, letters: Vec<u32>) -> Result<bool> {
+fn model_remembers_of_body(cx: &Checkpoint, letters: Vec<u32>, stream: bool) -> Result<bool> {
+    if stream {
+        let mut stream = cx.llm("Hello").stream()?;
+        let pieces = stream.by_ref().collect::<Result<Vec<_>>>()?;
+        let whole = stream.finish()?;
+        return Ok(finds(&letters) || pieces.is_empty() || whole.text.is_empty());
+    }
     cx.llm("Hello").text()?;
     Ok(finds(&letters))
 }
