@@ -55,6 +55,7 @@ mod attempts;
 mod candidate;
 mod config;
 mod core;
+mod effective;
 mod failing;
 mod failure;
 mod manual;
@@ -95,9 +96,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use self::core::Core;
+use self::effective::Gathered;
 use self::send::Provider;
 use self::session::{Purpose, Session, unmade};
-use self::state::{Gathered, credential_of};
+use self::state::credential_of;
 use crate::codec::{Api, GeminiCall};
 use crate::models::{CallName, FrozenModels};
 use crate::pipeline::Pipeline;
@@ -170,7 +172,7 @@ impl Gateway {
                 Err(record) => *record,
             };
         }
-        let (session, llm) = match Session::begin(&self.inner, call.clone(), place, Purpose::Whole) {
+        let (session, llm) = match Session::begin(&self.inner, call.clone(), place, Purpose::Whole).await {
             Ok(begun) => begun,
             Err((failure, selected)) => return unmade(&self.inner, &call, failure, selected, false),
         };
@@ -188,6 +190,7 @@ impl Gateway {
     /// The record of a call that failed before there was a stream.
     pub async fn stream(&self, call: PlannedCall, place: CallPlace) -> Result<CallStream, Box<CallRecord>> {
         let (session, llm) = Session::begin(&self.inner, call.clone(), place, Purpose::Stream)
+            .await
             .map_err(|(failure, selected)| Box::new(unmade(&self.inner, &call, failure, selected, true)))?;
         let provider = Arc::new(Provider(Arc::clone(&self.inner.core)));
         let gathered = Box::new(Gathered::new(&session.state));
@@ -205,7 +208,7 @@ impl Gateway {
     /// # Errors
     /// Why not.
     pub async fn check(&self, call: &PlannedCall, place: &CallPlace) -> Result<(), CallFailure> {
-        let begun = Session::begin(&self.inner, call.clone(), place.clone(), Purpose::Look);
+        let begun = Session::begin(&self.inner, call.clone(), place.clone(), Purpose::Look).await;
         let (session, llm) = begun.map_err(|(failure, _)| failure)?;
         llm.check(&session.stack).await.map_err(|error| session.failure(&error))
     }
@@ -216,7 +219,7 @@ impl Gateway {
     /// What the intercepts object to.
     pub async fn preview(&self, call: &PlannedCall, place: &CallPlace) -> Result<Value, CallFailure> {
         let purpose = if call.request.stream { Purpose::Stream } else { Purpose::Look };
-        let begun = Session::begin(&self.inner, call.clone(), place.clone(), purpose);
+        let begun = Session::begin(&self.inner, call.clone(), place.clone(), purpose).await;
         let (session, llm) = begun.map_err(|(failure, _)| failure)?;
         let request = llm.preview(&session.stack).await.map_err(|error| session.failure(&error))?.without_credentials();
         let candidate = &session.state.first;
@@ -239,7 +242,7 @@ impl Gateway {
 
     /// Records the start of a call that somebody else makes. Only sanitisers run: neither a grant nor a guardrail nor a budget is asked.
     pub async fn begin_span(&self, call: PlannedCall, place: CallPlace) -> ManualSpan {
-        let (session, llm) = match Session::begin(&self.inner, call.clone(), place, Purpose::Manual) {
+        let (session, llm) = match Session::begin(&self.inner, call.clone(), place, Purpose::Manual).await {
             Ok(begun) => begun,
             Err((failure, selected)) => return ManualSpan::refused(unmade(&self.inner, &call, failure, selected, false)),
         };

@@ -67,7 +67,7 @@ impl Session {
     ///
     /// # Errors
     /// Why the call cannot be made, and the model that it was to call where that could be told.
-    pub(super) fn begin(
+    pub(super) async fn begin(
         inner: &Arc<Inner>,
         call: PlannedCall,
         place: CallPlace,
@@ -98,6 +98,7 @@ impl Session {
         let candidates = (first.clone(), fallbacks);
         let repairs = call.request.repairs;
         let state = Arc::new(CallState::new(call.name.clone(), place, candidates, call.schema.clone(), repairs, keys));
+        state.learn_keys(core).await;
         let log = Log::default();
         let metadata = metadata(inner, &call, &state, &refused);
         let llm = llm_call(inner, &state, raw, &log, metadata);

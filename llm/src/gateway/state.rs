@@ -7,15 +7,16 @@ use uuid::Uuid;
 
 use super::candidate::Candidate;
 use super::core::Core;
+use super::effective::Effective;
 use super::failing;
 use super::failure::{CallFailure, FailureOrigin};
 use super::place::CallPlace;
 use super::structured::Schema;
-use crate::chat::{ChatRequest, ChatResponse, RawRequest};
-use crate::codec::{Api, Codec, CodecError, ResponseCodec, StreamAggregator, StreamCodec};
-use crate::models::{CallName, CredentialError, CredentialSource, SelectedModel, choose_credential};
+use crate::chat::ChatResponse;
+use crate::codec::ResponseCodec as _;
+use crate::models::{CallName, Credential, CredentialError, CredentialSource, SelectedModel, choose_credential};
 use crate::mutex::lock;
-use crate::pipeline::{CallInfo, Cause, Collector};
+use crate::pipeline::CallInfo;
 use crate::policy::Redactor;
 use crate::policy::middleware::{AnsweredBy, CallContext, CallFacts};
 use crate::price::{Cost, CostSource, NanoUsd};
@@ -44,6 +45,8 @@ struct Progress {
     /// Of each answer: an answer that is sent back to be mended is one of them.
     answers: Vec<(TokenCounts, Cost, By)>,
     endpoints: Vec<(usize, Endpoint)>,
+    /// Found before anything was recorded.
+    credentials: Vec<(usize, Credential)>,
     credential_source: Option<CredentialSource>,
     keys: Vec<Secret>,
     /// What the chunks of a stream made together.
@@ -117,16 +120,32 @@ impl CallState {
         (position > 0).then(|| self.candidate(position).selected.resolved_model.clone())
     }
 
+    /// Learns the keys of all candidates before anything is recorded, so that not even the start event has one. What has none is left to
+    /// [`prepare`](Self::prepare), which says so where it matters: a script and the cache need none.
+    pub(super) async fn learn_keys(&self, core: &Core) {
+        for position in 0..=self.fallbacks.len() {
+            let Ok(credential) = credential_of(core, self.candidate(position)).await else { continue };
+            let mut progress = lock(&self.progress);
+            progress.keys.extend(credential.key.clone());
+            progress.credentials.push((position, credential));
+        }
+    }
+
     /// Finds the key of a candidate, and so where it is asked. Once per call: a repair and another attempt use what was found.
     pub(super) async fn prepare(&self, core: &Core, position: usize) -> Result<(), CallFailure> {
         if lock(&self.progress).endpoints.iter().any(|(known, _)| *known == position) {
             return Ok(());
         }
         let candidate = self.candidate(position);
-        let credential = credential_of(core, candidate).await?;
-        if let Some(key) = &credential.key {
-            lock(&self.progress).keys.push(key.clone());
-        }
+        let learned = lock(&self.progress).credentials.iter().find(|(known, _)| *known == position).map(|(_, found)| found.clone());
+        let credential = match learned {
+            Some(credential) => credential,
+            None => {
+                let credential = credential_of(core, candidate).await?;
+                lock(&self.progress).keys.extend(credential.key.clone());
+                credential
+            }
+        };
         let endpoint = candidate.endpoint(credential.key).map_err(|error| failing::of_endpoint(&error))?;
         let mut progress = lock(&self.progress);
         progress.endpoints.push((position, endpoint));
@@ -210,8 +229,20 @@ impl CallState {
         self.count(call, tokens, cost, By::Provider);
     }
 
+    /// An attempt failed. What answers before it cost was said already, and may be less than all by now.
+    pub(super) fn count_failure(&self, call: &CallInfo) {
+        if !lock(&self.progress).answers.is_empty() {
+            self.say(call);
+        }
+    }
+
     fn count(&self, call: &CallInfo, tokens: TokenCounts, cost: Cost, from: By) {
         lock(&self.progress).answers.push((tokens, cost, from));
+        self.say(call);
+    }
+
+    /// Notes for the call's end what it cost by now, and who answered.
+    fn say(&self, call: &CallInfo) {
         let Sum { cost, .. } = self.sum();
         call.note("kitaru.llm.cost_usd", json!(cost.amount));
         call.note("kitaru.llm.cost_source", json!(cost.source));
@@ -229,20 +260,8 @@ impl CallState {
         let answers = &progress.answers;
         let Some((_, first, _)) = answers.first() else { return Sum::default() };
         let add = |field: fn(&TokenCounts) -> Option<u64>| {
-    /// An attempt failed. What answers before it cost was said already, and may be less than all by now.
-    pub(super) fn count_failure(&self, call: &CallInfo) {
-        if !lock(&self.progress).answers.is_empty() {
-            self.say(call);
-        }
-    }
-
             answers.iter().filter_map(|(tokens, ..)| field(tokens)).reduce(u64::saturating_add)
         };
-        self.say(call);
-    }
-
-    /// Notes for the call's end what it cost by now, and who answered.
-    fn say(&self, call: &CallInfo) {
         let tokens = TokenCounts {
             input: add(|tokens| tokens.input),
             output: add(|tokens| tokens.output),
@@ -280,7 +299,7 @@ impl CallState {
 }
 
 /// The credential of a candidate.
-pub(super) async fn credential_of(core: &Core, candidate: &Candidate) -> Result<crate::models::Credential, CallFailure> {
+pub(super) async fn credential_of(core: &Core, candidate: &Candidate) -> Result<Credential, CallFailure> {
     if let Some(failure) = candidate.unsupported() {
         return Err(failure);
     }
@@ -329,71 +348,5 @@ impl CallContext for Context {
         let Some(state) = CallState::of(call) else { return true };
         let Some(schema) = &state.schema else { return true };
         !response.tool_calls.is_empty() || schema.read(&response.text()).is_ok()
-    }
-}
-
-/// The protocol of the candidate that is asked now.
-pub(super) struct Effective(Arc<CallState>);
-
-impl Effective {
-    pub(super) fn api(&self) -> Api {
-        self.0.current().api
-    }
-}
-
-impl Codec for Effective {
-    fn decode(&self, request: &RawRequest) -> Result<ChatRequest, CodecError> {
-        self.api().protocol().decode(request)
-    }
-
-    fn encode(&self, request: &ChatRequest, original: &RawRequest) -> Result<RawRequest, CodecError> {
-        self.api().protocol().encode(request, original)
-    }
-}
-
-impl ResponseCodec for Effective {
-    fn decode_response(&self, response: &Value) -> Result<ChatResponse, CodecError> {
-        self.api().protocol().decode_response(response)
-    }
-}
-
-impl StreamCodec for Effective {
-    fn aggregator(&self) -> Box<dyn StreamAggregator> {
-        self.api().protocol().aggregator()
-    }
-
-    fn text_delta(&self, chunk: &Value) -> Option<String> {
-        self.api().protocol().text_delta(chunk)
-    }
-
-    fn chunk_summary(&self, index: u64, chunk: &Value) -> Value {
-        self.api().protocol().chunk_summary(index, chunk)
-    }
-}
-
-/// Puts the chunks of a stream together, and keeps the whole for the answer.
-pub(super) struct Gathered {
-    state: Arc<CallState>,
-    /// Made for the first chunk: before it, nobody knows who answers.
-    aggregator: Option<Box<dyn StreamAggregator>>,
-}
-
-impl Gathered {
-    pub(super) fn new(state: &Arc<CallState>) -> Self {
-        Self { state: Arc::clone(state), aggregator: None }
-    }
-}
-
-impl Collector for Gathered {
-    fn collect(&mut self, chunk: &Value) -> Result<(), Cause> {
-        let state = &self.state;
-        self.aggregator.get_or_insert_with(|| state.effective().aggregator()).push(chunk).map_err(Cause::from)
-    }
-
-    fn finish(self: Box<Self>) -> Value {
-        let Some(aggregator) = self.aggregator else { return Value::Null };
-        let whole = aggregator.finish();
-        self.state.set_whole(whole.clone());
-        whole
     }
 }

@@ -58,6 +58,39 @@ async fn l10_to_l13_where_the_key_comes_from() {
     assert_eq!(peer.seen().len(), 1);
 }
 
+/// Whoever knows the key and writes it into a prompt does not get it into a record, nor to who hears of the call while it is made: also where the key is
+/// another candidate's, or nobody is asked.
+#[tokio::test]
+async fn l11_a_key_of_a_secret_is_in_no_event_from_the_start_on() {
+    let peer = peer("a").await;
+    let alias =
+        |fallbacks: Value| json!({ "model": "groq/m", "secret": "creds", "base_url": peer.url(), "fallbacks": fallbacks });
+    let other = json!({ "model": "openai/m", "base_url": peer.url(), "fallbacks": ["fast"] });
+    let models = models_of(json!({ "fast": alias(json!([])), "other": other }));
+    let scripted = bare(&[("KITARU_LLM_MOCK_RESPONSE", "a")]);
+    for (services, model) in
+        [(bare(&[]), "fast"), (bare(&[("OPENAI_API_KEY", "another-key-of-mine")]), "other"), (scripted, "fast")]
+    {
+        let services = Services { secrets: Arc::new(Vault(vec![("GROQ_API_KEY", KEY)])), ..services };
+        let gateway = Gateway::new(&config(), services).unwrap();
+        let heard = watch(&gateway);
+        let prompt = CallRequest::text(format!("My key is {KEY}.")).with_model(model);
+        for request in [prompt.clone(), CallRequest { stream: true, ..prompt }] {
+            let record = ask(&gateway, &models, request).await;
+            assert_eq!(record.outcome.as_ref().unwrap().text, "a");
+            assert!(lines(&record.events[..1]).contains("My key is [redacted]."), "{}", lines(&record.events));
+            assert!(!all_of(&record).contains(KEY));
+        }
+        let heard = lines(&heard.lock().unwrap());
+        assert!(heard.contains("My key is [redacted].") && !heard.contains(KEY), "{heard}");
+    }
+    assert!(
+        peer.seen().iter().all(|seen| String::from_utf8_lossy(&seen.body).contains(KEY)),
+        "what is sent is what the author wrote"
+    );
+    assert_eq!(peer.seen().len(), 4, "and a script asks nobody");
+}
+
 #[tokio::test]
 async fn l10_the_environments_key_goes_before_a_secret() {
     let environment = bare(&[("OPENAI_API_KEY", KEY)]);
