@@ -48,7 +48,8 @@ impl Provider {
         // Whatever stands before the provider may have answered or refused; now nothing is left.
         call.note("kitaru.llm.asked", json!(true));
         let (number, started) = (state.next_attempt(), self.0.services.clock.now());
-        let meter = Meter { core: Arc::clone(&self.0), call: Arc::clone(call), state, number, started, done: false };
+        let sent = prepared.body_sha256();
+        let meter = Meter { core: Arc::clone(&self.0), call: Arc::clone(call), state, number, sent, started, done: false };
         Ok((meter, prepared))
     }
 }
@@ -133,6 +134,8 @@ struct Meter {
     call: Arc<CallInfo>,
     state: Arc<CallState>,
     number: u32,
+    /// The digest of what is sent.
+    sent: String,
     started: Timestamp,
     done: bool,
 }
@@ -190,6 +193,7 @@ impl Meter {
         }
         let mut record = self.state.usage_record(self.call.uuid(), self.number, read.model, tokens, cost);
         let raw = ["usage", "usageMetadata"].into_iter().find_map(|key| response.get(key));
+        record.request_sha256 = Some(std::mem::take(&mut self.sent));
         record.raw_usage = raw.filter(|usage| !usage.is_null()).cloned();
         record.latency_ms = Some(failing::milliseconds(self.core.services.clock.now().since(self.started)));
         record.status = status;

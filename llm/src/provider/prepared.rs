@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 
 use crate::codec::Api;
 
@@ -43,6 +44,11 @@ impl PreparedRequest {
     /// Its body.
     pub fn body(&self) -> &[u8] {
         self.body.as_deref().unwrap_or_default()
+    }
+
+    /// The SHA-256 of the body, in hexadecimal digits.
+    pub fn body_sha256(&self) -> String {
+        Sha256::digest(self.body()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// What it speaks.

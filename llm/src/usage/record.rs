@@ -73,6 +73,9 @@ pub struct UsageRecord {
     pub resolved_model: Option<String>,
     /// The provider.
     pub provider: Option<String>,
+    /// The SHA-256 of the body that was sent, in hexadecimal digits: a repair and a fallback send another one than the call began with. Nothing where
+    /// nobody was asked, or somebody else asked.
+    pub request_sha256: Option<String>,
     /// The tokens.
     pub tokens: TokenCounts,
     /// The tokens in the provider's own words.
@@ -121,6 +124,7 @@ impl UsageRecord {
             requested_model: Some(call.selected.requested_model.clone()),
             resolved_model: Some(call.selected.resolved_model.clone()),
             provider: ModelRef::parse(&call.selected.resolved_model).ok().map(|parts| parts.provider),
+            request_sha256: None,
             tokens,
             raw_usage: None,
             cost,
@@ -157,7 +161,8 @@ impl UsageRecord {
         self.cost.amount.filter(|_| self.cost.source == CostSource::Calculator)
     }
 
-    /// The JSON of `llm_usage_v1`. All keys are there, null where unknown; `saved_cost_usd` only where something was saved.
+    /// The JSON of `llm_usage_v1`. All keys are there, null where unknown; `saved_cost_usd` only where something was saved,
+    /// `request_sha256` only where something was sent.
     pub fn to_json(&self) -> Value {
         let tokens = &self.tokens;
         let mut cost = json!({
@@ -171,7 +176,7 @@ impl UsageRecord {
         if let (Some(saved), Some(cost)) = (self.saved, cost.as_object_mut()) {
             cost.insert("saved_cost_usd".into(), json!(saved));
         }
-        json!({
+        let mut record = json!({
             "schema_version": 1,
             "record_id": self.record_id,
             "adapter": self.adapter,
@@ -198,7 +203,11 @@ impl UsageRecord {
             "billing_effect": self.billing_effect,
             "cache_status": self.cache_status,
             "warnings": self.cost.warnings,
-        })
+        });
+        if let (Some(digest), Some(record)) = (&self.request_sha256, record.as_object_mut()) {
+            record.insert("request_sha256".into(), json!(digest));
+        }
+        record
     }
 
     /// The key under which the record stands in the metadata key `llm_usage_v1`, where records of one checkpoint merge.

@@ -31,6 +31,7 @@ impl UsageRecord {
             requested_model: read(json, "requested_model"),
             resolved_model: read(json, "resolved_model"),
             provider: read(json, "provider"),
+            request_sha256: read(json, "request_sha256"),
             tokens: TokenCounts {
                 input: read(usage, "input_tokens"),
                 output: read(usage, "output_tokens"),
@@ -89,6 +90,7 @@ mod tests {
         let raw = UsageRecord {
             raw_usage: Some(json!({ "prompt_tokens": 10 })),
             latency_ms: Some(1.5),
+            request_sha256: Some("0f".repeat(32)),
             ..record("e", 1, calculated(7))
         };
         for written in [

@@ -22,5 +22,6 @@ mod manual;
 mod peer;
 mod policies;
 mod resolution;
+mod sent;
 mod streams;
 mod structured;

@@ -1,0 +1,68 @@
+//! Each attempt's record has the digest of what it sent, byte for byte: also of what the call did not begin with.
+
+use kitaru_llm::chat::JsonSchemaFormat;
+use kitaru_llm::gateway::{CallRecord, CallRequest};
+use kitaru_llm::policy::MockRule;
+use kitaru_llm::usage::UsageRecord;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use crate::bench::*;
+use crate::peer::{Peer, Seen, answer as reply};
+
+/// The records have, in their order, the digests of what the peers got; nothing else does.
+#[track_caller]
+fn assert_sent(record: &CallRecord, seen: &[Seen]) {
+    let sent = seen.iter().map(|seen| Sha256::digest(&seen.body).iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    let recorded = record.usage.iter().map(|usage| usage.request_sha256.clone().unwrap());
+    assert_eq!(recorded.collect::<Vec<_>>(), sent.collect::<Vec<_>>());
+    for usage in &record.usage {
+        assert_eq!(usage.to_json()["request_sha256"], json!(usage.request_sha256));
+        assert_eq!(UsageRecord::from_json(&usage.to_json()).request_sha256, usage.request_sha256);
+    }
+}
+
+#[tokio::test]
+async fn a10_attempts_have_the_digest_of_what_they_sent_in_each_protocol() {
+    for (_, alias, _) in MODELS {
+        for stream in [false, true] {
+            let peer = Peer::start(|number, seen| Some(if number == 0 { reply(500, &[], "") } else { answer(seen, "a") })).await;
+            let record = ask(&gateway(&config()), &models(&peer), CallRequest { stream, ..request(alias) }).await;
+            assert_eq!((record.usage.len(), peer.seen().len()), (2, 2), "{alias}");
+            assert_sent(&record, &peer.seen());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a10_what_a_fallback_and_a_repair_send_is_on_record() {
+    let gone = json!({ "error": { "message": "no such model", "code": "model_not_found" } });
+    let (first, second) = (Peer::always(404, &[], gone.to_string()).await, peer("von Claude").await);
+    let aliases = json!({
+        "fast": { "model": "openai/gpt-4o-mini", "base_url": first.url(), "fallbacks": ["spare"] },
+        "spare": { "model": "anthropic/claude-haiku-4-5", "base_url": second.url() },
+    });
+    let record = ask(&gateway(&config()), &models_of(aliases), request("fast")).await;
+    let seen = [first.seen(), second.seen()].concat();
+    assert_eq!(seen.len(), 2);
+    assert_ne!(seen[0].body, seen[1].body, "in other words");
+    assert_sent(&record, &seen);
+
+    let peer = Peer::start(|number, seen| Some(answer(seen, ["drei", r#"{"n": 3}"#][number]))).await;
+    let schema = json!({ "type": "object", "required": ["n"], "properties": { "n": { "type": "integer" } } });
+    let schema = JsonSchemaFormat { name: "count".into(), description: None, schema, strict: Some(true) };
+    let asked = CallRequest { schema: Some(schema), repairs: 1, ..request("chat") };
+    let record = ask(&gateway(&config()), &models(&peer), asked).await;
+    assert_eq!(record.outcome.as_ref().unwrap().value, Some(json!({ "n": 3 })));
+    assert_ne!(peer.seen()[0].body, peer.seen()[1].body, "with what is wrong");
+    assert_sent(&record, &peer.seen());
+}
+
+#[tokio::test]
+async fn where_nothing_is_sent_there_is_no_digest() {
+    let mut config = config();
+    config.mocks = vec![MockRule::always("a")];
+    let record = ask(&gateway(&config), &models(&peer("b").await), request("chat")).await;
+    assert_eq!(record.usage.len(), 1);
+    assert!(record.usage[0].request_sha256.is_none() && record.usage[0].to_json().get("request_sha256").is_none());
+}
