@@ -75,20 +75,11 @@ impl Log {
 
     /// The lines with identifiers by the order of their appearance, and without the times that depend on the clock.
     pub(super) fn normalised(&self) -> Vec<String> {
-        let mut ids: HashMap<String, String> = HashMap::new();
         let lines = self.0.lock().unwrap().0.clone();
-        let normalise = |line: String| {
-            let Ok(mut event) = serde_json::from_str::<Value>(&line) else { return line };
-            for key in ["uuid", "parent_uuid"] {
-                if let Some(id) = event[key].as_str() {
-                    let number = ids.len() + 1;
-                    event[key] = json!(ids.entry(id.to_owned()).or_insert_with(|| format!("#{number}")).clone());
-                }
-            }
-            if !event["timestamp"].as_str().unwrap().starts_with("2999") {
-                event["timestamp"] = json!("T");
-            }
-            event.to_string()
+        let mut ids = HashMap::new();
+        let normalise = |line: String| match serde_json::from_str(&line) {
+            Ok(event) => without_chance(event, &mut ids),
+            Err(_) => line,
         };
         lines.into_iter().map(normalise).collect()
     }
@@ -224,4 +215,18 @@ impl StreamCodec for TinyChat {
         summary.insert("chunk_index".into(), json!(index));
         Value::Object(summary)
     }
+}
+
+/// The line of an event with identifiers by the order of their appearance, and without its time, unless that was chosen.
+pub(super) fn without_chance(mut event: Value, ids: &mut HashMap<String, String>) -> String {
+    for key in ["uuid", "parent_uuid"] {
+        if let Some(id) = event[key].as_str() {
+            let number = ids.len() + 1;
+            event[key] = json!(ids.entry(id.to_owned()).or_insert_with(|| format!("#{number}")).clone());
+        }
+    }
+    if !event["timestamp"].as_str().unwrap().starts_with("2999") {
+        event["timestamp"] = json!("T");
+    }
+    event.to_string()
 }
