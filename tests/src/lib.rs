@@ -9,6 +9,8 @@ mod framed;
 mod guests;
 mod host;
 mod installed;
+#[cfg(target_os = "linux")]
+mod machine;
 mod measured;
 pub mod models;
 mod mounts;
@@ -30,6 +32,8 @@ pub use cutting::Cutting;
 pub use framed::Framed;
 pub use guests::{example, fixture, repository};
 pub use host::{Host, binary};
+#[cfg(target_os = "linux")]
+pub use machine::{Machine, Unsynced};
 pub use measured::peak_of;
 pub use models::Models;
 pub use planted::{Planted, files};

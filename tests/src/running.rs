@@ -92,6 +92,13 @@ impl Running {
         self.child.wait().expect("a killed child ends");
     }
 
+    /// The same, with what it had said by then.
+    pub fn killed(mut self) -> Reply {
+        // It may have ended before.
+        let _ = self.child.kill();
+        self.finish()
+    }
+
     /// Waits until it has ended by itself.
     pub fn finish(mut self) -> Reply {
         let status =

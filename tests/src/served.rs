@@ -73,15 +73,24 @@ impl Served {
     /// Serves it there, with these flags.
     pub fn start_at(host: &Host, listen: &str, flags: &[&str]) -> Self {
         let words = [&["serve", "--listen", listen, "--grace", "20"], flags].concat();
-        let mut running = host.spawn(host.json_command(words));
-        let ready = running.read_until(|line| line["event"] == "ready");
+        Self::ready(host.spawn(host.json_command(words))).expect("a host that serves")
+    }
+
+    /// One that was started, when it listens; none if it ended before.
+    pub fn ready(mut running: Running) -> Option<Self> {
+        let ready = loop {
+            let line: Value = serde_json::from_str(&running.next_line()?).expect("lines of JSON");
+            if line["event"] == "ready" {
+                break line;
+            }
+        };
         let text = |name: &str| ready["item"][name].as_str().expect("a text").to_owned();
         let url = text("url");
         let bare = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
         let address = bare.and_then(|rest| rest.parse().ok()).expect("an address");
         let login = text("login_url");
         let login_code = login.split_once("/login#code=").expect("a login link").1.to_owned();
-        Self { running, address, login_code }
+        Some(Self { running, address, login_code })
     }
 
     /// Somebody without a credential.

@@ -1,7 +1,10 @@
 //! Hosts that die: K1 (at every journal append), K3 (a torn last record), K4 (two hosts on one execution).
 //!
-//! The death is a real one: the host is built with fault points at which it sends itself SIGKILL.
+//! The death is a real one: the host is built with fault points at which it sends itself SIGKILL. In `crash/power.rs` the machine dies too.
 
+#[cfg(target_os = "linux")]
+#[path = "crash/power.rs"]
+mod power;
 #[path = "crash/witnessed.rs"]
 mod witnessed;
 

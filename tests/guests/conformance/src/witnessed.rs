@@ -31,15 +31,19 @@ fn confidant(_cx: &Flow, value: String) -> Result<String> {
 }
 
 /// Runs through `steps` bodies that nobody sees before each thing that somebody does: what two bodies write to a file, the input of a child, a
-/// question to a model, and one to a person.
+/// question to a model, one to a person, and the result. Each time it says in its log what it heard.
 #[flow]
-fn witnessed(cx: &Flow, path: String, steps: u64) -> Result<()> {
-    let several = || (0..steps).map(|_| fleeting(cx)).collect::<Result<Vec<_>>>();
+fn witnessed(cx: &Flow, path: String, steps: u64) -> Result<Vec<String>> {
+    let several = || -> Result<Vec<String>> {
+        let values = (0..steps).map(|_| fleeting(cx)).collect::<Result<Vec<_>>>()?;
+        cx.info(values.join(" "));
+        Ok(values)
+    };
     testify(cx, path.clone(), several()?)?;
     testify_once(cx, path.clone(), several()?)?;
     confidant::call(cx, several()?.join(" "))?;
     cx.llm(several()?.join(" ")).name("model").text()?;
     testify(cx, path, several()?)?;
     let _: bool = cx.wait("person").question(several()?.join(" ")).ask()?;
-    Ok(())
+    several()
 }
