@@ -68,6 +68,8 @@ pub(super) fn open_reader(folder: &Folder) -> Result<Connection, DbError> {
 fn open(folder: &Folder, access: OpenFlags) -> Result<Connection, DbError> {
     // Each connection is used by one thread at a time, which Rust sees to.
     let db = Connection::open_with_flags(folder.database(), access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    #[cfg(feature = "fault-injection")]
+    let db = super::counted::counted(db)?;
     db.busy_timeout(PATIENCE)?;
     // A plan is made from the statement alone. Otherwise SQLite looks at each integer that a column is compared with, in case it is 0 or 1, and
     // plans many a statement anew whenever it gets another value, which takes ten times as long as to run it.

@@ -20,6 +20,8 @@ mod cache;
 mod calls;
 mod checkpoints;
 mod columns;
+#[cfg(feature = "fault-injection")]
+mod counted;
 mod database;
 mod errors;
 mod executions;
