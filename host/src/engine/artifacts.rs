@@ -139,7 +139,7 @@ pub async fn artifacts_of_calls(
     let ended: Vec<_> = records
         .filter(|(_, record)| record.descriptor.kind.is_checkpoint())
         .filter_map(|(index, record)| Some((index, record, record.end.as_ref()?)))
-        .map(|(index, record, end)| (index, record, end, origin(&end.provenance)))
+        .map(|(index, record, end)| (index, record, end, end.provenance.source()))
         .collect();
     let mut origins = Origins::of(ended.iter().filter_map(|(.., origin)| *origin));
     let mut entries = Vec::new();
@@ -156,16 +156,6 @@ pub async fn artifacts_of_calls(
         entries.extend(output_entry(origin, index, record));
     }
     Ok(entries)
-}
-
-/// The call that really ran, where another one was served.
-fn origin(provenance: &Provenance) -> Option<CallId> {
-    match provenance {
-        Provenance::Served { source, call, .. } | Provenance::Cached { source, call } => {
-            Some(CallId { execution: *source, index: *call })
-        }
-        Provenance::Ran | Provenance::Overridden | Provenance::Cancelled | Provenance::Withdrawn => None,
-    }
 }
 
 /// What the checkpoints of an execution saved, by call.

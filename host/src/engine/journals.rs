@@ -41,25 +41,8 @@ pub(super) async fn read_journal_until(
     records: u64,
 ) -> Result<JournalRead, EngineError> {
     let mut read = JournalRead::default();
-    let page = async |from: u64, most: u64| match records.saturating_sub(from).min(most) {
-        0 => Ok(Vec::new()),
-        left => store.entries(execution, from, left).await,
-    };
-    let (mut most, mut from) = (FIRST, 0);
-    let mut records = page(from, most).await?;
-    loop {
-        from += records.len() as u64;
-        let is_last = (records.len() as u64) < most;
-        most = PAGE;
-        // The store reads the next page while this one is folded. Not more: its bytes are not kept beside what they fold into.
-        let next = async { if is_last { Ok(Vec::new()) } else { page(from, most).await } };
-        let (next, folded) = tokio::join!(biased; next, async { read.fold(execution, records) });
-        folded?;
-        if is_last {
-            return Ok(read);
-        }
-        records = next?;
-    }
+    read.read_on(store, execution, records).await?;
+    Ok(read)
 }
 
 impl JournalRead {
@@ -70,16 +53,31 @@ impl JournalRead {
     pub async fn go_on(&mut self, store: &dyn Store, execution: ExecutionId) -> Result<(), EngineError> {
         let known = self.history.next_seq;
         if !is_beginning(store, execution, known, &self.link).await? {
-            *self = read_journal(store, execution).await?;
-            return Ok(());
+            *self = Self::default();
         }
+        self.read_on(store, execution, u64::MAX).await
+    }
+
+    /// Reads on to where the journal has so many records, or ends.
+    async fn read_on(&mut self, store: &dyn Store, execution: ExecutionId, until: u64) -> Result<(), EngineError> {
+        let page = async |from: u64, most: u64| match until.saturating_sub(from).min(most) {
+            0 => Ok(Vec::new()),
+            left => store.entries(execution, from, left).await,
+        };
+        let (mut most, mut from) = (FIRST, self.history.next_seq);
+        let mut records = page(from, most).await?;
         loop {
-            let records = store.entries(execution, self.history.next_seq, PAGE).await?;
-            let is_last = (records.len() as u64) < PAGE;
-            self.fold(execution, records)?;
+            from += records.len() as u64;
+            let is_last = (records.len() as u64) < most;
+            most = PAGE;
+            // The store reads the next page while this one is folded. Not more: its bytes are not kept beside what they fold into.
+            let next = async { if is_last { Ok(Vec::new()) } else { page(from, most).await } };
+            let (next, folded) = tokio::join!(biased; next, async { self.fold(execution, records) });
+            folded?;
             if is_last {
                 return Ok(());
             }
+            records = next?;
         }
     }
 

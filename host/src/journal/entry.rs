@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Failure, InputHash};
 use crate::clock::Timestamp;
-use crate::ids::ExecutionId;
+use crate::ids::{CallId, ExecutionId};
 
 /// A kind of durable call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -184,6 +184,18 @@ pub enum Provenance {
     Cancelled,
     /// The flow itself ended the call, and went on knowing that.
     Withdrawn,
+}
+
+impl Provenance {
+    /// The call that really ran, where its outcome was taken over from another execution.
+    pub fn source(&self) -> Option<CallId> {
+        match self {
+            Self::Served { source, call, .. } | Self::Cached { source, call } => {
+                Some(CallId { execution: *source, index: *call })
+            }
+            Self::Ran | Self::Overridden | Self::Cancelled | Self::Withdrawn => None,
+        }
+    }
 }
 
 /// One record of the journal, which is only ever appended to.

@@ -16,7 +16,7 @@ use super::ServiceError;
 use super::costs::{Used, records_of, reused_by};
 use crate::engine::{EngineError, SaveType, artifacts_of, read_journal};
 use crate::ids::{CallId, ExecutionId};
-use crate::journal::{Descriptor, EntryBody, History, Outcome, Provenance, decode};
+use crate::journal::{Descriptor, EntryBody, History, Outcome, decode};
 use crate::store::{BriefRow, ExecutionRow, NewBrief, SavedBy, Status, Store, StoreError};
 
 /// Of what is counted, and how: another number makes briefs anew.
@@ -154,7 +154,7 @@ impl Brief {
         let calls = history.calls();
         let rows = store.model_usage_after(id, 0).await?;
         let checkpoints = || calls.iter().filter(|call| call.descriptor.kind.is_checkpoint());
-        let sources = checkpoints().filter_map(|call| source_of(&call.end.as_ref()?.provenance));
+        let sources = checkpoints().filter_map(|call| call.end.as_ref()?.provenance.source());
         let sources: BTreeSet<ExecutionId> = sources.map(|call| call.execution).collect();
         // Before their artifacts are read: what comes back or goes in between is noticed by whoever reads this brief next.
         let there = there(store, sources.clone()).await?;
@@ -249,7 +249,7 @@ impl Brief {
                     return Taken::Yes;
                 }
                 self.artifacts += usize::from(matches!(outcome, Outcome::Success(_)));
-                return Taken::Saved(match source_of(&provenance) {
+                return Taken::Saved(match provenance.source() {
                     Some(CallId { execution, index }) => SavedBy { execution, call: index, attempt: None },
                     None => SavedBy { execution: id, call, attempt: Some(last) },
                 });
@@ -275,16 +275,6 @@ impl Brief {
     fn to_keep(&self, execution: ExecutionId) -> Option<NewBrief> {
         let brief = serde_json::to_string(self).ok()?;
         Some(NewBrief { execution, records: self.records, model_calls: self.model_calls, brief })
-    }
-}
-
-/// The call of another execution whose outcome was taken over.
-fn source_of(provenance: &Provenance) -> Option<CallId> {
-    match *provenance {
-        Provenance::Served { source, call, .. } | Provenance::Cached { source, call } => {
-            Some(CallId { execution: source, index: call })
-        }
-        _ => None,
     }
 }
 

@@ -120,7 +120,7 @@ fn is_of(call: &CallRecord, record: &UsageRecord) -> bool {
 
 /// The usage records of a call that ended like this, if it was answered again without being made.
 pub(super) fn reused_by(provenance: &Provenance, metadata: Option<&String>) -> Vec<UsageRecord> {
-    let is_reused = matches!(provenance, Provenance::Served { .. } | Provenance::Cached { .. });
+    let is_reused = provenance.source().is_some();
     // Few calls ask models, and whatever else is metadata need not even be read.
     let metadata = metadata.filter(|text| is_reused && text.contains("\"llm_usage_v1\""));
     let metadata = metadata.and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or_default();

@@ -226,7 +226,7 @@ impl Projection {
             Provenance::Overridden => came_from(&mut more, "overridden", None),
             Provenance::Cancelled | Provenance::Withdrawn => error(&mut more, "cancelled"),
         }
-        if matches!(ended.provenance, Provenance::Served { .. } | Provenance::Cached { .. }) {
+        if ended.provenance.source().is_some() {
             self.show(call, ended.seq, events, |models, place| models.copy(served, at, place));
         }
         match ended.outcome {
