@@ -13,14 +13,14 @@ use kitaru_llm::usage::UsageSummary;
 use serde::{Deserialize, Serialize};
 
 use super::ServiceError;
-use super::costs::{Used, records_of, reused_by};
+use super::costs::{Used, lost, records_of, reused_by};
 use crate::engine::{EngineError, SaveType, artifacts_of, read_journal};
 use crate::ids::{CallId, ExecutionId};
-use crate::journal::{Descriptor, EntryBody, History, Outcome, decode};
+use crate::journal::{AttemptStatus, CallKind, Descriptor, EntryBody, History, Outcome, decode};
 use crate::store::{BriefRow, ExecutionRow, NewBrief, SavedBy, Status, Store, StoreError};
 
 /// Of what is counted, and how: another number makes briefs anew.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Records read at a time.
 const PAGE: u64 = 512;
 /// While an execution runs, its brief is kept anew when so many records came: to read fewer again and again costs less than to write.
@@ -49,14 +49,28 @@ pub(super) struct Brief {
     used: UsageSummary,
     /// Calls that have not ended: few. What their ends mean depends on what they are.
     open: BTreeMap<u32, Open>,
+    /// The attempts of these, and of calls that are not counted yet, of which it is counted already what they used.
+    recorded: BTreeSet<(u32, u32)>,
+    /// Attempts that are over with their execution, and left no record of whom they asked.
+    #[serde(skip)]
+    cut_off: usize,
 }
 
 /// A call that has not ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Open {
     is_checkpoint: bool,
+    /// It asks a model.
+    is_model: bool,
     /// Its last attempt; 0 where none began.
     attempt: u32,
+}
+
+impl Open {
+    fn of(descriptor: &Descriptor) -> Self {
+        let kind = descriptor.kind;
+        Self { is_checkpoint: kind.is_checkpoint(), is_model: kind == CallKind::Llm, attempt: 0 }
+    }
 }
 
 /// The briefs of these, in order.
@@ -85,7 +99,7 @@ pub(super) async fn of(store: &dyn Store, rows: &[ExecutionRow]) -> Result<Vec<B
                 brief
             }
         };
-        briefs.push(brief);
+        briefs.push(brief.with_status(row.status));
     }
     if !keep.is_empty() {
         // Who only looks neither waits for the disk nor is refused because nothing can be written: the next one counts again.
@@ -122,6 +136,19 @@ impl Brief {
         Some(self)
     }
 
+    /// The same of an execution that has this status.
+    fn with_status(mut self, status: Status) -> Self {
+        let lost = self.open.iter().filter_map(|(call, open)| self.lost(*call, open)).count();
+        self.cut_off = if status.is_terminal() { lost } else { 0 };
+        self
+    }
+
+    /// The last attempt of a call, if it asked a model and left no record that is counted yet.
+    fn lost(&self, call: u32, open: &Open) -> Option<(u32, u32)> {
+        let attempt = (call, open.attempt);
+        (open.is_model && open.attempt > 0 && !self.recorded.contains(&attempt)).then_some(attempt)
+    }
+
     /// How many artifacts there are.
     pub(super) fn artifacts(&self) -> usize {
         self.artifacts + self.still
@@ -129,7 +156,9 @@ impl Brief {
 
     /// What the model calls used; nothing where none was made.
     pub(super) fn used(&self) -> Option<UsageSummary> {
-        Some(&self.used).filter(|used| used.usage_record_count > 0).cloned()
+        let mut used = self.used.clone();
+        (0..self.cut_off).for_each(|_| used.count(&lost()));
+        Some(used).filter(|used| used.usage_record_count > 0)
     }
 
     /// The brief of an execution as it stands now, and whether its journal could be read.
@@ -172,7 +201,15 @@ impl Brief {
         }
         let open = (0..).zip(calls).filter(|(_, call)| call.end.is_none()).map(|(index, call)| {
             let attempt = call.attempts.last().map_or(0, |attempt| attempt.number);
-            (index, Open { is_checkpoint: call.descriptor.kind.is_checkpoint(), attempt })
+            (index, Open { attempt, ..Open::of(&call.descriptor) })
+        });
+        let open: BTreeMap<u32, Open> = open.collect();
+        let recorded = rows.iter().filter(|row| open.contains_key(&row.call) || row.call >= history.len());
+        let recorded = recorded.map(|row| (row.call, row.attempt));
+        // A call that was reopened has attempts that are over.
+        let over = (0..).zip(calls).filter(|(index, _)| open.contains_key(index)).flat_map(|(index, call)| {
+            let over = call.attempts.iter().filter(|attempt| attempt.status != AttemptStatus::Running);
+            over.map(move |attempt| (index, attempt.number))
         });
         let brief = Self {
             version: VERSION,
@@ -183,15 +220,18 @@ impl Brief {
             artifacts,
             still: reused.values().flatten().sum(),
             reused,
-            used: Used::of(&rows, calls).total().unwrap_or_default(),
-            open: open.collect(),
+            // Whoever shows it says whether the execution has ended.
+            used: Used::of(&rows, calls, Status::Running).total().unwrap_or_default(),
+            recorded: recorded.chain(over).collect(),
+            cut_off: 0,
+            open,
         };
         Ok((brief, is_sound))
     }
 
     /// Counts what came since. False where that can be told from everything only: then what is counted is of no use.
     async fn go_on(&mut self, store: &dyn Store, id: ExecutionId) -> Result<bool, ServiceError> {
-        let (mut here, mut elsewhere) = (Vec::new(), Vec::new());
+        let (mut here, mut elsewhere, mut over) = (Vec::new(), Vec::new(), BTreeSet::new());
         loop {
             let records = match store.entries(id, self.records, PAGE).await {
                 Ok(records) => records,
@@ -203,7 +243,7 @@ impl Brief {
                 if entry.seq != self.records {
                     return Ok(false);
                 }
-                match self.take(id, entry.body) {
+                match self.take(id, entry.body, &mut over) {
                     Taken::No => return Ok(false),
                     Taken::Yes => {}
                     Taken::Saved(by) if by.attempt.is_some() => here.push(by),
@@ -224,26 +264,37 @@ impl Brief {
         for row in store.model_usage_after(id, self.model_calls).await? {
             records_of(&row).iter().for_each(|record| self.used.count(record));
             self.model_calls = row.position;
+            let attempt = (row.call, row.attempt);
+            over.remove(&attempt);
+            if self.open.contains_key(&row.call) || row.call >= self.calls {
+                self.recorded.insert(attempt);
+            }
         }
+        // Their records would have come before what tells that they are over.
+        over.iter().for_each(|_| self.used.count(&lost()));
         Ok(true)
     }
 
-    fn take(&mut self, id: ExecutionId, body: EntryBody) -> Taken {
+    /// Counts a record of the journal. Attempts that are over with it, and that may have left no record of whom they asked, go to `over`.
+    fn take(&mut self, id: ExecutionId, body: EntryBody, over: &mut BTreeSet<(u32, u32)>) -> Taken {
         let known = match body {
             EntryBody::CallIssued { call, descriptor } => self.call(call, Some(&descriptor)).is_some(),
-            EntryBody::CallStarted { call, attempt, descriptor, .. } => match self.call(call, descriptor.as_ref()) {
-                Some(open) => {
-                    open.attempt = attempt;
-                    true
-                }
-                None => false,
-            },
+            EntryBody::CallStarted { call, attempt, descriptor, .. } => {
+                let Some(open) = self.call(call, descriptor.as_ref()) else { return Taken::No };
+                let before = std::mem::replace(&mut open.attempt, attempt);
+                let before = Open { attempt: before, ..open.clone() };
+                over.extend(self.lost(call, &before));
+                true
+            }
             EntryBody::AttemptFailed { call, .. } => self.open.contains_key(&call),
             EntryBody::CallEnded { call, attempt, descriptor, outcome, provenance, metadata, started_at } => {
                 let Some(open) = self.call(call, descriptor.as_ref()) else { return Taken::No };
                 let last = if started_at.is_some() { attempt } else { open.attempt };
-                let is_checkpoint = open.is_checkpoint;
+                let ended = Open { attempt: last, ..open.clone() };
+                let is_checkpoint = ended.is_checkpoint;
+                over.extend(self.lost(call, &ended));
                 self.open.remove(&call);
+                self.recorded.retain(|(of, _)| *of != call);
                 reused_by(&provenance, metadata.as_ref()).iter().for_each(|record| self.used.count(record));
                 if !is_checkpoint {
                     return Taken::Yes;
@@ -264,10 +315,10 @@ impl Brief {
     /// The open call at this index, which may be a new one.
     fn call(&mut self, index: u32, descriptor: Option<&Descriptor>) -> Option<&mut Open> {
         if index == self.calls {
-            let is_checkpoint = descriptor?.kind.is_checkpoint();
+            let open = Open::of(descriptor?);
             self.calls = self.calls.saturating_add(1);
-            self.checkpoints += usize::from(is_checkpoint);
-            self.open.insert(index, Open { is_checkpoint, attempt: 0 });
+            self.checkpoints += usize::from(open.is_checkpoint);
+            self.open.insert(index, open);
         }
         self.open.get_mut(&index)
     }

@@ -1,8 +1,8 @@
 //! What the model calls of one execution used, altogether and by checkpoint.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use kitaru_llm::price::NanoUsd;
+use kitaru_llm::price::{Cost, NanoUsd};
 use kitaru_llm::usage::{UsageRecord, UsageSummary};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::ServiceError;
 use crate::ids::ExecutionId;
-use crate::journal::{CallRecord, History, Provenance};
-use crate::store::{ModelUsage, Store};
+use crate::journal::{AttemptStatus, CallKind, CallRecord, History, Provenance};
+use crate::store::{ModelUsage, Status, Store};
 
 /// What the model calls of a checkpoint used in its execution, by all attempts. All null where it called none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -54,20 +54,26 @@ pub(super) struct Used {
 }
 
 impl Used {
-    /// What an execution used.
-    pub(super) async fn read(store: &dyn Store, id: ExecutionId, history: &History) -> Result<Self, ServiceError> {
-        Ok(Self::of(&store.model_usage(id).await?, history.calls()))
+    /// What an execution used that has this status.
+    pub(super) async fn read(
+        store: &dyn Store,
+        id: ExecutionId,
+        history: &History,
+        status: Status,
+    ) -> Result<Self, ServiceError> {
+        Ok(Self::of(&store.model_usage(id).await?, history.calls(), status))
     }
 
     /// What was paid for stands in the records, of all attempts. A call that was answered again without being made has none: what it would have
-    /// cost stands in its metadata. No record is in both.
-    pub(super) fn of(rows: &[ModelUsage], calls: &[CallRecord]) -> Self {
-        Self::of_some(rows, calls, 0..u32::try_from(calls.len()).unwrap_or(u32::MAX))
+    /// cost stands in its metadata. No record is in both. Of an attempt whose host died there is neither, and nobody knows what that cost.
+    pub(super) fn of(rows: &[ModelUsage], calls: &[CallRecord], status: Status) -> Self {
+        Self::of_some(rows, calls, 0..u32::try_from(calls.len()).unwrap_or(u32::MAX), status)
     }
 
     /// The same of some of the calls, and of the records under their indexes.
-    pub(super) fn of_some(rows: &[ModelUsage], calls: &[CallRecord], which: impl Iterator<Item = u32>) -> Self {
+    pub(super) fn of_some(rows: &[ModelUsage], calls: &[CallRecord], which: impl Iterator<Item = u32>, status: Status) -> Self {
         let mut used = Self::default();
+        let recorded: HashSet<(u32, u32)> = rows.iter().map(|row| (row.call, row.attempt)).collect();
         for row in rows {
             let call = usize::try_from(row.call).ok().and_then(|index| calls.get(index));
             for record in records_of(row) {
@@ -84,6 +90,11 @@ impl Used {
             for record in end.map(|end| reused_by(&end.provenance, end.metadata.as_ref())).unwrap_or_default() {
                 used.total.count(&record);
                 used.by_call.entry(index).or_default().count(&record);
+            }
+            let asked = call.into_iter().flat_map(|call| attempts_that_asked(call, status));
+            for _ in asked.filter(|attempt| !recorded.contains(&(index, *attempt))) {
+                used.total.count(&lost());
+                used.by_call.entry(index).or_default().count(&lost());
             }
         }
         used
@@ -113,6 +124,19 @@ pub(super) fn records_of(row: &ModelUsage) -> Vec<UsageRecord> {
     }
 }
 
+/// What is counted of an attempt to ask a model that left no record: its host died. That it began is durable before anybody is asked.
+pub(super) fn lost() -> UsageRecord {
+    let cost = Cost::unknown("a host died during a call, which left no record");
+    UsageRecord { adapter: "kitaru".into(), surface: "kitaru_llm".into(), cost, ..UsageRecord::from_json(&Value::Null) }
+}
+
+/// The attempts of a model call that are over, of an execution that has this status.
+fn attempts_that_asked(call: &CallRecord, status: Status) -> impl Iterator<Item = u32> {
+    let is_model = call.descriptor.kind == CallKind::Llm;
+    let attempts = call.attempts.iter().filter(move |_| is_model);
+    attempts.filter(move |attempt| status.is_terminal() || attempt.status != AttemptStatus::Running).map(|attempt| attempt.number)
+}
+
 fn is_of(call: &CallRecord, record: &UsageRecord) -> bool {
     let names = [&call.descriptor.invocation, &call.descriptor.name];
     record.checkpoint_name.as_ref().is_none_or(|name| names.contains(&name))
@@ -136,7 +160,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Timestamp;
-    use crate::journal::{CallEnd, CallKind, CanonicalJson, Descriptor, Outcome, Payload};
+    use crate::journal::{Attempt, CallEnd, CanonicalJson, Descriptor, Outcome, Payload};
 
     fn payload() -> Payload {
         Payload::Inline(b"null".to_vec())
@@ -212,7 +236,7 @@ mod tests {
         let calls =
             [call("a", Provenance::Ran, &metadata), call("b", served(), &metadata), call("c", Provenance::Ran, &json!({}))];
         let attempts = json!([incurred("a_2", json!(0.25)), incurred("a", json!(0.25))]).to_string();
-        let used = Used::of(&[row(0, &attempts), row(0, "[]")], &calls);
+        let used = Used::of(&[row(0, &attempts), row(0, "[]")], &calls, Status::Completed);
         let (made, served) = (used.of_call(0), used.of_call(1));
         assert_eq!((made.cost_usd, made.total_tokens), (Some(NanoUsd::from_nanos(500_000_000)), Some(30)));
         assert_eq!((served.cost_usd, served.total_tokens), (Some(NanoUsd::ZERO), Some(15)));
@@ -229,19 +253,51 @@ mod tests {
     #[test]
     fn what_another_call_cost_that_stood_there_is_the_executions() {
         let calls = [call("a", Provenance::Ran, &json!({}))];
-        let used = Used::of(&[row(0, &json!([incurred("dropped", json!(0.25))]).to_string())], &calls);
+        let used = Used::of(&[row(0, &json!([incurred("dropped", json!(0.25))]).to_string())], &calls, Status::Completed);
         assert_eq!(used.of_call(0), CheckpointUsage::default());
         assert_eq!(used.total().map(|total| total.display_cost_usd), Some(NanoUsd::from_nanos(250_000_000)));
     }
 
     #[test]
+    fn of_an_attempt_without_a_record_nobody_knows_the_cost() {
+        let asked = |statuses: &[AttemptStatus]| {
+            let at = Timestamp::from_micros(0);
+            let attempts = (1..).zip(statuses).map(|(number, status)| {
+                let status = status.clone();
+                Attempt { number, started_at: at, ended_at: None, status, metadata: None }
+            });
+            let mut call = call("a", Provenance::Ran, &json!({}));
+            (call.descriptor.kind, call.attempts) = (CallKind::Llm, attempts.collect());
+            call
+        };
+        let unknown = |rows: &[ModelUsage], call: &CallRecord, status| {
+            let total = Used::of(rows, std::slice::from_ref(call), status).total();
+            total.map(|total| (total.usage_record_count, total.records_without_cost_count))
+        };
+        let second = ModelUsage { attempt: 2, ..row(0, &json!([incurred("a", json!(0.25))]).to_string()) };
+        let again = asked(&[AttemptStatus::Interrupted, AttemptStatus::Completed]);
+        assert_eq!(unknown(std::slice::from_ref(&second), &again, Status::Completed), Some((2, 1)));
+        assert_eq!(
+            unknown(&[row(0, "[]"), second], &again, Status::Completed),
+            Some((1, 0)),
+            "there is a record, and it says nothing"
+        );
+        let left = asked(&[AttemptStatus::Running]);
+        assert_eq!(unknown(&[], &left, Status::Running), None, "it may be under way");
+        assert_eq!(unknown(&[], &left, Status::Cancelled), Some((1, 1)));
+        let body = CallRecord { descriptor: Descriptor { kind: CallKind::Checkpoint, ..again.descriptor.clone() }, ..again };
+        assert_eq!(unknown(&[], &body, Status::Completed), None, "nobody knows that it asked a model");
+    }
+
+    #[test]
     fn a_cost_that_nobody_knows_is_not_zero() {
         let calls = [call("a", Provenance::Ran, &json!({})), call("b", Provenance::Ran, &json!({}))];
-        let used = Used::of(&[row(0, &json!([incurred("a", Value::Null)]).to_string()), row(1, "damaged")], &calls);
+        let used =
+            Used::of(&[row(0, &json!([incurred("a", Value::Null)]).to_string()), row(1, "damaged")], &calls, Status::Completed);
         for call in [0, 1] {
             assert_eq!((used.of_call(call).cost_usd, used.of_call(call).records_without_cost_count), (None, Some(1)));
         }
         assert_eq!(used.total().and_then(|total| total.known_cost()), None);
-        assert_eq!(Used::of(&[], &calls).total(), None, "no model was called");
+        assert_eq!(Used::of(&[], &calls, Status::Completed).total(), None, "no model was called");
     }
 }

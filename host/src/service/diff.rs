@@ -103,7 +103,7 @@ impl Side {
         let row = store.execution(id).await?;
         let history = read_journal(store, id).await?.history;
         let artifacts = artifacts_of(store, id, &history).await?;
-        let used = Used::read(store, id, &history).await?;
+        let used = Used::read(store, id, &history, row.status).await?;
         Ok(Self { row, history, artifacts, used })
     }
 

@@ -71,7 +71,7 @@ pub(super) async fn whole(
     let beside = Beside {
         calls: (0..history.len()).collect(),
         entries: artifacts_of(store, id, history).await?,
-        used: Used::read(store, id, history).await?,
+        used: Used::read(store, id, history, row.status).await?,
         capabilities: Capabilities::of(row, store.accesses(id).await?, manifest),
         waits: store.waits(id).await?,
     };
@@ -95,7 +95,7 @@ pub(super) async fn part(
     let BesideCalls { artifacts, accesses, waits, usage } = store.beside(id, calls.to_vec()).await?;
     let beside = Beside {
         entries: artifacts_of_calls(store, id, history, calls.to_vec(), artifacts).await?,
-        used: Used::of_some(&usage, history.calls(), calls.iter().copied()),
+        used: Used::of_some(&usage, history.calls(), calls.iter().copied(), row.status),
         capabilities: Capabilities::of(row, accesses, manifest),
         waits,
         calls: calls.to_vec(),

@@ -1,16 +1,15 @@
 //! Executions counted and measured, in groups.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use kitaru_llm::usage::UsageSummary;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::costs::records_of;
+use super::briefs::{self, Brief};
 use super::executions::filter;
 use super::{ListQuery, LocalService, ServiceError};
-use crate::ids::ExecutionId;
 use crate::store::{ExecutionRow, Page, Status};
 
 /// What executions are grouped by.
@@ -129,7 +128,7 @@ struct Measured {
     seconds: Vec<f64>,
     statuses: BTreeMap<&'static str, usize>,
     used: UsageSummary,
-    /// Executions that called models.
+    /// Executions whose calls of models were answered, here or before.
     callers: usize,
 }
 
@@ -151,11 +150,12 @@ pub(super) async fn measure(
     let mut filter = filter(query);
     loop {
         let rows = service.store().list(&filter, Page { offset: 0, limit: PORTION }).await?;
-        let used =
-            if metrics.iter().any(|metric| metric.is_of_models()) { service.used_by(&rows).await? } else { HashMap::new() };
-        for row in &rows {
+        let is_of_models = metrics.iter().any(|metric| metric.is_of_models());
+        let briefs = if is_of_models { briefs::of(service.engine().store().as_ref(), &rows).await? } else { Vec::new() };
+        for (position, row) in rows.iter().enumerate() {
+            let used = briefs.get(position).and_then(Brief::used);
             for keys in combinations(row, group_by) {
-                groups.entry(keys).or_default().add(row, used.get(&row.new.id));
+                groups.entry(keys).or_default().add(row, used.as_ref());
             }
         }
         match rows.last() {
@@ -172,20 +172,6 @@ pub(super) async fn measure(
         metrics: metrics.iter().map(|metric| (metric.as_str().to_owned(), measured.of(*metric))).collect(),
     });
     Ok(Statistics { groups: groups.collect(), truncated: group_count > most, group_count })
-}
-
-impl LocalService {
-    /// What the model calls of these executions used, of those that made any.
-    async fn used_by(&self, rows: &[ExecutionRow]) -> Result<HashMap<ExecutionId, UsageSummary>, ServiceError> {
-        let ids: Vec<ExecutionId> = rows.iter().map(|row| row.new.id).collect();
-        let mut used: HashMap<ExecutionId, UsageSummary> = HashMap::new();
-        for row in self.store().model_usage_in(&ids).await? {
-            for record in records_of(&row) {
-                used.entry(row.execution).or_default().count(&record);
-            }
-        }
-        Ok(used)
-    }
 }
 
 /// The groups that an execution belongs to: one for each combination of its values.

@@ -43,23 +43,6 @@ impl ModelCalls for SqliteStore {
         self.of_execution(USAGE, execution, usage).await
     }
 
-    async fn model_usage_in(&self, executions: &[ExecutionId]) -> Result<Vec<ModelUsage>, StoreError> {
-        let executions = executions.to_vec();
-        self.readers
-            .read(move |db| {
-                let mut found = Vec::new();
-                for some in executions.chunks(AT_A_TIME) {
-                    let mut statement = db.prepare(&usage_in(some.len()))?;
-                    let rows = statement.query(params_from_iter(some.iter().map(ExecutionId::as_bytes)))?;
-                    found.extend(columns::collect(rows, |row| {
-                        usage(row, ExecutionId::from_bytes(columns::bytes(row, "exec_id")?))
-                    })?);
-                }
-                Ok(found)
-            })
-            .await
-    }
-
     async fn model_usage_of(&self, query: &UsageQuery) -> Result<Vec<ModelUsage>, StoreError> {
         let (sql, values) = usage_of(query);
         self.readers
@@ -97,16 +80,6 @@ const AT_A_TIME: usize = 500;
 /// The statement of `model_calls_of`, for so many calls.
 pub(super) fn of_calls(count: usize) -> String {
     format!("SELECT * FROM model_calls WHERE execution = ? AND call IN ({})", columns::placeholders(count))
-}
-
-/// The statement of `model_usage_in`, for so many executions. CROSS JOIN: the executions first, of which there are few.
-pub(super) fn usage_in(count: usize) -> String {
-    format!(
-        "SELECT model_calls.id, exec_id, call, attempt, ordinal, name, model_calls.flow, day, at, spent, usage
-         FROM executions CROSS JOIN model_calls INDEXED BY model_calls_by_call ON model_calls.execution = executions.id
-         WHERE exec_id IN ({})",
-        columns::placeholders(count)
-    )
 }
 
 /// The statement of `model_usage_of`, and its values.

@@ -122,8 +122,6 @@ pub trait ModelCalls {
     /// # Errors
     /// [`StoreError::NotFound`].
     async fn model_usage(&self, execution: ExecutionId) -> Result<Vec<ModelUsage>, StoreError>;
-    /// The records of these executions without their events, in no order. One that does not exist has none.
-    async fn model_usage_in(&self, executions: &[ExecutionId]) -> Result<Vec<ModelUsage>, StoreError>;
     /// Records of several executions, by day and in the order in which they were written.
     async fn model_usage_of(&self, query: &UsageQuery) -> Result<Vec<ModelUsage>, StoreError>;
 }

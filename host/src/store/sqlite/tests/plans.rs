@@ -298,8 +298,6 @@ fn statements() -> Vec<(Asked, Vec<&'static str>)> {
     for count in [1, 3, 500] {
         let of_calls = Asked::of(&model_calls::of_calls(count));
         statements.push((of_calls, vec!["INDEX model_calls_by_call (execution=? AND call=?)"]));
-        let usage_in = Asked::of(&model_calls::usage_in(count));
-        statements.push((usage_in, vec!["INDEX executions_by_exec_id (exec_id=?)", "INDEX model_calls_by_call (execution=?)"]));
     }
     statements.extend(by_usage().into_iter().map(|(query, uses)| (Asked::usage(&query), uses)));
     statements
