@@ -181,6 +181,38 @@ async fn a_collector_gets_spans_and_metrics_of_what_happened() {
     assert_eq!(point.bucket_counts.iter().sum::<u64>(), point.count);
 }
 
+/// Anthropic counts tokens of its prompt cache apart from the others that it reads, and the conventions count them in.
+#[tokio::test]
+async fn a12_a_collector_gets_anthropics_cached_tokens_as_read() {
+    let (_folder, store) = store();
+    let (id, collector) = (execution_id(1), Collector::default());
+    let mut rows = model_calls(id);
+    for row in &mut rows {
+        let usage = r#""cache_read_tokens":6,"cache_write_tokens":1,"prompt_tokens":20"#;
+        let events = row.events.replace(r#""prompt_tokens":20"#, usage);
+        let answer = r#""api_specific":{"api":"anthropic_messages"},"message":"sanitised answer""#;
+        row.events = events.replace(r#""message":"sanitised answer""#, answer);
+        assert!(row.events.contains(usage) && row.events.contains(answer), "{}", row.events);
+    }
+    let watcher = start(&store, &collector.serve().await, &[]);
+    watcher.monitor().begun(id, 0);
+    record(&store, new_execution(1), &review(), &rows).await;
+    watcher.monitor().stopped(id);
+    assert_eq!(watcher.finish().await.problems(), Vec::<String>::new());
+    let chats: Vec<Span> = collector.spans().into_iter().filter(|span| span.name == "chat gpt-x").collect();
+    assert_eq!(chats.len(), 2);
+    for chat in &chats {
+        let counted = ["input_tokens", "cache_read.input_tokens", "cache_creation.input_tokens", "output_tokens"];
+        let counted = counted.map(|name| integer(&chat.attributes, &format!("gen_ai.usage.{name}")));
+        assert_eq!(counted, [Some(27), Some(6), Some(1), Some(5)]);
+    }
+    let metrics = collector.metrics();
+    let tokens = metrics.iter().find(|metric| metric.name == "gen_ai.client.token.usage").and_then(|metric| metric.data.as_ref());
+    let Some(Data::Histogram(tokens)) = tokens else { panic!("a histogram") };
+    let read = tokens.data_points.iter().find(|point| text(&point.attributes, "gen_ai.token.type") == Some("input")).unwrap();
+    assert_eq!((read.sum, read.count), (Some(54.0), 2));
+}
+
 #[tokio::test]
 async fn messages_are_sent_on_request_and_then_sanitised_ones() {
     let (_folder, store) = store();
