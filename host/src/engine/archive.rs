@@ -206,16 +206,16 @@ pub(super) fn is_signature_of(name: &str, component: &str) -> bool {
     name.strip_prefix("signatures/").and_then(|name| name.split_once('.')).is_some_and(|(digest, _)| digest == component)
 }
 
-type Packed = (u64, Vec<u8>, [u8; 32]);
+type Packed<B> = (u64, B, [u8; 32]);
 
 pub(super) fn pack(journal: &[StoredEntry]) -> Result<Vec<u8>, TransferError> {
-    let records: Vec<Packed> = journal.iter().map(|entry| (entry.seq, entry.bytes.clone(), entry.link)).collect();
+    let records: Vec<Packed<&[u8]>> = journal.iter().map(|entry| (entry.seq, entry.bytes.as_ref(), entry.link)).collect();
     postcard::to_stdvec(&records).map_err(|error| damaged(error.to_string()))
 }
 
 pub(super) fn unpack(bytes: &[u8]) -> Result<Vec<StoredEntry>, TransferError> {
-    let records: Vec<Packed> = postcard::from_bytes(bytes).map_err(|error| damaged(format!("a journal: {error}")))?;
-    Ok(records.into_iter().map(|(seq, bytes, link)| StoredEntry { seq, bytes, link }).collect())
+    let records: Vec<Packed<Vec<u8>>> = postcard::from_bytes(bytes).map_err(|error| damaged(format!("a journal: {error}")))?;
+    Ok(records.into_iter().map(|(seq, bytes, link)| StoredEntry { seq, bytes: bytes.into(), link }).collect())
 }
 
 /// The entries of a journal whose chain holds and which make sense together.

@@ -42,7 +42,8 @@ pub fn journal(id: ExecutionId, bytes: &[u8]) -> Result<Vec<Entry>, TransferErro
 /// # Errors
 /// When it cannot be represented.
 pub fn journal_of(records: Vec<EncodedEntry>) -> Result<Vec<u8>, TransferError> {
-    let records: Vec<_> = records.into_iter().map(|EncodedEntry { seq, bytes, link }| StoredEntry { seq, bytes, link }).collect();
+    let records: Vec<_> =
+        records.into_iter().map(|EncodedEntry { seq, bytes, link }| StoredEntry { seq, bytes: bytes.into(), link }).collect();
     archive::pack(&records)
 }
 

@@ -5,9 +5,7 @@ use crate::ids::ExecutionId;
 use crate::journal::{EntryBody, History, Payload, decode};
 use crate::store::{Store, StoredEntry};
 
-/// Records read at a time: few enough that most of a long journal is folded while more of it is read.
-pub(super) const PAGE: u64 = 512;
-/// The first time: most journals are short.
+/// Records that are read at once: most journals have no more. Those after them are folded while more of them are read.
 const FIRST: u64 = 32;
 
 /// A journal, read.
@@ -60,25 +58,20 @@ impl JournalRead {
 
     /// Reads on to where the journal has so many records, or ends.
     async fn read_on(&mut self, store: &dyn Store, execution: ExecutionId, until: u64) -> Result<(), EngineError> {
-        let page = async |from: u64, most: u64| match until.saturating_sub(from).min(most) {
-            0 => Ok(Vec::new()),
-            left => store.entries(execution, from, left).await,
-        };
-        let (mut most, mut from) = (FIRST, self.history.next_seq);
-        let mut records = page(from, most).await?;
-        loop {
-            from += records.len() as u64;
-            let is_last = (records.len() as u64) < most;
-            most = PAGE;
-            // The store reads the next page while this one is folded. Not more: its bytes are not kept beside what they fold into.
-            let next = async { if is_last { Ok(Vec::new()) } else { page(from, most).await } };
-            let (next, folded) = tokio::join!(biased; next, async { self.fold(execution, records) });
-            folded?;
-            if is_last {
-                return Ok(());
-            }
-            records = next?;
+        let left = until.saturating_sub(self.history.next_seq);
+        // Most journals are short, and what is read ahead needs a thread for it.
+        let first = store.entries(execution, self.history.next_seq, left.min(FIRST)).await?;
+        let is_all = (first.len() as u64) < FIRST;
+        self.fold(execution, first)?;
+        let left = until.saturating_sub(self.history.next_seq);
+        if is_all || left == 0 {
+            return Ok(());
         }
+        let mut rest = store.read_ahead(execution, self.history.next_seq, left).await?;
+        while let Some(records) = rest.next().await? {
+            self.fold(execution, records)?;
+        }
+        Ok(())
     }
 
     fn fold(&mut self, execution: ExecutionId, records: Vec<StoredEntry>) -> Result<(), EngineError> {

@@ -52,7 +52,7 @@ macro_rules! contract_tests {
         contract_tests!(@ $place:
             a_created_execution_reads_back, an_execution_is_created_once, a_replay_of_what_is_not_there_is_refused, executions_are_found_by_prefix, executions_are_listed_newest_first, executions_are_found_by_words,
             filters_hold_together, a_request_to_cancel_is_noted, every_status_change_does_what_it_says, e10_other_code_does_not_get_the_trees_of_a_replay, unknown_executions_are_not_found,
-            entries_read_back_in_order, e13_an_append_must_continue_the_journal, a_refused_append_writes_nothing,
+            entries_read_back_in_order, what_is_read_ahead_is_what_is_read, e13_an_append_must_continue_the_journal, a_refused_append_writes_nothing,
             e12_a_lease_that_was_taken_over_can_write_nothing, e12_a_lease_that_was_given_back_can_write_nothing,
             e12_one_store_claims_once, e12_concurrent_claims_have_one_winner, e12_a_live_runner_is_not_robbed,
             e12_a_begun_execution_is_its_creators_from_the_start, a_creation_that_is_refused_refuses_all_that_follows,

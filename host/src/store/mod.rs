@@ -22,8 +22,8 @@ pub use traits::{
     Cache, CacheEntry, CacheKey, Calls, Components, DEFAULT_TAG, Deaths, DeploymentRow, Durability, ExecutionFilter,
     ExecutionRow, Executions, FlowTag, Flows, Hurry, ImportedExecution, Imports, Journal, Lease, Leases, LogFilter, LogRow,
     LogSource, LoginCodes, Logs, MISSING_MODEL, ModelAnswer, ModelAnswers, ModelCallRow, ModelCalls, ModelUsage, NewApiKey,
-    NewBrief, NewDeployment, NewExecution, NewReservation, NewSession, NewWait, Page, Reserved, Resolution, RetainedSecret,
-    SavedBy, SealedValue, SecretHash, SecretRow, Secrets, ServiceAccounts, SessionRow, Sessions, SpendAccount, SpendScope,
-    Spending, Spent, SpentUses, StartKey, Started, StartedAs, Starts, Status, StatusChange, Store, StoredEntry, StoredLog,
-    UsageQuery, WaitRow, Waits, Wakeups,
+    NewBrief, NewDeployment, NewExecution, NewReservation, NewSession, NewWait, Page, Reader, Reading, Reserved, Resolution,
+    RetainedSecret, SavedBy, SealedValue, SecretHash, SecretRow, Secrets, ServiceAccounts, SessionRow, Sessions, SpendAccount,
+    SpendScope, Spending, Spent, SpentUses, StartKey, Started, StartedAs, Starts, Status, StatusChange, Store, StoredEntry,
+    StoredLog, UsageQuery, WaitRow, Waits, Wakeups,
 };

@@ -172,7 +172,7 @@ pub(crate) async fn a_long_journal_is_imported_in_order<P: Place>(place: P) {
     let mut bundle = bundled::<P>().await;
     let id = bundle.new.id;
     let records = (0..300).map(entry);
-    bundle.journal = records.map(|EncodedEntry { seq, bytes, link }| StoredEntry { seq, bytes, link }).collect();
+    bundle.journal = records.map(|EncodedEntry { seq, bytes, link }| StoredEntry { seq, bytes: bytes.into(), link }).collect();
     store.import(vec![bundle]).await.unwrap();
     let read = store.entries(id, 290, u64::MAX).await.unwrap();
     assert_eq!(read.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (290..300).collect::<Vec<u64>>());

@@ -38,7 +38,7 @@ fn add(db: &Connection, execution: &ImportedExecution) -> Result<(), DbError> {
     ])?;
     let mut record = db.prepare_cached("INSERT INTO journal (execution, seq, link, bytes) VALUES (?1, ?2, ?3, ?4)")?;
     for entry in &execution.journal {
-        record.execute(params![key, columns::integer(entry.seq), entry.link, entry.bytes])?;
+        record.execute(params![key, columns::integer(entry.seq), entry.link, &*entry.bytes])?;
     }
     for wait in &execution.waits {
         waits::begin(db, key, &wait.wait, wait.entered_at)?;

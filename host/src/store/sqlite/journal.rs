@@ -1,17 +1,18 @@
 //! Journals, and the one step in which an execution changes.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
 use super::columns;
-use super::errors::{self, DbError};
+use super::errors::DbError;
 use super::fence::Fence;
+use super::records::Records;
 use super::{accesses, blob_uses, cache, executions, logs, model_calls, waits};
 use crate::clock::Timestamp;
 use crate::ids::{ComponentDigest, ExecutionId};
 use crate::journal::EncodedEntry;
-use crate::store::{Append, Appending, Durability, Journal, Lease, StatusChange, StoreError, StoredEntry};
+use crate::store::{Append, Appending, Durability, Journal, Lease, Reader, Reading, StatusChange, StoreError, StoredEntry};
 
 pub(super) const ENTRIES: &str = "SELECT seq, bytes, link FROM journal WHERE execution = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
 pub(super) const LAST: &str = "SELECT max(seq) FROM journal WHERE execution = ?1";
@@ -25,6 +26,9 @@ const FORGET_TREES: &str = "UPDATE executions SET frozen_spec = json_remove(froz
 
 /// So many records are read on the calling thread.
 const FEW: u64 = 32;
+
+/// So many are handed on at a time where more are read ahead.
+const PAGE: usize = 128;
 
 #[async_trait]
 impl Journal for SqliteStore {
@@ -46,21 +50,47 @@ impl Journal for SqliteStore {
 
     async fn entries(&self, execution: ExecutionId, from: u64, limit: u64) -> Result<Vec<StoredEntry>, StoreError> {
         let read = move |db: &Connection| {
-            let key = columns::execution_key(db, execution)?;
-            let mut statement = db.prepare_cached(ENTRIES)?;
-            columns::collect(statement.query([key, columns::integer(from), columns::integer(limit)])?, |row| {
-                // By position: a journal may have a million records.
-                let seq = u64::try_from(row.get::<_, i64>(0)?).unwrap_or(u64::MAX);
-                let blob =
-                    |at: usize| -> Result<&[u8], DbError> { Ok(row.get_ref(at)?.as_blob().map_err(rusqlite::Error::from)?) };
-                let link = blob(2)?
-                    .try_into()
-                    .map_err(|_| errors::malformed(format!("record {seq} of the journal of execution `{execution}`")))?;
-                Ok(StoredEntry { seq, bytes: blob(1)?.to_vec(), link })
-            })
+            let mut records = Records::default();
+            each_entry(db, execution, from, limit, |row| records.read(row, execution).map(|()| true))?;
+            Ok(records.take())
         };
         if limit <= FEW { self.readers.look(read).await } else { self.readers.read(read).await }
     }
+
+    async fn read_ahead(&self, execution: ExecutionId, from: u64, limit: u64) -> Result<Reading, StoreError> {
+        let (reader, reading) = Reading::new();
+        let go_through = move |db: &Connection, reader: &Reader| {
+            let mut records = Records::default();
+            each_entry(db, execution, from, limit, |row| {
+                records.read(row, execution)?;
+                Ok(records.len() < PAGE || reader.hand_on(records.take()))
+            })?;
+            // If nobody takes them, nobody asks for the end either.
+            let _ = reader.hand_on(records.take());
+            Ok(())
+        };
+        self.readers.go_through(reader, go_through).await?;
+        Ok(reading)
+    }
+}
+
+/// Steps through records, as long as that is wanted.
+fn each_entry(
+    db: &Connection,
+    execution: ExecutionId,
+    from: u64,
+    limit: u64,
+    mut take: impl FnMut(&Row<'_>) -> Result<bool, DbError>,
+) -> Result<(), DbError> {
+    let key = columns::execution_key(db, execution)?;
+    let mut statement = db.prepare_cached(ENTRIES)?;
+    let mut rows = statement.query([key, columns::integer(from), columns::integer(limit)])?;
+    while let Some(row) = rows.next()? {
+        if !take(row)? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn step(db: &Connection, key: i64, execution: ExecutionId, append: &Append) -> Result<(), DbError> {

@@ -42,6 +42,7 @@ mod model_calls;
 mod one_time;
 mod open;
 mod readers;
+mod records;
 mod removal;
 mod retire;
 mod runner;

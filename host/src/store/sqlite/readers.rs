@@ -10,7 +10,7 @@ use super::database;
 use super::errors::DbError;
 use super::folder::Folder;
 use crate::mutex::lock;
-use crate::store::StoreError;
+use crate::store::{Reader, StoreError};
 
 /// How many queries run at once. More would only queue for the processors, and each costs three open files.
 const CONNECTIONS: usize = 8;
@@ -50,6 +50,23 @@ impl Readers {
 }
 
 impl Readers {
+    /// Runs a query that hands on what it reads while it reads more, off the async threads. This returns when it has its turn.
+    pub(super) async fn go_through(
+        &self,
+        reader: Reader,
+        query: impl FnOnce(&Connection, &Reader) -> Result<(), DbError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let turn = self.turn().await?;
+        let shared = Arc::clone(&self.shared);
+        // Whoever takes the pages hears its end from the reader.
+        drop(tokio::task::spawn_blocking(move || {
+            let end = shared.read(|db| query(db, &reader));
+            drop(turn);
+            reader.end(end.map_err(|error| error.into_store(shared.folder.path())));
+        }));
+        Ok(())
+    }
+
     async fn turn(&self) -> Result<OwnedSemaphorePermit, StoreError> {
         Arc::clone(&self.turns).acquire_owned().await.map_err(DbError::stopped)
     }

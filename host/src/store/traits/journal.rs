@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{AccessRow, CacheEntry, Lease, LogRow, ModelCallRow, NewExecution, NewWait, Status};
+use super::{AccessRow, CacheEntry, Lease, LogRow, ModelCallRow, NewExecution, NewWait, Reading, Status};
 use crate::clock::Timestamp;
 use crate::ids::{ComponentDigest, ExecutionId};
 use crate::journal::{EncodedEntry, Failure, Payload, PayloadHash};
@@ -139,8 +140,8 @@ impl Append {
 pub struct StoredEntry {
     /// Its position.
     pub seq: u64,
-    /// The encoded entry.
-    pub bytes: Vec<u8>,
+    /// The encoded entry: a part of what was read with it, so that a long journal is not one allocation for each record.
+    pub bytes: Bytes,
     /// Its link in the hash chain (E15).
     pub link: [u8; 32],
 }
@@ -209,4 +210,6 @@ pub trait Journal {
     fn write_out(&self);
     /// The records from position `from` on, in order, at most `limit`.
     async fn entries(&self, execution: ExecutionId, from: u64, limit: u64) -> Result<Vec<StoredEntry>, StoreError>;
+    /// The same, in pages that come while more is read.
+    async fn read_ahead(&self, execution: ExecutionId, from: u64, limit: u64) -> Result<Reading, StoreError>;
 }

@@ -15,6 +15,7 @@ mod leases;
 mod logs;
 mod models;
 mod one_time;
+mod reading;
 mod secrets;
 mod service_accounts;
 mod sessions;
@@ -40,6 +41,7 @@ pub use models::{
     SpendAccount, SpendScope, Spending, Spent, UsageQuery,
 };
 pub use one_time::{LoginCodes, SpentUses};
+pub use reading::{Reader, Reading};
 pub use secrets::{SealedValue, SecretRow, Secrets};
 pub use service_accounts::{AccountChange, AccountRow, ServiceAccounts};
 pub use sessions::{NewSession, SessionRow, Sessions};

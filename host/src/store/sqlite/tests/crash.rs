@@ -44,7 +44,7 @@ async fn goes_on(folder: &Path, execution: ExecutionId, records: u64) {
     let store = SqliteStore::open(folder).unwrap();
     let found = store.entries(execution, 0, u64::MAX).await.unwrap();
     assert_eq!(found.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (0..records).collect::<Vec<_>>());
-    assert!(found.iter().all(|entry| entry.bytes == [b'r'; 300]));
+    assert!(found.iter().all(|entry| *entry.bytes == [b'r'; 300]));
     let lease = store.claim(execution).await.unwrap();
     store.append(&lease, record(records, 300, Durability::Full)).await.unwrap();
     drop(store);
