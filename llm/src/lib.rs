@@ -43,6 +43,8 @@ pub mod price;
 pub mod provider;
 pub mod retry;
 pub mod schema;
+#[cfg(feature = "genai")]
+mod translator;
 pub mod usage;
 
 /// The examples of the page that introduces the crate.

@@ -15,12 +15,18 @@ const COMPONENT_TOOL: &str = "0.21.1";
 /// Runs it all.
 pub(crate) fn run() -> Result<()> {
     keyring()?;
+    translated()?;
     component()
 }
 
 /// The platform's keyring as a place for a key. Its code is linted with every change; for these tests the host has to be built once more.
 fn keyring() -> Result<()> {
     command(cargo().args(["test", "--package", "kitaru-host", "--lib", "--features", "keyring", "--locked", "secrets::platform"]))
+}
+
+/// Protocols by a translator: its dependencies, and the library with it, are built for this alone.
+fn translated() -> Result<()> {
+    command(cargo().args(["test", "--package", "kitaru-llm", "--lib", "--test", "genai", "--features", "genai", "--locked"]))
 }
 
 /// Builds `hello` the third way, as a core module that `cargo component` wraps, and runs the result.

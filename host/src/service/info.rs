@@ -20,8 +20,9 @@ use crate::store::sqlite::DATA_FORMAT;
 /// For so long the sizes of what lies in the data folder are not looked up again, which takes the longer the more there is.
 const SIZES_COUNT_FOR: Duration = Duration::from_secs(10);
 /// What this program was built with, beside what is always in it.
-const FEATURES: [(&str, bool); 3] = [
+const FEATURES: [(&str, bool); 4] = [
     ("keyring", cfg!(feature = "keyring")),
+    ("genai", cfg!(feature = "genai")),
     ("fault-injection", cfg!(feature = "fault-injection")),
     ("observe", cfg!(feature = "observe")),
 ];

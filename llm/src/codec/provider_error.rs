@@ -181,11 +181,17 @@ impl Report {
             ErrorClass::QuotaExceeded
         } else if says(&["authentication_error", "invalid_api_key", "unauthenticated", "api_key_invalid"]) {
             ErrorClass::Authentication
-        } else if says(&["rate_limit_error", "rate_limit_exceeded", "resource_exhausted", "too_many_requests"]) {
+        } else if says(&[
+            "rate_limit_error",
+            "rate_limit_exceeded",
+            "resource_exhausted",
+            "too_many_requests",
+            "throttlingexception",
+        ]) {
             ErrorClass::RateLimited
-        } else if says(&["overloaded_error", "unavailable", "server_overloaded"]) {
+        } else if says(&["overloaded_error", "unavailable", "server_overloaded", "serviceunavailableexception"]) {
             ErrorClass::Overloaded
-        } else if says(&["timeout_error", "deadline_exceeded"]) {
+        } else if says(&["timeout_error", "deadline_exceeded", "modeltimeoutexception"]) {
             ErrorClass::Timeout
         } else if says(&["not_found_error", "model_not_found", "not_found"]) {
             ErrorClass::NotFound
@@ -195,9 +201,16 @@ impl Report {
             ErrorClass::TooLarge
         } else if let Some(class) = status.and_then(of_status) {
             class
-        } else if says(&["api_error", "server_error", "internal", "internal_server_error"]) {
+        } else if says(&[
+            "api_error",
+            "server_error",
+            "internal",
+            "internal_server_error",
+            "internalserverexception",
+            "modelstreamerrorexception",
+        ]) {
             ErrorClass::Internal
-        } else if says(&["invalid_request_error", "invalid_argument", "invalid_prompt"]) {
+        } else if says(&["invalid_request_error", "invalid_argument", "invalid_prompt", "validationexception"]) {
             ErrorClass::InvalidRequest
         } else {
             ErrorClass::Unknown

@@ -9,7 +9,7 @@ use crate::models::{
     ANTHROPIC_DEFAULT_MAX_TOKENS, Environment, ModelRef, ModelRegistry, Provider, ProviderError, SelectedModel,
     completion_tokens_parameter, provider_of,
 };
-use crate::provider::{AuthScheme, Endpoint, EndpointError, Secret, known_provider};
+use crate::provider::{AuthScheme, Endpoint, EndpointError, Secret, Translation, known_provider};
 
 use serde_json::{Map, Value, json};
 
@@ -27,8 +27,10 @@ pub(super) struct Candidate {
     pub(super) prefix: String,
     /// The provider's own name of the model.
     pub(super) model: String,
-    /// What is spoken there.
+    /// What is spoken there, or translated into what is.
     pub(super) api: Api,
+    /// What it is translated into.
+    pub(super) translation: Option<Translation>,
     /// Where it is; none where nobody says.
     pub(super) base_url: Option<String>,
     /// Whether the alias names that address.
@@ -51,9 +53,12 @@ impl Candidate {
         let provider = Provider::find(&prefix);
         let own = alias.and_then(|alias| alias.base_url.as_deref()).map(str::trim).filter(|url| !url.is_empty());
         let base_url = own.map(str::to_owned).or_else(|| provider.and_then(|provider| provider.base_url_in(environment)));
-        let api = alias.and_then(|alias| alias.api).or_else(|| known_provider(&prefix).map(|known| known.api));
+        let own_api = alias.and_then(|alias| alias.api);
+        // Who says that a protocol of ours is spoken there means it.
+        let translation = Translation::of_prefix(&prefix).filter(|_| own_api.is_none());
+        let api = own_api.or_else(|| known_provider(&prefix).map(|known| known.api)).unwrap_or(Api::OpenAiChat);
         let own_address = own.is_some();
-        Ok(Self { selected, provider, prefix, model, api: api.unwrap_or(Api::OpenAiChat), base_url, own_address })
+        Ok(Self { selected, provider, prefix, model, api, translation, base_url, own_address })
     }
 
     /// Why nobody can be asked (L14).
@@ -91,8 +96,7 @@ impl Candidate {
         let mut chat = ChatRequest::new(&self.model, messages.to_vec());
         chat.params.temperature = request.temperature;
         chat.params.top_p = request.top_p;
-        let usual = (self.api == Api::AnthropicMessages).then_some(ANTHROPIC_DEFAULT_MAX_TOKENS);
-        chat.params.max_tokens = request.max_tokens.or(limit).or(usual);
+        chat.params.max_tokens = request.max_tokens.or(limit).or(self.usual_limit());
         chat.params.stop = (!request.stop.is_empty()).then(|| request.stop.clone());
         chat.seed = request.seed;
         chat.tools.clone_from(&request.tools);
@@ -101,6 +105,12 @@ impl Candidate {
         chat.response_format = request.schema.clone().map(ResponseFormat::JsonSchema);
         chat.stream = stream.then_some(true);
         chat
+    }
+
+    /// What the answer is limited to where nobody says: Anthropic accepts no request without a limit, and the translator would make one up.
+    fn usual_limit(&self) -> Option<u64> {
+        let wanted = self.api == Api::AnthropicMessages || self.translation == Some(Translation::BedrockConverse);
+        wanted.then_some(ANTHROPIC_DEFAULT_MAX_TOKENS)
     }
 
     /// The request in the words of its protocol.
@@ -123,6 +133,9 @@ impl Candidate {
     pub(super) fn adapt(&self, other: &Self, request: &RawRequest) -> Result<RawRequest, CodecError> {
         let mut chat = other.api.protocol().decode(request)?;
         chat.model = Some(self.model.clone());
+        if self.translation.is_some() {
+            chat.params.max_tokens = chat.params.max_tokens.or(self.usual_limit());
+        }
         if other.api == self.api {
             let chat = if self.understands_thinking_of(other) { Cow::Borrowed(&chat) } else { with_thinking_of(&chat, None) };
             let mut adapted = self.api.protocol().encode(&chat, request)?;

@@ -59,6 +59,7 @@ mod effective;
 mod failing;
 mod failure;
 mod manual;
+mod outgoing;
 mod place;
 mod plan;
 mod policies;
@@ -97,14 +98,14 @@ use serde_json::{Value, json};
 
 use self::core::Core;
 use self::effective::Gathered;
+use self::outgoing::Outgoing;
 use self::send::Provider;
 use self::session::{Purpose, Session, unmade};
 use self::state::credential_of;
-use crate::codec::{Api, GeminiCall};
 use crate::models::{CallName, FrozenModels};
 use crate::pipeline::Pipeline;
 use crate::policy::middleware::CallContext;
-use crate::provider::Delivery;
+use crate::provider::{Delivery, PreparedRequest};
 
 /// Makes tracked calls. Cheap to clone; clones are the same gateway.
 #[derive(Clone)]
@@ -213,31 +214,37 @@ impl Gateway {
         llm.check(&session.stack).await.map_err(|error| session.failure(&error))
     }
 
-    /// What would be sent: `api`, `model`, `url` (where that is known), `headers` without credentials, and `body`. Nothing is sent or recorded.
+    /// What would be sent: `api`, `model`, `url` (where that is known), `headers` without credentials, and `body`; of a request that is translated
+    /// also `translated`, and its `body` is the translated one. Nothing is sent or recorded.
     ///
     /// # Errors
-    /// What the intercepts object to.
+    /// What the intercepts object to, and what the provider's protocol cannot say.
     pub async fn preview(&self, call: &PlannedCall, place: &CallPlace) -> Result<Value, CallFailure> {
         let purpose = if call.request.stream { Purpose::Stream } else { Purpose::Look };
         let begun = Session::begin(&self.inner, call.clone(), place.clone(), purpose).await;
         let (session, llm) = begun.map_err(|(failure, _)| failure)?;
         let request = llm.preview(&session.stack).await.map_err(|error| session.failure(&error))?.without_credentials();
         let candidate = &session.state.first;
-        let body = match candidate.api {
-            Api::Gemini => GeminiCall::of(&request.content).map_or(request.content.clone(), |call| call.body),
-            Api::OpenAiChat | Api::OpenAiResponses | Api::AnthropicMessages => request.content.clone(),
-        };
         let streams = candidate.api.protocol().decode(&request).is_ok_and(|chat| chat.stream == Some(true));
         let delivery = if streams { Delivery::Stream } else { Delivery::Whole };
         let endpoint = candidate.endpoint(None).ok();
-        let prepared = endpoint.and_then(|endpoint| endpoint.prepare(&request, &candidate.model, delivery).ok());
-        Ok(json!({
+        let outgoing = match &endpoint {
+            Some(endpoint) => Some(Outgoing::of(endpoint, candidate, &request, delivery).await?),
+            None => None,
+        };
+        let prepared = outgoing.as_ref().map(Outgoing::prepared);
+        let body = prepared.and_then(|prepared| serde_json::from_slice(prepared.body()).ok());
+        let mut preview = json!({
             "api": candidate.api,
             "model": candidate.model,
-            "url": prepared.map(|prepared| prepared.url().to_owned()),
+            "url": prepared.map(PreparedRequest::url),
             "headers": request.headers,
-            "body": body,
-        }))
+            "body": body.unwrap_or(request.content),
+        });
+        if let (Some(translation), Some(preview)) = (outgoing.as_ref().and_then(Outgoing::translation), preview.as_object_mut()) {
+            preview.insert("translated".to_owned(), translation);
+        }
+        Ok(preview)
     }
 
     /// Records the start of a call that somebody else makes. Only sanitisers run: neither a grant nor a guardrail nor a budget is asked.

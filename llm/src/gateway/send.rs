@@ -7,14 +7,15 @@ use serde_json::{Value, json};
 
 use super::core::Core;
 use super::failing;
+use super::outgoing::{Incoming, Outgoing};
 use super::state::CallState;
 use crate::chat::{ChatResponse, RawRequest};
 use crate::clock::Timestamp;
-use crate::codec::{Api, GeminiCall, StreamAggregator};
+use crate::codec::StreamAggregator;
 use crate::pipeline::{CallInfo, ChunkSource, Chunks, Execute, Failure};
 use crate::policy::middleware::{CallContext as _, cost_of, system_time};
 use crate::price::Cost;
-use crate::provider::{Delivery, EventStream, PreparedRequest, TransportError};
+use crate::provider::{Delivery, TransportError};
 use crate::usage::{BillingEffect, RecordStatus, TokenCounts};
 
 use super::failure::CallFailure;
@@ -24,44 +25,37 @@ use super::state::Context;
 pub(super) struct Provider(pub(super) Arc<Core>);
 
 impl Provider {
-    fn prepare(
+    async fn prepare(
         &self,
         call: &Arc<CallInfo>,
         request: &RawRequest,
         delivery: Delivery,
-    ) -> Result<(Meter, PreparedRequest), Failure> {
+    ) -> Result<(Meter, Outgoing), Failure> {
         let refuse = |failure: CallFailure| Failure::new(failure.kind, failure);
         let missing = || refuse(CallFailure::usage("the call is not a gateway's"));
         let state = CallState::of(call).ok_or_else(missing)?;
         let endpoint = state.endpoint().ok_or_else(missing)?;
-        let candidate = state.current();
-        let wire = match candidate.api {
-            // The model and the delivery are in its address.
-            Api::Gemini => {
-                let parts = GeminiCall::of(&request.content).map_err(|error| refuse(CallFailure::usage(error.to_string())))?;
-                &RawRequest { headers: request.headers.clone(), content: parts.body }
-            }
-            Api::OpenAiChat | Api::OpenAiResponses | Api::AnthropicMessages => request,
-        };
-        let prepared =
-            endpoint.prepare(wire, &candidate.model, delivery).map_err(|error| refuse(failing::of_endpoint(&error)))?;
+        let outgoing = Outgoing::of(&endpoint, state.current(), request, delivery).await.map_err(refuse)?;
+        if let Some(translation) = outgoing.translation() {
+            call.note("kitaru.llm.translated", translation);
+        }
         // Whatever stands before the provider may have answered or refused; now nothing is left.
         call.note("kitaru.llm.asked", json!(true));
         let (number, started) = (state.next_attempt(), self.0.services.clock.now());
-        let sent = prepared.body_sha256();
+        let sent = outgoing.prepared().body_sha256();
         let meter = Meter { core: Arc::clone(&self.0), call: Arc::clone(call), state, number, sent, started, done: false };
-        Ok((meter, prepared))
+        Ok((meter, outgoing))
     }
 }
 
 #[async_trait]
 impl Execute<RawRequest> for Provider {
     async fn execute(&self, call: &Arc<CallInfo>, request: RawRequest) -> Result<Value, Failure> {
-        let (mut meter, prepared) = self.prepare(call, &request, Delivery::Whole)?;
-        match self.0.transport.send(&prepared).await {
-            Ok(reply) => {
-                meter.complete(&reply.body);
-                Ok(reply.body)
+        let (mut meter, outgoing) = self.prepare(call, &request, Delivery::Whole).await?;
+        match outgoing.send(&self.0.transport).await {
+            Ok(answer) => {
+                meter.complete(&answer);
+                Ok(answer)
             }
             Err(error) => Err(meter.fail(error, None)),
         }
@@ -71,8 +65,8 @@ impl Execute<RawRequest> for Provider {
 #[async_trait]
 impl Execute<RawRequest, Chunks> for Provider {
     async fn execute(&self, call: &Arc<CallInfo>, request: RawRequest) -> Result<Chunks, Failure> {
-        let (mut meter, prepared) = self.prepare(call, &request, Delivery::Stream)?;
-        match self.0.transport.open(&prepared).await {
+        let (mut meter, outgoing) = self.prepare(call, &request, Delivery::Stream).await?;
+        match outgoing.open(&self.0.transport).await {
             Ok(events) => {
                 let aggregator = Some(meter.state.current().api.protocol().aggregator());
                 Ok(Box::new(Wire { events, meter, aggregator }))
@@ -84,7 +78,7 @@ impl Execute<RawRequest, Chunks> for Provider {
 
 /// A streamed answer on its way from the provider.
 struct Wire {
-    events: EventStream,
+    events: Incoming,
     meter: Meter,
     aggregator: Option<Box<dyn StreamAggregator>>,
 }

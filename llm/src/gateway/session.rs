@@ -319,6 +319,7 @@ fn metadata(inner: &Inner, call: &PlannedCall, state: &CallState, refused: &[Val
     put("kitaru.llm.requested_model", Some(json!(first.selected.requested_model)));
     put("kitaru.llm.alias", first.selected.alias.as_ref().map(|alias| json!(alias)));
     put("kitaru.llm.api", Some(json!(first.api.as_str())));
+    put("kitaru.llm.translation", first.translation.map(|translation| json!(translation.as_str())));
     put("kitaru.execution", place.execution.as_ref().map(|id| json!(id)));
     put("kitaru.flow", place.flow.as_ref().map(|name| json!(name)));
     put("kitaru.checkpoint", place.checkpoint.as_ref().map(|checkpoint| json!(checkpoint.name)));

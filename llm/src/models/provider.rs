@@ -1,7 +1,7 @@
 //! The providers that are known by the prefix of a model: their keys, addresses and protocols.
 
 use super::credentials::Environment;
-use crate::provider::known_provider;
+use crate::provider::{Translation, known_provider};
 
 /// What Anthropic's API is asked for at most when a call names no limit: it accepts no request without one.
 pub const ANTHROPIC_DEFAULT_MAX_TOKENS: u64 = 4096;
@@ -29,7 +29,7 @@ const fn provider(
     Provider { prefix, keys, telemetry_name, price_name }
 }
 
-static PROVIDERS: [Provider; 23] = [
+static PROVIDERS: &[Provider] = &[
     provider("openai", &["OPENAI_API_KEY"], "openai", "openai"),
     provider("openai-responses", &["OPENAI_API_KEY"], "openai", "openai"),
     provider("anthropic", &["ANTHROPIC_API_KEY"], "anthropic", "anthropic"),
@@ -53,12 +53,18 @@ static PROVIDERS: [Provider; 23] = [
     provider("moonshot", &["MOONSHOT_API_KEY"], "moonshot_ai", "moonshotai"),
     provider("cohere", &["COHERE_API_KEY", "CO_API_KEY"], "cohere", "cohere"),
     provider("huggingface", &["HF_TOKEN"], "huggingface", "huggingface"),
+    #[cfg(feature = "genai")]
+    provider("genai-bedrock", &["AWS_BEARER_TOKEN_BEDROCK", "BEDROCK_API_KEY"], "aws.bedrock", "aws"),
+    #[cfg(feature = "genai")]
+    provider("genai-cohere", &["COHERE_API_KEY", "CO_API_KEY"], "cohere", "cohere"),
+    #[cfg(feature = "genai")]
+    provider("genai-ollama", &[], "ollama", "ollama"),
 ];
 
 impl Provider {
     /// All that are known, in the order in which they are listed to people.
     pub fn all() -> &'static [Self] {
-        &PROVIDERS
+        PROVIDERS
     }
 
     /// The provider with this prefix.
@@ -83,7 +89,7 @@ impl Provider {
 
     /// Whether its models run on one's own machines, where a token costs nothing that anybody bills.
     pub fn is_local(&self) -> bool {
-        matches!(self.prefix, "ollama" | "vllm" | "lmstudio" | "llamacpp")
+        matches!(self.prefix, "ollama" | "vllm" | "lmstudio" | "llamacpp" | "genai-ollama")
     }
 }
 
@@ -124,6 +130,14 @@ pub enum ProviderError {
         /// The identifier.
         model: String,
     },
+    /// A prefix that this build was made without.
+    #[error("Provider `{provider}` of model `{model}` is not in this build: it was made without the feature `genai`.")]
+    NotBuilt {
+        /// The prefix.
+        provider: String,
+        /// The identifier.
+        model: String,
+    },
     /// A prefix that nobody knows.
     #[error("Provider `{provider}` of model `{model}` is not supported. Supported providers: {}.", known_prefixes())]
     Unsupported {
@@ -140,6 +154,9 @@ impl ProviderError {
         match self {
             Self::Unsupported { .. } => {
                 Some("a server that speaks OpenAI's protocol can be called as vllm/<model> by an alias with `base_url`")
+            }
+            Self::NotBuilt { .. } => {
+                Some("build the host with `--features genai`, or reach the provider by another protocol: docs/models.md")
             }
             Self::NoPrefix { .. } => {
                 Some("a short name is registered first: kitaru-host model register <alias> --model <provider>/<model>")
@@ -178,6 +195,9 @@ pub fn provider_of(identifier: &str) -> Result<(&'static Provider, ModelRef), Pr
     let parts = ModelRef::parse(identifier)?;
     match Provider::find(&parts.provider) {
         Some(provider) => Ok((provider, parts)),
+        None if Translation::of_prefix(&parts.provider).is_some() => {
+            Err(ProviderError::NotBuilt { provider: parts.provider, model: identifier.trim().into() })
+        }
         None => Err(ProviderError::Unsupported { provider: parts.provider, model: identifier.trim().into() }),
     }
 }
@@ -202,6 +222,18 @@ mod tests {
             "Provider `acme` of model `acme/big` is not supported. Supported providers: openai, openai-responses, anthropic,"
         ));
         assert!(error.hint().is_some());
+    }
+
+    #[test]
+    fn a_provider_that_needs_a_translator_is_known_in_every_build() {
+        for translation in Translation::ALL {
+            let found = provider_of(&format!("{}/m", translation.prefix()));
+            assert_eq!(found.is_ok(), Translation::BUILT);
+            if let Err(error) = found {
+                assert!(error.to_string().contains("made without the feature `genai`"), "{error}");
+                assert!(error.hint().is_some_and(|hint| hint.contains("--features genai")));
+            }
+        }
     }
 
     #[test]
@@ -249,7 +281,7 @@ mod tests {
             assert_eq!(Provider::find(provider.prefix), Some(provider));
             assert!(callable.contains(&provider.prefix), "{}", provider.prefix);
             assert_eq!(provider.is_local(), provider.keys.is_empty(), "{}", provider.prefix);
-            assert_eq!(provider.base_url_in(&BTreeMap::new()).is_none(), provider.prefix == "azure");
+            assert_eq!(provider.base_url_in(&BTreeMap::new()).is_none(), matches!(provider.prefix, "azure" | "genai-bedrock"));
         }
     }
 

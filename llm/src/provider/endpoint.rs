@@ -15,6 +15,8 @@ use super::known::{AuthScheme, known_provider};
 use super::prepared::PreparedRequest;
 use super::secret::Secret;
 use super::timeouts::Timeouts;
+#[cfg(feature = "genai")]
+use super::translation::Translation;
 use super::wire::Delivery;
 
 /// What providers see as the program that asks.
@@ -212,13 +214,37 @@ impl Endpoint {
             Delivery::Whole => "application/json",
             Delivery::Stream => "text/event-stream",
         };
+        let headers = self.headers_of(request, accept)?;
+        self.complete(&path, query, headers, Some(body.into()), delivery)
+    }
+
+    /// The same where `body` is what a translator made of `request`. It is sent as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`prepare`](Self::prepare).
+    #[cfg(feature = "genai")]
+    pub(crate) fn prepare_translated(
+        &self,
+        translation: Translation,
+        request: &RawRequest,
+        model: &str,
+        delivery: Delivery,
+        body: Bytes,
+    ) -> Result<PreparedRequest, EndpointError> {
+        let headers = self.headers_of(request, translation.media_type(delivery))?;
+        let prepared = self.complete(&translation.call_path(model, delivery), None, headers, Some(body), delivery)?;
+        Ok(PreparedRequest { translation: Some(translation), ..prepared })
+    }
+
+    fn headers_of(&self, request: &RawRequest, accept: &str) -> Result<BTreeMap<String, String>, EndpointError> {
         let mut headers = self.fixed_headers(accept);
         headers.insert("content-type".to_owned(), "application/json".to_owned());
         for (name, value) in &request.headers {
             let (name, value) = checked_header(name, &header_text(name, value)?)?;
             headers.insert(name, value);
         }
-        self.complete(&path, query, headers, Some(body.into()), delivery)
+        Ok(headers)
     }
 
     /// The request for the list of models.
@@ -252,6 +278,7 @@ impl Endpoint {
             host,
             url: join(&self.base, path, query)?,
             api: self.api,
+            translation: None,
             delivery,
             headers: headers.into_iter().collect(),
             body,

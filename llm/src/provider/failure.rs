@@ -51,7 +51,7 @@ pub(super) fn of_document(host: &str, document: &Value, redaction: &Redaction) -
 
 /// The provider's identifier of a request.
 pub(super) fn request_id(headers: &HeaderMap, redaction: &Redaction) -> Option<String> {
-    let names = ["x-request-id", "request-id", "apim-request-id", "x-goog-request-id", "cf-ray"];
+    let names = ["x-request-id", "request-id", "apim-request-id", "x-goog-request-id", "x-amzn-requestid", "cf-ray"];
     names.into_iter().find_map(|name| word(headers, name)).map(|id| redaction.line(id, IDENTIFIER))
 }
 

@@ -52,7 +52,7 @@ const fn local(prefix: &'static str, base_url: &'static str) -> KnownProvider {
 }
 
 /// The providers that are known, by prefix. Their addresses are those of the providers' own documentation.
-pub const KNOWN_PROVIDERS: [KnownProvider; 23] = [
+pub const KNOWN_PROVIDERS: &[KnownProvider] = &[
     compatible("openai", "https://api.openai.com/v1"),
     KnownProvider {
         prefix: "openai-responses",
@@ -91,6 +91,13 @@ pub const KNOWN_PROVIDERS: [KnownProvider; 23] = [
     compatible("moonshot", "https://api.moonshot.ai/v1"),
     compatible("cohere", "https://api.cohere.ai/compatibility/v1"),
     compatible("huggingface", "https://router.huggingface.co/v1"),
+    // What they are translated from is OpenAI Chat; see `Translation`. Bedrock's address has a region in it, which nobody chooses for another.
+    #[cfg(feature = "genai")]
+    compatible("genai-bedrock", ""),
+    #[cfg(feature = "genai")]
+    compatible("genai-cohere", "https://api.cohere.com"),
+    #[cfg(feature = "genai")]
+    local("genai-ollama", "http://localhost:11434"),
 ];
 
 /// The provider of this prefix, in any case of letters.
@@ -104,7 +111,7 @@ mod tests {
 
     #[test]
     fn prefixes_are_unique_and_addresses_whole() {
-        for known in &KNOWN_PROVIDERS {
+        for known in KNOWN_PROVIDERS {
             assert_eq!(known_provider(&known.prefix.to_uppercase()), Some(known));
             let is_local = known.auth == AuthScheme::None;
             assert!(

@@ -30,6 +30,7 @@ mod choices;
 mod endpoint;
 mod error;
 mod failure;
+mod frames;
 mod key_filter;
 mod known;
 mod patience;
@@ -40,6 +41,7 @@ mod secret;
 mod stream;
 mod timeouts;
 mod tls;
+mod translation;
 mod transport;
 mod wire;
 
@@ -53,5 +55,9 @@ pub use secret::Secret;
 pub use stream::EventStream;
 pub use timeouts::{SizeLimits, Timeouts};
 pub use tls::tls_config;
+pub use translation::Translation;
 pub use transport::{Reply, Transport, TransportConfig, TransportSetupError, patient_client, plain_client};
 pub use wire::Delivery;
+
+#[cfg(feature = "genai")]
+pub(crate) use frames::amazon_frame;

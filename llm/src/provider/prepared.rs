@@ -11,6 +11,7 @@ use super::known::AuthScheme;
 use super::redaction::Redaction;
 use super::secret::Secret;
 use super::timeouts::Timeouts;
+use super::translation::Translation;
 use super::wire::Delivery;
 
 /// One request to a provider, complete but for the header with the key, which is added when it is sent.
@@ -22,6 +23,7 @@ pub struct PreparedRequest {
     pub(super) host: String,
     pub(super) url: reqwest::Url,
     pub(super) api: Api,
+    pub(super) translation: Option<Translation>,
     pub(super) delivery: Delivery,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Option<Bytes>,
@@ -51,9 +53,14 @@ impl PreparedRequest {
         Sha256::digest(self.body()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// What it speaks.
+    /// What it speaks; what it was translated from, if it was.
     pub fn api(&self) -> Api {
         self.api
+    }
+
+    /// What it was translated into.
+    pub fn translation(&self) -> Option<Translation> {
+        self.translation
     }
 
     /// Whether it asks for a stream.

@@ -5,20 +5,24 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::codec::{Api, SseDecoder, SseError};
+use crate::codec::Api;
 
 use super::answer::Answer;
 use super::choices::Choices;
 use super::error::TransportError;
 use super::failure;
+use super::frames::{FrameError, Frames};
 use super::key_filter::KeyFilter;
+use super::prepared::PreparedRequest;
+use super::translation::Translation;
 use super::wire::Progress;
 
 /// The events of one answer, as the provider's protocol has them. Dropping it ends the connection.
 pub struct EventStream {
     answer: Answer,
     api: Api,
-    decoder: SseDecoder,
+    translation: Option<Translation>,
+    frames: Frames,
     finished: bool,
     progress: Progress,
     choices: Choices,
@@ -38,11 +42,13 @@ impl fmt::Debug for EventStream {
 }
 
 impl EventStream {
-    pub(super) fn new(answer: Answer, api: Api, choices: Choices, event_bytes: usize) -> Self {
-        let decoder = SseDecoder::new(event_bytes);
+    pub(super) fn new(answer: Answer, request: &PreparedRequest, event_bytes: usize) -> Self {
+        let (api, translation) = (request.api, request.translation);
+        let choices = Choices::of(api, request.body());
+        let frames = Frames::new(translation, event_bytes);
         let filter = KeyFilter::new(answer.redaction.clone());
         let (finished, progress, failed, ended) = (false, Progress::Open, None, false);
-        Self { answer, api, decoder, finished, progress, choices, filter, failed, ended }
+        Self { answer, api, translation, frames, finished, progress, choices, filter, failed, ended }
     }
 
     /// The next event; `None` after the last. After an error nothing more comes. Nothing is lost if the future is dropped.
@@ -60,8 +66,8 @@ impl EventStream {
             if self.ended {
                 return None;
             }
-            let step = match self.decoder.next_frame() {
-                Some(Ok(frame)) => self.take(frame.data),
+            let step = match self.frames.next() {
+                Some(Ok(event)) => self.take(event),
                 Some(Err(error)) => Err(self.bad_frame(&error)),
                 None => self.read().await,
             };
@@ -89,21 +95,27 @@ impl EventStream {
         if let Some(error) = failure::of_document(&self.answer.host, &event, &self.answer.redaction) {
             return Err(Box::new(error).into());
         }
-        let all = self.choices.note(self.api, &event);
-        // What blocks a prompt blocks all of its answers.
-        let progress = match self.api.progress(&event) {
-            Progress::Complete if !all && event.pointer("/promptFeedback/blockReason").is_none() => Progress::Open,
-            progress => progress,
-        };
-        self.progress = self.progress.max(progress);
+        self.progress = self.progress.max(self.progress_by(&event));
         self.ended = self.progress == Progress::Last;
         self.filter.push(event);
         Ok(())
     }
 
+    fn progress_by(&mut self, event: &Value) -> Progress {
+        if let Some(translation) = self.translation {
+            return translation.progress(event);
+        }
+        let all = self.choices.note(self.api, event);
+        // What blocks a prompt blocks all of its answers.
+        match self.api.progress(event) {
+            Progress::Complete if !all && event.pointer("/promptFeedback/blockReason").is_none() => Progress::Open,
+            progress => progress,
+        }
+    }
+
     /// Gives the decoder more, or settles how the stream ended.
     async fn read(&mut self) -> Result<(), TransportError> {
-        if self.decoder.is_done() || (self.finished && self.progress >= Progress::Complete) {
+        if self.frames.is_done() || (self.finished && self.progress >= Progress::Complete) {
             self.ended = true;
             return Ok(());
         }
@@ -111,11 +123,11 @@ impl EventStream {
             return Err(self.cut_off());
         }
         match self.answer.piece().await {
-            Ok(Some(piece)) => self.decoder.push(&piece),
+            Ok(Some(piece)) => self.frames.push(&piece),
             Ok(None) => {
                 self.finished = true;
                 // The last frame may lack its end.
-                self.decoder.finish();
+                self.frames.finish();
             }
             // What came is all that matters: some close the connection as they please once the answer is complete, or never.
             Err(TransportError::CutOff { .. } | TransportError::Timeout { .. }) if self.progress >= Progress::Complete => {
@@ -131,13 +143,13 @@ impl EventStream {
         TransportError::CutOff { host: self.answer.host.clone(), received: self.answer.received, reason }
     }
 
-    fn bad_frame(&self, error: &SseError) -> TransportError {
+    fn bad_frame(&self, error: &FrameError) -> TransportError {
         let host = self.answer.host.clone();
         match error {
-            SseError::TooLarge { limit } => TransportError::TooLarge { host, what: "an event", limit: *limit as u64 },
+            FrameError::TooLarge { limit } => TransportError::TooLarge { host, what: "an event", limit: *limit as u64 },
             // A connection that was closed inside of a frame.
-            SseError::NotJson { .. } if self.finished => self.cut_off(),
-            SseError::NotJson { .. } | SseError::NotUtf8 { .. } => {
+            FrameError::NotJson { .. } if self.finished => self.cut_off(),
+            FrameError::NotJson { .. } | FrameError::Bad { .. } => {
                 TransportError::BadBody { host, expected: "a stream of JSON events", reason: error.to_string() }
             }
         }

@@ -12,7 +12,6 @@ use serde_json::Value;
 
 use super::address::{AddressPolicy, GuardedNames, NameService, Refusal};
 use super::answer::{Answer, innermost};
-use super::choices::Choices;
 use super::endpoint::is_this_machine;
 use super::error::{Phase, TransportError};
 use super::failure;
@@ -21,6 +20,7 @@ use super::prepared::PreparedRequest;
 use super::stream::EventStream;
 use super::timeouts::{SizeLimits, Timeouts};
 use super::tls;
+use super::wire::Delivery;
 
 /// How a transport behaves.
 #[derive(Clone, Debug)]
@@ -118,6 +118,8 @@ impl Transport {
                 .retry(reqwest::retry::never())
                 .referer(false)
                 .connect_timeout(config.connect)
+                // Another crate of the program may switch it on for all clients: the header would be in no record, and limits count what arrives.
+                .no_gzip()
                 .http1_only()
         };
         let build =
@@ -161,7 +163,8 @@ impl Transport {
         let mut answer = self.begin(request).await?;
         let kind = answer.response.headers().get(reqwest::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-        if let Some(kind) = kind.filter(|kind| kind != "text/event-stream") {
+        let wanted = request.translation.map_or("text/event-stream", |translation| translation.media_type(Delivery::Stream));
+        if let Some(kind) = kind.filter(|kind| kind != wanted) {
             // Some say in a document, with success, that they failed.
             let body = answer.beginning().await;
             let document = serde_json::from_slice(&body).ok();
@@ -175,8 +178,7 @@ impl Transport {
                 |error| Box::new(error).into(),
             ));
         }
-        let choices = Choices::of(request.api, request.body());
-        Ok(EventStream::new(answer, request.api, choices, self.limits.event_bytes))
+        Ok(EventStream::new(answer, request, self.limits.event_bytes))
     }
 
     /// Sends `request` and waits for the headers of an answer with success.
@@ -250,6 +252,7 @@ pub fn plain_client(timeout: Duration) -> Result<Client, TransportSetupError> {
         .retry(reqwest::retry::never())
         .referer(false)
         .timeout(timeout)
+        .no_gzip()
         .http1_only();
     builder.build().map_err(|error| TransportSetupError { reason: innermost(&error) })
 }
@@ -270,6 +273,7 @@ pub fn patient_client(connect: Duration, authorities: &[u8], direct: bool) -> Re
         .connect_timeout(connect)
         // Less than servers keep a connection on which nothing is asked, so that none is used that is just being closed.
         .pool_idle_timeout(Duration::from_secs(5))
+        .no_gzip()
         .http1_only();
     let builder = if direct { builder.no_proxy() } else { builder };
     builder.build().map_err(|error| TransportSetupError { reason: innermost(&error) })

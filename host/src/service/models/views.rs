@@ -1,7 +1,9 @@
 //! Models, as surfaces show them: names and addresses, and no key.
 
+use kitaru_llm::codec::Api;
 use kitaru_llm::models::{Alias, Environment, ModelAlias, Provider, provider_of};
 use kitaru_llm::price::NanoUsd;
+use kitaru_llm::provider::{Translation, known_provider};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -92,7 +94,8 @@ impl RouteView {
         let Ok((provider, _)) = provider_of(&model.model) else {
             return Self { provider: None, address: None, protocol: None, key_names: Vec::new(), key_source: None };
         };
-        let usual = kitaru_llm::provider::known_provider(provider.prefix).map(|known| known.api);
+        let translation = Translation::of_prefix(provider.prefix).map(Translation::as_str);
+        let usual = translation.or_else(|| known_provider(provider.prefix).map(|known| known.api.as_str()));
         let prefers_secret = model.base_url.is_some() && model.secret.is_some();
         let key_source = match (keys_in(provider, environment).next(), &model.secret) {
             (Some(_), _) if !prefers_secret => Some("environment"),
@@ -102,7 +105,7 @@ impl RouteView {
         Self {
             provider: Some(provider.prefix.into()),
             address: model.base_url.clone().or_else(|| provider.base_url_in(environment)),
-            protocol: model.api.or(usual).map(|api| api.as_str().into()),
+            protocol: model.api.map(Api::as_str).or(usual).map(Word::Borrowed),
             key_names: provider.keys.iter().copied().map(Word::Borrowed).collect(),
             key_source: key_source.map(Word::Borrowed),
         }
