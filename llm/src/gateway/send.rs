@@ -163,10 +163,10 @@ impl Meter {
     }
 
     fn keep_failed(&mut self, response: Option<&Value>, cost: Cost, billing: BillingEffect) {
-        self.state.count_failure(&self.call);
         let read = response.map(|response| self.read(response)).unwrap_or_default();
         let tokens = TokenCounts::from_response(&read);
         self.keep(response.unwrap_or(&Value::Null), read, tokens, cost, RecordStatus::Failed, billing);
+        self.state.count_failure(&self.call);
     }
 
     fn read(&self, response: &Value) -> ChatResponse {
