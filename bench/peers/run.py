@@ -103,14 +103,17 @@ def main() -> None:
         for round_ in range(asked.rounds):
             # Whoever comes first finds another machine than whoever comes after a peer that writes much.
             first = round_ % max(1, len(usable))
+            order = [*usable[first:], *usable[:first]][:: -1 if round_ % 2 else 1]
             for job in jobs:
                 syncs += disk(work)
-                for side in (*usable[first:], *usable[:first]):
+                for side in order:
                     if job in side.jobs and (side.rounds is None or round_ < side.rounds):
                         measure(place, side, job, round_, lines, skipped)
     finally:
         place.stop()
-    about = f"{machine.about(place.host, work)} Medians of {asked.rounds} rounds, in which all sides ran each job in turn, in another order each time. "
+    rounds = f"Medians of {asked.rounds} rounds, in which all sides ran each job in turn, in another order each time"
+    rounds = rounds if asked.rounds > 1 else "One round, in which all sides ran each job in turn"
+    about = f"{machine.about(place.host, work)} {rounds}. "
     about += f"Load of the machine: {first_load:.1f} at first, {os.getloadavg()[0]:.1f} at last. "
     about += f"An append of 4 KiB and `fdatasync`: {table.number(statistics.median(syncs))} µs."
     text = table.markdown(lines, skipped, about)
