@@ -13,8 +13,21 @@ use super::state::CallState;
 use crate::chat::RawRequest;
 use crate::event::otel::TIME_TO_FIRST_CHUNK;
 use crate::pipeline::{CallInfo, ChunkSource, Chunks, ExecutionIntercept, Failure, Next};
+use crate::policy::{BudgetError, RateLimited};
 use crate::provider::TransportError;
 use crate::retry::{AttemptReport, GaveUp, Next as After, run};
+
+/// There is no turn or no budget for a further attempt; and what the attempt before it failed of.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .refused.cause())]
+pub(super) struct NoFurther {
+    /// Why there is none.
+    pub(super) refused: Failure,
+    /// What a provider was last asked, and failed of.
+    pub(super) last: TransportError,
+    /// Attempts that were made.
+    pub(super) attempts: u32,
+}
 
 /// Repeats what fails, and turns to the fallbacks. Finds the keys of all candidates before the first is asked.
 pub(super) struct Retried(pub(super) Arc<Core>);
@@ -45,8 +58,10 @@ impl Retried {
                 }
             }
         };
+        let mut last = None;
         let mut report = |report: AttemptReport<'_>| {
             let Some(error) = report.error else { return };
+            last = Some(error.clone());
             let model =
                 |position: usize| usable.get(position).map(|(index, _)| state.candidate(*index).selected.resolved_model.clone());
             let mut data = json!({ "attempt": report.number, "model": model(report.candidate), "error_type": error.kind() });
@@ -65,7 +80,13 @@ impl Retried {
                 if served.attempts > 1 {
                     call.note("kitaru.llm.attempts", json!(served.attempts));
                 }
-                served.value
+                served.value.map_err(|failure| match last {
+                    Some(last) if is_refusal(&failure) => {
+                        let class = failure.error_type().to_owned();
+                        Failure::new(class, NoFurther { refused: failure, last, attempts: served.attempts.saturating_sub(1) })
+                    }
+                    _ => failure,
+                })
             }
             Err(gave_up) => {
                 let kind = match &gave_up {
@@ -117,6 +138,11 @@ impl Retried {
             .map_err(|error| CallFailure::new(CallFailure::GUARDRAIL_REJECTED, FailureOrigin::User, error.to_string()))?;
         Ok(adapted)
     }
+}
+
+/// Whether an attempt was refused here, before anybody was asked.
+fn is_refusal(failure: &Failure) -> bool {
+    failure.downcast_ref::<RateLimited>().is_some() || failure.downcast_ref::<BudgetError>().is_some()
 }
 
 /// Stands for a position that does not exist; the loop never asks for one.

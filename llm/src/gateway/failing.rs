@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::attempts::NoFurther;
 use super::failure::{CallFailure, FailureOrigin};
 use crate::codec::{CodecError, ErrorClass, ProviderError};
 use crate::models::{CredentialError, NotConfigured, SecretError};
@@ -16,6 +17,15 @@ use crate::retry::GaveUp;
 /// A duration in milliseconds.
 pub(super) fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
+}
+
+/// A call that failed before anything was sent, in a class that says so: nobody charges for it.
+pub(super) fn unsent(failure: CallFailure) -> Failure {
+    let class = match failure.kind {
+        CallFailure::USAGE | CallFailure::CREDENTIALS => failure.kind,
+        _ => "endpoint",
+    };
+    Failure::new(class, failure)
 }
 
 /// Nobody to answer.
@@ -107,6 +117,9 @@ pub(super) fn of_execution(failure: &Failure, model: &str) -> CallFailure {
         }
         return told;
     }
+    if let Some(no_further) = failure.downcast_ref::<NoFurther>() {
+        return of_no_further(no_further, model);
+    }
     if let Some(error) = failure.downcast_ref::<TransportError>() {
         return of_transport(error, model);
     }
@@ -138,6 +151,19 @@ pub(super) fn of_execution(failure: &Failure, model: &str) -> CallFailure {
         return CallFailure::usage(error.to_string());
     }
     provider(model, &failure.cause().to_string())
+}
+
+/// What a further attempt was refused for, and in the details what the attempt before it failed of.
+fn of_no_further(no_further: &NoFurther, model: &str) -> CallFailure {
+    let mut told = of_execution(&no_further.refused, model);
+    let CallFailure { kind, message, details, .. } = of_transport(&no_further.last, model);
+    let mut more = match told.details.take() {
+        Some(Value::Object(more)) => more,
+        _ => Map::new(),
+    };
+    more.insert("attempts".to_owned(), json!(no_further.attempts));
+    more.insert("last_error".to_owned(), json!({ "kind": kind, "message": message, "details": details }));
+    told.with_details(Value::Object(more))
 }
 
 /// A scripted failure is told as the provider's own would be.
@@ -208,4 +234,21 @@ fn of_report(report: &ProviderError, model: &str, text: &str) -> CallFailure {
         _ => None,
     };
     CallFailure::new(kind, FailureOrigin::Backend, calling(model, text)).with_hint(hint).retryable(report.class.is_retryable())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::state::Context;
+    use crate::policy::middleware::CallContext as _;
+
+    /// A translator may fail, and so may whatever else makes a request ready.
+    #[test]
+    fn what_was_never_sent_is_charged_to_nobody() {
+        for kind in [CallFailure::USAGE, CallFailure::CREDENTIALS, CallFailure::PROVIDER, CallFailure::TOO_LARGE] {
+            let failure = unsent(CallFailure::new(kind, FailureOrigin::Backend, "x"));
+            assert!(!Context.may_be_charged(&failure), "{kind}");
+            assert_eq!(of_execution(&failure, "m").kind, kind, "the author is told what it is");
+        }
+    }
 }

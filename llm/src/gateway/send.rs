@@ -31,18 +31,21 @@ impl Provider {
         request: &RawRequest,
         delivery: Delivery,
     ) -> Result<(Meter, Outgoing), Failure> {
-        let refuse = |failure: CallFailure| Failure::new(failure.kind, failure);
-        let missing = || refuse(CallFailure::usage("the call is not a gateway's"));
+        let missing = || failing::unsent(CallFailure::usage("the call is not a gateway's"));
         let state = CallState::of(call).ok_or_else(missing)?;
         let endpoint = state.endpoint().ok_or_else(missing)?;
-        let outgoing = Outgoing::of(&endpoint, state.current(), request, delivery).await.map_err(refuse)?;
-        if let Some(translation) = outgoing.translation() {
+        let outgoing = Outgoing::of(&endpoint, state.current(), request, delivery).await.map_err(failing::unsent)?;
+        // Whoever knows the rest of a text finds what was taken out of it by its digest.
+        let sent = state.is_recorded_whole(&self.0.redactor, &request.content).then(|| outgoing.prepared().body_sha256());
+        if let Some(mut translation) = outgoing.translation() {
+            if let (None, Some(translation)) = (&sent, translation.as_object_mut()) {
+                translation.shift_remove("sha256");
+            }
             call.note("kitaru.llm.translated", translation);
         }
         // Whatever stands before the provider may have answered or refused; now nothing is left.
         call.note("kitaru.llm.asked", json!(true));
         let (number, started) = (state.next_attempt(), self.0.services.clock.now());
-        let sent = outgoing.prepared().body_sha256();
         let meter = Meter { core: Arc::clone(&self.0), call: Arc::clone(call), state, number, sent, started, done: false };
         Ok((meter, outgoing))
     }
@@ -128,8 +131,8 @@ struct Meter {
     call: Arc<CallInfo>,
     state: Arc<CallState>,
     number: u32,
-    /// The digest of what is sent.
-    sent: String,
+    /// The digest of what is sent, where records may have it.
+    sent: Option<String>,
     started: Timestamp,
     done: bool,
 }
@@ -187,7 +190,7 @@ impl Meter {
         }
         let mut record = self.state.usage_record(self.call.uuid(), self.number, read.model, tokens, cost);
         let raw = ["usage", "usageMetadata"].into_iter().find_map(|key| response.get(key));
-        record.request_sha256 = Some(std::mem::take(&mut self.sent));
+        record.request_sha256 = self.sent.take();
         record.raw_usage = raw.filter(|usage| !usage.is_null()).cloned();
         record.latency_ms = Some(failing::milliseconds(self.core.services.clock.now().since(self.started)));
         record.status = status;

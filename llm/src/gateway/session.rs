@@ -97,8 +97,14 @@ impl Session {
             known.flat_map(|provider| provider.keys).filter_map(|key| environment.variable(key)).map(Secret::new).collect();
         let candidates = (first.clone(), fallbacks);
         let repairs = call.request.repairs;
-        let state = Arc::new(CallState::new(call.name.clone(), place, candidates, call.schema.clone(), repairs, keys));
-        state.learn_keys(core).await;
+        let hooks = &inner.pipeline.registrations().llm;
+        let only_built_in = are_built_in(&hooks.request_sanitizers.names());
+        let schema = call.schema.clone();
+        let state = Arc::new(CallState::new(call.name.clone(), place, candidates, schema, repairs, keys, only_built_in));
+        // Of a look nothing is recorded but the guardrails' reasons.
+        if purpose != Purpose::Look || !hooks.guardrails.names().is_empty() {
+            state.learn_keys(core).await;
+        }
         let log = Log::default();
         let metadata = metadata(inner, &call, &state, &refused);
         let llm = llm_call(inner, &state, raw, &log, metadata);
@@ -183,8 +189,7 @@ impl Session {
 
     /// Whether nobody but this crate changes what records have of answers.
     pub(super) fn has_only_built_in_sanitizers(&self) -> bool {
-        let names = self.inner.pipeline.registrations().llm.response_sanitizers.names();
-        names.iter().all(|name| BUILT_IN_SANITIZERS.contains(&name.as_str()))
+        are_built_in(&self.inner.pipeline.registrations().llm.response_sanitizers.names())
     }
 
     fn model(&self) -> &str {
@@ -247,6 +252,10 @@ impl Session {
         let value = self.call.schema.as_ref().and_then(|_| serde_json::from_str(unfenced(&text)).ok());
         shown.message.is_some().then(|| value.unwrap_or(Value::String(text)))
     }
+}
+
+fn are_built_in(sanitizers: &[String]) -> bool {
+    sanitizers.iter().all(|name| BUILT_IN_SANITIZERS.contains(&name.as_str()))
 }
 
 /// The record of a call that never began.

@@ -32,6 +32,8 @@ pub(super) struct CallState {
     pub(super) fallbacks: Vec<Candidate>,
     pub(super) schema: Option<Schema>,
     pub(super) repairs: u32,
+    /// Whether nobody but this crate changes what records have of requests.
+    only_built_in: bool,
     progress: Mutex<Progress>,
 }
 
@@ -80,10 +82,11 @@ impl CallState {
         schema: Option<Schema>,
         repairs: u32,
         keys: Vec<Secret>,
+        only_built_in: bool,
     ) -> Self {
         let progress = Mutex::new(Progress { keys, ..Progress::default() });
         let (first, fallbacks) = candidates;
-        Self { name, place, first, fallbacks, schema, repairs, progress }
+        Self { name, place, first, fallbacks, schema, repairs, only_built_in, progress }
     }
 
     /// The state of a call, if it is a gateway's.
@@ -137,7 +140,8 @@ impl CallState {
             return Ok(());
         }
         let candidate = self.candidate(position);
-        let learned = lock(&self.progress).credentials.iter().find(|(known, _)| *known == position).map(|(_, found)| found.clone());
+        let learned =
+            lock(&self.progress).credentials.iter().find(|(known, _)| *known == position).map(|(_, found)| found.clone());
         let credential = match learned {
             Some(credential) => credential,
             None => {
@@ -168,6 +172,11 @@ impl CallState {
     /// Takes the call's keys out of texts.
     pub(super) fn redactor(&self) -> Redactor {
         Redactor::default().with_secrets(lock(&self.progress).keys.clone())
+    }
+
+    /// Whether records may have all of a request with this content: nobody takes anything out of it. `redactor` is that of all calls.
+    pub(super) fn is_recorded_whole(&self, redactor: &Redactor, content: &Value) -> bool {
+        self.only_built_in && redactor.json(self.redactor().json(content.clone())) == *content
     }
 
     /// The number of an attempt that begins.

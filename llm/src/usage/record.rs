@@ -74,7 +74,7 @@ pub struct UsageRecord {
     /// The provider.
     pub provider: Option<String>,
     /// The SHA-256 of the body that was sent, in hexadecimal digits: a repair and a fallback send another one than the call began with. Nothing where
-    /// nobody was asked, or somebody else asked.
+    /// nobody was asked, or somebody else asked; and where a sanitiser takes a part of the body out, which could be guessed by its digest.
     pub request_sha256: Option<String>,
     /// The tokens.
     pub tokens: TokenCounts,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use kitaru_llm::gateway::{CallFailure, CallPlace, CallRequest, FailureOrigin, Gateway, GatewayConfig, Services};
@@ -245,4 +246,29 @@ fn wrong_settings_name_their_key() {
     assert_eq!(error(json!({ "prices": { "file": "/no/such/file" } })).key, "prices.file");
     assert!(serde_json::from_value::<GatewayConfig>(json!({ "chunk_mark": true })).is_err(), "unknown keys are refused");
     assert_eq!(serde_json::from_value::<GatewayConfig>(json!({})).unwrap(), GatewayConfig::default());
+}
+
+/// Has every secret, and counts how often it is asked.
+#[derive(Default)]
+struct Counting(AtomicUsize);
+
+#[async_trait]
+impl SecretSource for Counting {
+    async fn secret(&self, _: &str) -> Result<BTreeMap<String, Secret>, SecretError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(BTreeMap::from([("GROQ_API_KEY".to_owned(), Secret::new(KEY))]))
+    }
+}
+
+#[tokio::test]
+async fn a_look_opens_secrets_only_for_what_guardrails_say() {
+    let models = models_of(json!({ "fast": { "model": "groq/m", "secret": "creds", "base_url": "http://127.0.0.1:1" } }));
+    for (settings, opened) in [(json!({}), 0), (json!({ "deny": ["openai/*"] }), 2)] {
+        let vault = Arc::new(Counting::default());
+        let gateway = Gateway::new(&config_of(settings), Services { secrets: vault.clone(), ..bare(&[]) }).unwrap();
+        let call = gateway.plan(request("fast"), name(), &models).unwrap();
+        gateway.check(&call, &place()).await.unwrap();
+        gateway.preview(&call, &place()).await.unwrap();
+        assert_eq!(vault.0.load(Ordering::Relaxed), opened);
+    }
 }

@@ -1,7 +1,10 @@
 //! Each attempt's record has the digest of what it sent, byte for byte: also of what the call did not begin with.
 
-use kitaru_llm::chat::JsonSchemaFormat;
+use std::sync::Arc;
+
+use kitaru_llm::chat::{JsonSchemaFormat, RawRequest};
 use kitaru_llm::gateway::{CallRecord, CallRequest};
+use kitaru_llm::pipeline::{CallInfo, Cause, FromFn, Registration};
 use kitaru_llm::policy::MockRule;
 use kitaru_llm::usage::UsageRecord;
 use serde_json::json;
@@ -65,4 +68,43 @@ async fn where_nothing_is_sent_there_is_no_digest() {
     let record = ask(&gateway(&config), &models(&peer("b").await), request("chat")).await;
     assert_eq!(record.usage.len(), 1);
     assert!(record.usage[0].request_sha256.is_none() && record.usage[0].to_json().get("request_sha256").is_none());
+}
+
+fn has_digest(record: &CallRecord) -> Vec<bool> {
+    record.usage.iter().map(|usage| usage.request_sha256.is_some()).collect()
+}
+
+/// Whoever knows the rest of a body could try what was taken out of it until the digest fits.
+#[tokio::test]
+async fn what_is_taken_out_of_records_has_no_digest_there() {
+    let redact = json!({ "redact": { "personal": ["email"] } });
+    for stream in [false, true] {
+        for (prompt, shown) in [("Mail an anna@example.org", false), ("Mail an Anna", true)] {
+            let peer = peer("a").await;
+            let asked = CallRequest { stream, ..CallRequest::text(prompt).with_model("chat") };
+            let record = ask(&gateway(&config_of(redact.clone())), &models(&peer), asked).await;
+            assert_eq!((has_digest(&record), peer.seen().len()), (vec![shown], 1), "{prompt}");
+        }
+        // A key that somebody wrote into a prompt.
+        let asked = CallRequest { stream, ..CallRequest::text(format!("key {KEY}")).with_model("chat") };
+        let record = ask(&gateway(&config()), &models(&peer("a").await), asked).await;
+        assert_eq!(has_digest(&record), [false]);
+    }
+    // The repair quotes an answer that records have not.
+    let peer = Peer::start(|number, seen| Some(answer(seen, ["anna@example.org", "{}"][number]))).await;
+    let schema = JsonSchemaFormat { name: "n".into(), description: None, schema: json!({ "type": "object" }), strict: None };
+    let asked = CallRequest { schema: Some(schema), repairs: 1, ..request("chat") };
+    let record = ask(&gateway(&config_of(redact)), &models(&peer), asked).await;
+    assert_eq!((has_digest(&record), peer.seen().len()), (vec![true, false], 2));
+}
+
+/// What sanitisers of one's own take out of a repair or a fallback is not known beforehand.
+#[tokio::test]
+async fn where_others_sanitise_there_is_no_digest() {
+    let gateway = gateway(&config());
+    let of_requests = FromFn(|_: &CallInfo, request: RawRequest| -> Result<Option<RawRequest>, Cause> { Ok(Some(request)) });
+    let hooks = &gateway.pipeline().registrations().llm;
+    hooks.request_sanitizers.register(Registration::new("own", 500), Arc::new(of_requests)).unwrap();
+    let record = ask(&gateway, &models(&peer("a").await), request("chat")).await;
+    assert_eq!(has_digest(&record), [false]);
 }
