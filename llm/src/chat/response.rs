@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::tool::is_run_by_caller;
 use super::{Content, Extra, ToolCall, Usage};
 
 /// A model's response (the "annotated response" of an event). Of several answers it shows the first; the raw response has all.
@@ -54,9 +55,8 @@ impl ChatResponse {
 
     /// Whether the provider ran tools of its own for it (search, code …), as far as that can be seen: it charges for them beside the tokens.
     pub fn used_provider_tools(&self) -> bool {
-        // Calls that the caller answers, and those of servers that are not the provider's.
-        const OF_OTHERS: [&str; 6] =
-            ["function_call", "custom_tool_call", "computer_call", "local_shell_call", "apply_patch_call", "mcp_call"];
+        // Where OpenAI, Perplexity and Groq say in OpenAI Chat what was found, or run.
+        const TRACES: [&str; 4] = ["annotations", "citations", "search_results", "executed_tools"];
         let is_filled = |value: &Value| match value {
             Value::Null => false,
             Value::Array(items) => !items.is_empty(),
@@ -65,21 +65,31 @@ impl ChatResponse {
         };
         let kind = |item: &Value| item.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
         match &self.api_specific {
-            Some(ApiSpecific::OpenAiResponses { output_items: Some(items), .. }) => items.iter().map(kind).any(|kind| {
-                kind.ends_with("_call") && !OF_OTHERS.contains(&kind.as_str())
-            }),
+            Some(ApiSpecific::OpenAiResponses { output_items: Some(items), .. }) => {
+                items.iter().filter_map(Value::as_object).any(is_call_of_provider)
+            }
             Some(ApiSpecific::AnthropicMessages { content_blocks: Some(blocks), .. }) => {
                 blocks.iter().map(kind).any(|kind| kind == "server_tool_use")
             }
             Some(ApiSpecific::Gemini { candidates: Some(candidates), .. }) => {
                 candidates.iter().filter_map(|candidate| candidate.get("groundingMetadata")).any(is_filled)
             }
-            Some(ApiSpecific::OpenAiChat { .. }) => {
-                ["citations", "search_results"].iter().filter_map(|key| self.extra.get(*key)).any(is_filled)
-            }
+            Some(ApiSpecific::OpenAiChat { .. }) => TRACES.iter().filter_map(|key| self.extra.get(*key)).any(is_filled),
             _ => false,
         }
     }
+}
+
+/// Whether an item of OpenAI Responses is a call that the provider ran, and neither the caller nor a server of somebody else's (MCP).
+fn is_call_of_provider(item: &Extra) -> bool {
+    let kind = item.get("type").and_then(Value::as_str).unwrap_or_default();
+    // What a shell of the caller's wrote comes with the next request.
+    if kind == "shell_call_output" {
+        return true;
+    }
+    let Some(tool) = kind.strip_suffix("_call") else { return false };
+    let tool = tool.strip_suffix("_tool").unwrap_or(tool);
+    tool != "mcp" && !is_run_by_caller(tool, item)
 }
 
 /// Why a model stopped.
@@ -218,4 +228,46 @@ pub enum ApiSpecific {
         /// Whatever its codec found.
         data: Value,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Api;
+    use serde_json::json;
+
+    fn of(api: Api, response: &Value) -> bool {
+        api.protocol().decode_response(response).unwrap().used_provider_tools()
+    }
+
+    #[test]
+    fn items_of_the_callers_tools_are_told_from_the_providers() {
+        let one = |item: Value| of(Api::OpenAiResponses, &json!({ "output": [item] }));
+        for kind in ["web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call", "shell_call_output"]
+        {
+            assert!(one(json!({ "type": kind })), "{kind}");
+        }
+        assert!(one(json!({ "type": "shell_call", "environment": { "type": "container_reference" } })));
+        let own =
+            ["custom_tool_call", "computer_call", "local_shell_call", "shell_call", "apply_patch_call", "mcp_call", "message"];
+        for kind in own {
+            assert!(!one(json!({ "type": kind })), "{kind}");
+        }
+        assert!(!one(json!({ "type": "shell_call", "environment": { "type": "local" } })));
+        assert!(!one(json!({ "type": "function_call", "call_id": "c", "name": "f", "arguments": "{}" })));
+    }
+
+    #[test]
+    fn any_of_several_answers_may_say_what_was_found() {
+        let answer = |index: u64, message: Value| json!({ "index": index, "message": message });
+        let plain = || answer(0, json!({ "content": "a", "annotations": [], "executed_tools": null }));
+        assert!(!of(Api::OpenAiChat, &json!({ "choices": [plain()] })));
+        for key in ["annotations", "executed_tools"] {
+            let found = answer(1, json!({ "content": "b", key: [{ "type": "x" }] }));
+            assert!(of(Api::OpenAiChat, &json!({ "choices": [plain(), found] })), "{key}");
+        }
+        for key in ["citations", "search_results"] {
+            assert!(of(Api::OpenAiChat, &json!({ "choices": [plain()], key: ["https://example.org"] })), "{key}");
+        }
+    }
 }

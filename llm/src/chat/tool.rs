@@ -5,6 +5,20 @@ use serde_json::{Map, Value, json};
 
 use super::Extra;
 
+/// Types of tools that the caller runs as it runs its functions, though the provider describes them.
+const OF_CALLER: [&str; 5] = ["function", "custom", "local_shell", "shell", "apply_patch"];
+/// How the types of more of them begin; a date or a word follows.
+const OF_CALLER_DATED: [&str; 4] = ["computer", "bash_", "text_editor_", "memory_"];
+/// The keys of a Gemini tool that names no more than what the caller runs.
+const OF_CALLER_KEYS: [&str; 2] = ["functionDeclarations", "computerUse"];
+
+/// Whether the caller runs tools of the type `kind`. `map` is the tool, or a call of it: a shell may stand in a container of the provider's.
+pub(super) fn is_run_by_caller(kind: &str, map: &Map<String, Value>) -> bool {
+    let place = map.get("environment").and_then(|environment| environment.get("type")).and_then(Value::as_str);
+    let is_away = kind == "shell" && place.is_some_and(|place| place != "local");
+    !is_away && (OF_CALLER.contains(&kind) || OF_CALLER_DATED.iter().any(|beginning| kind.starts_with(beginning)))
+}
+
 /// A tool that the model may ask for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Map<String, Value>", into = "Map<String, Value>")]
@@ -25,9 +39,11 @@ impl Tool {
 
     /// Whether the provider may run it by itself: what it finds then stands in no request.
     pub fn is_run_by_provider(&self) -> bool {
-        match self {
-            Self::Function(_) => false,
-            Self::Native(map) => map.get("type").and_then(Value::as_str) != Some("custom"),
+        let Self::Native(map) = self else { return false };
+        match map.get("type").and_then(Value::as_str) {
+            Some(kind) => !is_run_by_caller(kind, map),
+            // Anthropic's functions need no type, and Gemini's tools have none.
+            None => !map.contains_key("input_schema") && !map.keys().all(|key| OF_CALLER_KEYS.contains(&key.as_str())),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::chat::{ChatRequest, Content, Extra, ImagePart, Message, Part, Tool};
 
 /// Tokens that a provider puts around each message.
 const PER_MESSAGE: u64 = 16;
-/// Tokens that a provider puts before the tools, where there are any.
+/// Tokens that a provider puts before the tools, where there are any, and in the place of each that it describes itself.
 const FOR_TOOLS: u64 = 1024;
 /// The most tokens that a model may count for a picture, by the beginning of its name: at low detail, and otherwise. The first that fits counts.
 ///
@@ -87,7 +87,7 @@ fn message_size(message: &Message, model: Option<&str>) -> (u64, u64) {
 /// What the model reads and the request only names, so that nobody can tell its tokens before: the key that names it. What the provider's own tools
 /// find is read too, and most of them are charged for beside that.
 pub(super) fn unseen_input(request: &ChatRequest) -> Option<&'static str> {
-    const KEPT: [&str; 8] = [
+    const KEPT: [&str; 13] = [
         "conversation",
         "prompt",
         "cachedContent",
@@ -96,6 +96,12 @@ pub(super) fn unseen_input(request: &ChatRequest) -> Option<&'static str> {
         "mcp_servers",
         "web_search_options",
         "plugins",
+        // Of xAI, Azure, DashScope, and Groq.
+        "search_parameters",
+        "data_sources",
+        "enable_search",
+        "search_settings",
+        "compound_custom",
     ];
     const FILES: [&str; 4] = ["file_id", "file_url", "fileUri", "file_uri"];
     fn names(value: &Value, key: &str) -> bool {
@@ -113,7 +119,7 @@ pub(super) fn unseen_input(request: &ChatRequest) -> Option<&'static str> {
     if request.tools.iter().any(Tool::is_run_by_provider) {
         return Some("tools");
     }
-    let is_kept = |key: &&str| request.extra.get(*key).is_some_and(|value| !value.is_null());
+    let is_kept = |key: &&str| request.extra.get(*key).is_some_and(|value| !matches!(value, Value::Null | Value::Bool(false)));
     let parts = || {
         request.messages.iter().flat_map(|message| match &message.content {
             Some(Content::Parts(parts)) => parts.as_slice(),
@@ -148,7 +154,8 @@ pub fn estimate_input_tokens(request: &ChatRequest, by: TokenEstimate) -> u64 {
     let tools = if request.tools.is_empty() { 0 } else { json_length(&request.tools) };
     let format = request.response_format.as_ref().map_or(0, json_length);
     let mut bytes = tools.saturating_add(format).saturating_add(extra_length(&request.extra));
-    let mut around = if request.tools.is_empty() { 0 } else { FOR_TOOLS };
+    let described = request.tools.iter().filter(|tool| matches!(tool, Tool::Native(_))).count();
+    let mut around = if request.tools.is_empty() { 0 } else { FOR_TOOLS.saturating_mul(length(described).saturating_add(1)) };
     for message in &request.messages {
         let (text, pictures) = message_size(message, request.model.as_deref());
         bytes = bytes.saturating_add(text);
@@ -236,6 +243,17 @@ mod tests {
             (Api::AnthropicMessages, json!({ "max_tokens": 1, "messages": [], "mcp_servers": [{ "url": "u" }] }), "mcp_servers"),
             (Api::OpenAiChat, json!({ "messages": [], "web_search_options": {} }), "web_search_options"),
             (Api::OpenAiChat, json!({ "messages": [], "plugins": [{ "id": "web" }] }), "plugins"),
+            (Api::OpenAiChat, json!({ "messages": [], "search_parameters": { "mode": "auto" } }), "search_parameters"),
+            (Api::OpenAiChat, json!({ "messages": [], "data_sources": [{ "type": "azure_search" }] }), "data_sources"),
+            (Api::OpenAiChat, json!({ "messages": [], "enable_search": true }), "enable_search"),
+            (Api::OpenAiChat, json!({ "messages": [], "search_settings": {} }), "search_settings"),
+            (Api::OpenAiChat, json!({ "messages": [], "compound_custom": { "tools": {} } }), "compound_custom"),
+            (
+                Api::OpenAiResponses,
+                json!({ "input": "q", "tools": [{ "type": "shell", "environment": { "type": "container_auto" } }] }),
+                "tools",
+            ),
+            (Api::Gemini, json!({ "contents": [], "tools": [{ "functionDeclarations": [], "codeExecution": {} }] }), "tools"),
         ] {
             assert_eq!(unseen_input(&decoded(api, body)), Some(key));
         }
@@ -244,5 +262,37 @@ mod tests {
         let tools = json!([{ "type": "custom", "name": "sql" }, { "type": "function", "name": "f", "parameters": {} }]);
         let own = json!({ "input": "q", "tools": tools });
         assert_eq!(unseen_input(&decoded(Api::OpenAiResponses, own)), None, "the caller runs these");
+        let off = json!({ "messages": [], "enable_search": false });
+        assert_eq!(unseen_input(&decoded(Api::OpenAiChat, off)), None, "nothing is searched");
+    }
+
+    #[test]
+    fn tools_that_the_caller_runs_are_seen_whoever_describes_them() {
+        let anthropic = |kind: &str| {
+            let tools = json!([{ "type": kind, "name": "x" }]);
+            (Api::AnthropicMessages, json!({ "max_tokens": 1, "messages": [], "tools": tools }))
+        };
+        let responses = |tool: Value| (Api::OpenAiResponses, json!({ "input": "q", "tools": [tool] }));
+        let gemini = |tool: Value| (Api::Gemini, json!({ "contents": [], "tools": [tool] }));
+        for (api, body) in [
+            anthropic("bash_20250124"),
+            anthropic("text_editor_20250728"),
+            anthropic("computer_20250124"),
+            anthropic("memory_20250818"),
+            responses(json!({ "type": "local_shell" })),
+            responses(json!({ "type": "shell" })),
+            responses(json!({ "type": "shell", "environment": { "type": "local" } })),
+            responses(json!({ "type": "apply_patch" })),
+            responses(json!({ "type": "computer_use_preview", "environment": "browser" })),
+            // Its description is no text, so that nobody reads it as a function.
+            responses(json!({ "type": "function", "name": "f", "description": 7 })),
+            gemini(json!({ "functionDeclarations": [{ "name": "f", "description": 7 }] })),
+            gemini(json!({ "computerUse": { "environment": "ENVIRONMENT_BROWSER" } })),
+        ] {
+            let request = decoded(api, body.clone());
+            assert!(matches!(request.tools.as_slice(), [Tool::Native(_)]), "{body}");
+            assert_eq!(unseen_input(&request), None, "{body}");
+            assert!(estimate_input_tokens(&request, TokenEstimate::SURE) > 2 * FOR_TOOLS, "its description is read: {body}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use kitaru_llm::usage::UsageScope;
 use serde_json::{Value, json};
 
 use crate::bench::*;
-use crate::peer::{Peer, answer as reply};
+use crate::peer::{End, Peer, answer as reply, events};
 
 #[tokio::test]
 async fn a8_a_budget_refuses_before_any_byte_is_sent() {
@@ -132,7 +132,15 @@ async fn every_attempt_takes_a_turn_of_the_rate() {
         peer.seen.lock().unwrap().clear();
         let asked = || CallRequest { stream, ..request("chat") };
         let record = ask(&limited(2), &models(&peer), asked()).await;
-        assert_eq!(record.outcome.unwrap_err().kind, CallFailure::RATE_LIMITED, "the third attempt has no turn");
+        let failure = record.outcome.unwrap_err();
+        assert_eq!(failure.kind, CallFailure::RATE_LIMITED, "the third attempt has no turn");
+        let details = failure.details.unwrap();
+        let before = &details["last_error"];
+        assert_eq!(
+            (&details["attempts"], &before["kind"], &before["details"]["status"]),
+            (&json!(2), &json!("provider"), &json!(500))
+        );
+        assert!(details["retry_after_ms"].is_number(), "{details}");
         assert_eq!(peer.seen().len(), 2);
         peer.seen.lock().unwrap().clear();
         ask(&limited(3), &models(&peer), asked()).await.outcome.unwrap();
@@ -223,6 +231,51 @@ async fn what_the_providers_own_tools_cost_is_unknown_unless_it_says_so() {
         match reported {
             Some(_) => assert_eq!(told, Some(NanoUsd::from_nanos(250_000_000))),
             None => assert_eq!(told.is_some(), !uses, "{told:?}"),
+        }
+    }
+}
+
+/// What an answer shows of tools: in each protocol once of one that the provider ran, and once of one that it left to the caller.
+fn with_tools(api: Api, by_provider: bool) -> Value {
+    let mut document = document(api, "a");
+    match (api, by_provider) {
+        (Api::OpenAiChat, true) => {
+            let found = json!([{ "type": "url_citation", "url_citation": { "url": "https://example.org" } }]);
+            document["choices"][0]["message"]["annotations"] = found;
+        }
+        (Api::OpenAiChat, false) => document["choices"][0]["message"]["annotations"] = json!([]),
+        (Api::OpenAiResponses, _) => {
+            let kind = if by_provider { "web_search_call" } else { "shell_call" };
+            let call = json!({ "type": kind, "id": "w", "call_id": "w", "status": "completed" });
+            document["output"].as_array_mut().unwrap().insert(0, call);
+        }
+        (Api::AnthropicMessages, _) => {
+            let kind = if by_provider { "server_tool_use" } else { "tool_use" };
+            let block = json!({ "type": kind, "id": "s", "name": "bash", "input": { "command": "ls" } });
+            document["content"].as_array_mut().unwrap().insert(0, block);
+        }
+        (Api::Gemini, _) => {
+            let queries = if by_provider { json!({ "webSearchQueries": ["q"] }) } else { json!({}) };
+            document["candidates"][0]["groundingMetadata"] = queries;
+        }
+    }
+    document
+}
+
+#[tokio::test]
+async fn tools_of_the_providers_own_make_a_cost_unknown_in_each_protocol() {
+    for (api, alias, _) in MODELS {
+        for (by_provider, stream) in [(true, false), (true, true), (false, false), (false, true)] {
+            let document = with_tools(api, by_provider);
+            let peer = Peer::start(move |_, seen| {
+                let (api, streams) = asked(seen);
+                Some(if streams { events(wire(api, &document), End::Clean) } else { crate::peer::json(&document) })
+            })
+            .await;
+            let record = ask(&gateway(&config()), &models(&peer), CallRequest { stream, ..request(alias) }).await;
+            let told = record.outcome.unwrap().cost_usd;
+            assert_eq!(told.is_some(), !by_provider, "{api}, streamed: {stream}: {told:?}");
+            assert_eq!(told, record.usage[0].cost.amount);
         }
     }
 }

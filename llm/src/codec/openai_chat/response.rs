@@ -20,6 +20,14 @@ impl ResponseCodec for OpenAiChat {
             usage: rest.shift_remove("usage").as_ref().and_then(Value::as_object).map(read_usage),
             ..ChatResponse::default()
         };
+        // What the provider's own tools found or ran for any of the answers.
+        for key in ["annotations", "executed_tools"] {
+            let found = choices.iter().filter_map(|choice| choice.get("message")?.get(key)?.as_array());
+            let found: Vec<Value> = found.flatten().cloned().collect();
+            if !found.is_empty() {
+                rest.insert(key.to_owned(), Value::Array(found));
+            }
+        }
         let (mut logprobs, mut thinking) = (None, None);
         if let Some(choice) = choices.iter().min_by_key(|choice| count(choice, "index").unwrap_or(0)) {
             let message = choice.get("message").and_then(Value::as_object);
