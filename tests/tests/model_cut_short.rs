@@ -62,7 +62,8 @@ fn a_call_that_its_checkpoint_has_no_more_time_for_has_an_unknown_cost() {
     for (flow, input) in [("model_body", json!({ "requests": [{ "prompt": "x" }] })), ("model_stream", streamed)] {
         let models = Models::of(Provider::reacting(|_| Reaction::hang()));
         let mut command = models.flow_with(&[("OPENAI_API_KEY", Models::KEY)], flow, &input);
-        let _ = command.arg("--checkpoint-seconds=1");
+        // Its instantiation counts too.
+        let _ = command.arg("--checkpoint-seconds=5");
         let exec = Reply::from(command).failed_execution();
         one_without_cost(&models, &exec);
         assert_eq!(told(&models, &exec), (1, None), "{flow}");

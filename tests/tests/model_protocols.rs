@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 /// Who makes the calls.
 const SCOPES: [&str; 2] = ["model_calls", "model_body"];
-/// Settings with which nothing is tried twice or waited for long.
+/// Settings with which nothing is tried twice.
+const ONCE: &str = "[llm.retry]\nattempts = 1\n";
+/// And nothing is waited for long: for providers that say nothing.
 const IMPATIENT: &str = "[llm.retry]\nattempts = 1\n[llm.timeouts]\nfirst_byte_ms = 300\nidle_ms = 300\n";
 
 /// What became of a call in each protocol, whole and in pieces: the protocol's alias, whether it was in pieces, and what is told of it.
@@ -40,7 +42,13 @@ fn at_first(fault: fn(&Received) -> Reaction) -> Provider {
 /// A provider with which nothing goes well: each call fails with this kind, and with these parts in its message.
 #[track_caller]
 fn fails(fault: fn(&Received) -> Reaction, kind: &str, parts: &[&str]) {
-    let models = models_of(Provider::reacting(fault), IMPATIENT);
+    fails_with(ONCE, fault, kind, parts);
+}
+
+/// The same with these settings.
+#[track_caller]
+fn fails_with(settings: &str, fault: fn(&Received) -> Reaction, kind: &str, parts: &[&str]) {
+    let models = models_of(Provider::reacting(fault), settings);
     for scope in SCOPES {
         for (alias, stream, told) in ask(&models, scope) {
             assert_eq!(told["kind"], kind, "{alias}, in pieces: {stream}, {scope}: {told:#}");
@@ -84,8 +92,10 @@ fn l20_a_key_that_a_refusal_quotes_is_taken_out() {
 
 #[test]
 fn a_hung_connection_ends_with_the_time_limit() {
-    fails(|_| Reaction::hang(), "timeout", &["300 ms"]);
-    fails(|_| Reaction::pieces(["One ", "two."]).hang_after(1), "timeout", &["300 ms"]);
+    fails_with(IMPATIENT, |_| Reaction::hang(), "timeout", &["300 ms"]);
+    // Nobody waits for the rest of an answer longer than for its beginning; the beginning itself may take its time.
+    let idle = "[llm.retry]\nattempts = 1\n[llm.timeouts]\nidle_ms = 300\n";
+    fails_with(idle, |_| Reaction::pieces(["One ", "two."]).hang_after(1), "timeout", &["300 ms"]);
 }
 
 /// What was not delivered is asked for again; what was, in part, is not.
