@@ -1,5 +1,6 @@
-//! Linear everything: ten times the steps are ten times the work, whatever is done with them. Counted in instructions of SQLite, which do not
-//! depend on how fast the machine is, and not in seconds.
+//! What is read and written grows as the steps do: ten times the steps are ten times the work of the store, whatever is done with them. Counted in
+//! instructions of SQLite's machine, which do not depend on how fast the computer is, and not in seconds. Of what a host does beside that, in memory or
+//! with files, this says nothing; the benchmark does, in seconds (`docs/performance.md`).
 
 use std::process::Command;
 

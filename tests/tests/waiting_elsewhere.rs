@@ -2,6 +2,7 @@
 //! threads are watched.
 #![cfg(target_os = "linux")]
 
+use std::collections::HashMap;
 use std::fs::DirEntry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,17 +21,24 @@ const WATCHED: Duration = Duration::from_secs(6);
 /// Far below the half minute after which somebody looks around although nobody has told them anything.
 const SOON: Duration = Duration::from_secs(5);
 
-/// How often the threads of this process have waited for something; but for the one that ticks while a flow is in memory.
-fn waits() -> u64 {
+/// How often each thread of this process has waited for something; but for the one that ticks while a flow is in memory.
+fn waits() -> HashMap<String, u64> {
     let threads = std::fs::read_dir("/proc/self/task").unwrap();
     let is_clock =
         |thread: &DirEntry| std::fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| name.trim() == "kitaru-epoch");
     let threads = threads.flatten().filter(|thread| !is_clock(thread));
-    let status = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("status")).ok());
-    let count = |status: String| {
-        status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")?.trim().parse::<u64>().ok())
+    let count = |thread: DirEntry| {
+        // It may have ended.
+        let status = std::fs::read_to_string(thread.path().join("status")).ok()?;
+        let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")?.trim().parse::<u64>().ok())?;
+        Some((thread.file_name().into_string().ok()?, count))
     };
-    status.filter_map(count).sum::<u64>()
+    threads.filter_map(count).collect()
+}
+
+/// How often they have since. What a thread did that has ended meanwhile is not known, and takes nothing away from what others did.
+fn waits_since(before: &HashMap<String, u64>) -> u64 {
+    waits().iter().map(|(thread, now)| now.saturating_sub(before.get(thread).copied().unwrap_or_default())).sum()
 }
 
 /// Waits until this process rests; at first threads have to end.
@@ -38,7 +46,7 @@ fn until_this_rests() {
     until("this process to rest", || {
         let before = waits();
         std::thread::sleep(WATCHED);
-        (waits().saturating_sub(before) <= 6).then_some(())
+        (waits_since(&before) <= 6).then_some(())
     });
 }
 

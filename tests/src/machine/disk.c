@@ -2,9 +2,10 @@
 //
 // Of what lies under MACHINE_ROOT it keeps in MACHINE_DISK what was synced, as it was when each sync began: the content of a file, the names
 // in a folder, each under the key of its inode. What was never synced is not there. Nothing is synced for real: the copy is the disk.
+// The copy is made while others may write: what is written during a sync may be counted as synced with it, or not, as on a disk.
 //
 // MACHINE_DIES_AT=<n>: the process's n-th sync takes a while, as on a slow disk, in which whoever does not wait for it goes on and is seen to. Then,
-// before it has come to anything, the process group ends, as everything on a machine does.
+// before it has come to anything, the process group ends, as everything on a machine does. MACHINE_SYNC_TAKES=<ms>: how long, 50 if it is not said.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
@@ -102,7 +103,9 @@ static int is_kept(int file) {
         return 0;
     }
     if (__atomic_add_fetch(&syncs, 1, __ATOMIC_SEQ_CST) == (last ? strtoul(last, NULL, 10) : 0)) {
-        nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL);
+        const char *takes = getenv("MACHINE_SYNC_TAKES");
+        long milliseconds = takes ? strtol(takes, NULL, 10) : 50;
+        nanosleep(&(struct timespec){.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000 * 1000}, NULL);
         kill(0, SIGKILL);
         for (;;) {
             pause();
