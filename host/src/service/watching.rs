@@ -49,10 +49,17 @@ pub struct OpenExecution {
     pub waits: Vec<String>,
 }
 
+/// Nobody drives an execution that could go on for so long.
+const OVERDUE: Duration = Duration::from_secs(5);
+
 /// How long whoever watches an execution that waits leaves it alone, `least` at least and `most` at most: that its time has come tells its runner alone,
-/// and an answer that has come makes it due.
+/// and an answer that has come makes it due. One that nobody takes up when it is due is looked at as rarely as any that waits.
 pub(super) fn until_due(wakes_at: Option<Timestamp>, least: Duration, most: Duration) -> Duration {
-    wakes_at.map_or(most, |due| due.since(SystemClock.now()).clamp(least, most))
+    let now = SystemClock.now();
+    match wakes_at {
+        Some(due) if now.since(due) < OVERDUE => due.since(now).clamp(least, most),
+        _ => most,
+    }
 }
 
 impl LocalService {
@@ -143,7 +150,8 @@ mod tests {
         const MOST: Duration = Duration::from_secs(20);
         let in_seconds = |seconds| SystemClock.now().after(Duration::from_secs(seconds));
         assert_eq!(until_due(None, LEAST, MOST), MOST);
-        assert_eq!(until_due(Some(Timestamp::from_micros(0)), LEAST, MOST), LEAST);
+        assert_eq!(until_due(Some(SystemClock.now()), LEAST, MOST), LEAST);
+        assert_eq!(until_due(Some(Timestamp::from_micros(0)), LEAST, MOST), MOST, "nobody takes it up");
         assert_eq!(until_due(Some(in_seconds(3_600)), LEAST, MOST), MOST);
         let soon = until_due(Some(in_seconds(10)), LEAST, MOST);
         assert!(soon > LEAST && soon <= Duration::from_secs(10), "{soon:?}");
