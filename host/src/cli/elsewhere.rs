@@ -17,8 +17,11 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Where somebody is asked, how often it is looked whether anything still runs beside that: nobody tells of steps. Whoever has taken it up has begun
 /// after that time.
 const BESIDE: Duration = Duration::from_millis(100);
-/// Between two looks is so many times what one took, so that a folder where much happens costs little.
+/// How long nobody looks who is told, for what may have been lost on the way.
+const NET: Duration = Duration::from_secs(30);
+/// Between two looks is so many times what one took, so that a folder where much happens costs little; and no more than this.
 const REST: u32 = 10;
+const LONGEST_REST: Duration = Duration::from_secs(2);
 /// How long somebody is kept who wants to leave.
 const MOMENT: Duration = Duration::from_secs(2);
 
@@ -50,7 +53,7 @@ pub(super) async fn questions(service: &dyn Service, id: ExecutionId, options: &
             }
             told = open;
         }
-        let rest = began.elapsed() * REST;
+        let rest = rest_after(began.elapsed());
         match &mut news {
             _ if is_asked && options.wait == WaitPolicy::Return => tokio::time::sleep(BESIDE).await,
             Some(news) => changed(news).await,
@@ -68,12 +71,20 @@ async fn stands(service: &dyn Service, id: ExecutionId, a_child_asks: bool) -> R
     Ok(view.summary.status == "waiting" || (a_child_asks && !runs))
 }
 
-/// Returns when something may have happened since it was last looked at.
+/// How long nobody looks again after a look that took so long, counted from its beginning.
+fn rest_after(look: Duration) -> Duration {
+    look.saturating_mul(REST).min(LONGEST_REST)
+}
+
+/// Returns when something may have happened since it was last looked at, or when that may have been lost.
 async fn changed(news: &mut watch::Receiver<u64>) {
-    if news.changed().await.is_err() {
-        // Nobody can tell any more.
-        std::future::pending::<()>().await;
-    }
+    let told = async {
+        if news.changed().await.is_err() {
+            // Nobody can tell any more.
+            std::future::pending::<()>().await;
+        }
+    };
+    let _ = tokio::time::timeout(NET, told).await;
 }
 
 /// What a person is told who stops watching an execution that a server drives. They have waited long enough: the server is asked for no longer than a
@@ -95,4 +106,30 @@ pub(super) async fn left(service: &dyn Service, id: ExecutionId, url: &str, aske
 fn call(wait: &PendingWaitView) -> Option<CallId> {
     let (execution, index) = wait.wait_id.rsplit_once(':')?;
     Some(CallId { execution: execution.parse().ok()?, index: index.parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_lost_on_the_way_is_found_all_the_same() {
+        let (teller, mut news) = watch::channel(0);
+        let began = Instant::now();
+        teller.send_replace(1);
+        changed(&mut news).await;
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        changed(&mut news).await;
+        assert!(began.elapsed() >= NET && began.elapsed() < 2 * NET);
+        drop(teller);
+        changed(&mut news).await;
+        assert!(began.elapsed() >= 2 * NET && began.elapsed() < 3 * NET);
+    }
+
+    #[test]
+    fn a_look_that_took_long_is_not_the_last_for_long() {
+        assert_eq!(rest_after(Duration::from_millis(3)), Duration::from_millis(30));
+        assert_eq!(rest_after(Duration::from_secs(60)), LONGEST_REST);
+        assert_eq!(rest_after(Duration::MAX), LONGEST_REST);
+    }
 }
