@@ -7,19 +7,22 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::channel::{Channel, Place, ends_texts};
 use super::redaction::{FRAGMENT, REPLACEMENT, Redaction};
 
-/// A text that ends with so many characters of the key's beginning waits for what comes next. Fewer give nothing away (`sk-`), and many texts end with
-/// one or two.
+/// A text that ends with so many secret characters of the key's beginning waits for what comes next. Fewer give nothing away (`sk-`), and many texts
+/// end with one or two.
 const TELLING: usize = 4;
+/// It waits for so many events at most: pieces of one text follow each other closely, and what has come meanwhile must not wait for ever.
+const LONGEST_WAIT: u64 = 16;
 /// More texts than this are not kept in mind side by side.
 const MOST_OPEN: usize = 1_000;
 
 /// Takes events, and gives them without the key, in their order and otherwise as they came.
 ///
 /// An event goes on at once, unless one of its texts ends with the beginning of the key: then it waits, and with it what comes after it, until the text
-/// goes on or nothing more comes. What was given of a key before that is less than tells anybody anything; the rest of it is still found and taken
-/// out.
+/// goes on, its block ends, some more events have come, or nothing more comes. What was given of a key before that is less than tells anybody
+/// anything; the rest of it is still found and taken out.
 pub(super) struct KeyFilter {
     redaction: Redaction,
     waiting: VecDeque<Value>,
@@ -28,21 +31,23 @@ pub(super) struct KeyFilter {
     open: HashMap<Channel, Tail>,
 }
 
-/// What tells texts apart that do not go on from one another: the names of what holds them, and the numbers of the answer and of the call of a tool
-/// where several come side by side. Blocks and items come one after the other, and callers read their texts as one; so do we.
-#[derive(PartialEq, Eq, Hash)]
-struct Channel {
-    numbers: Vec<u64>,
-    name: String,
-}
-
 /// The end of a text, which the key begins with.
 #[derive(Default)]
 struct Tail {
     text: String,
-    /// How many characters of the key it has.
-    known: usize,
+    /// How many secret characters of the key it has.
+    secret: usize,
+    /// Whether the events that have it wait.
+    holds: bool,
+    /// The last event that has some of it.
+    event: u64,
     parts: Vec<Part>,
+}
+
+impl Tail {
+    fn is_telling(&self) -> bool {
+        self.secret >= TELLING
+    }
 }
 
 /// Where a part of a tail stands: at the end of a string of an event.
@@ -53,41 +58,6 @@ struct Part {
     from: usize,
     /// What it is of the tail.
     of_tail: Range<usize>,
-}
-
-/// A step from an event to one of its strings.
-enum Step<'e> {
-    Name(&'e str),
-    Place(usize),
-}
-
-/// Where a string stands.
-#[derive(Default)]
-struct Place<'e> {
-    steps: Vec<Step<'e>>,
-    numbers: Vec<u64>,
-}
-
-impl Place<'_> {
-    fn channel(&self) -> Channel {
-        let names = self.steps.iter().rev().filter_map(|step| match step {
-            Step::Name(name) => Some(*name),
-            Step::Place(_) => None,
-        });
-        Channel { numbers: self.numbers.clone(), name: names.take(1).collect() }
-    }
-
-    fn pointer(&self) -> String {
-        let mut pointer = String::new();
-        for step in &self.steps {
-            pointer.push('/');
-            match step {
-                Step::Name(name) => pointer.push_str(&name.replace('~', "~0").replace('/', "~1")),
-                Step::Place(place) => pointer.push_str(&place.to_string()),
-            }
-        }
-        pointer
-    }
 }
 
 /// A string of the event at hand that is to end earlier: it is changed when all of the event has been read.
@@ -104,26 +74,29 @@ impl KeyFilter {
 
     /// Takes the next event.
     pub(super) fn push(&mut self, mut event: Value) {
-        if self.redaction.has_key() {
-            if self.open.len() > MOST_OPEN {
-                self.finish();
-            }
-            let mut place = Place::default();
-            place.numbers.extend(event.get("output_index").and_then(Value::as_u64));
-            let mut later = Vec::new();
-            self.read(&mut event, &mut place, &mut later);
-            for Later { pointer, end, marked } in later {
-                cut(event.pointer_mut(&pointer), end, marked);
-            }
+        if !self.redaction.has_key() {
+            self.waiting.push_back(event);
+            return;
+        }
+        if self.open.len() > MOST_OPEN {
+            self.forget();
+        }
+        let this = self.next_number();
+        let is_end = ends_texts(&event);
+        let mut place = Place::top(&event);
+        let mut later = Vec::new();
+        self.read(&mut event, &mut place, &mut later);
+        for Later { pointer, end, marked } in later {
+            cut(event.pointer_mut(&pointer), end, marked);
         }
         self.waiting.push_back(event);
+        self.settle(|tail| is_end || this.saturating_sub(tail.event) >= LONGEST_WAIT);
     }
 
     /// The next event that need not wait.
     pub(super) fn next(&mut self) -> Option<Value> {
-        let telling = self.open.values().filter(|tail| tail.known >= TELLING);
-        let mut held = telling.flat_map(|tail| &tail.parts).map(|part| part.event).filter(|event| *event >= self.given);
-        if held.any(|event| event == self.given) {
+        let mut held = self.open.values().filter(|tail| tail.holds).flat_map(|tail| &tail.parts);
+        if held.any(|part| part.event == self.given) {
             return None;
         }
         let event = self.waiting.pop_front()?;
@@ -131,15 +104,44 @@ impl KeyFilter {
         Some(event)
     }
 
-    /// Nothing goes on: a key that is cut off at the end of a text is a part of one, if it is long enough to be told from a word. All events can go
-    /// on now.
+    /// Nothing goes on: all events can go on now.
     pub(super) fn finish(&mut self) {
-        for tail in std::mem::take(&mut self.open).into_values().filter(|tail| tail.known >= FRAGMENT) {
+        self.settle(|_| true);
+        self.open.clear();
+    }
+
+    /// Whether more texts side by side end like the key than can be kept in mind: no answer does that unless it is made to.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.open.len() > MOST_OPEN && self.open.values().filter(|tail| tail.is_telling()).count() > MOST_OPEN
+    }
+
+    /// Lets go of the events that wait for texts that are over as it seems. A key that is cut off there is a part of one, if it is long enough to be
+    /// told from a word. Should the text go on with the rest of it, that is still found.
+    fn settle(&mut self, is_over: impl Fn(&Tail) -> bool) {
+        let Self { waiting, given, open, .. } = self;
+        for tail in open.values_mut().filter(|tail| tail.holds && is_over(tail)) {
+            tail.holds = false;
+            if tail.secret < FRAGMENT {
+                continue;
+            }
             let mut marked = false;
-            for part in &tail.parts {
-                marked |= cut(self.string_of(part), part.from, !marked);
+            for part in tail.parts.drain(..) {
+                marked |= cut(string_of(waiting, *given, &part), part.from, !marked);
             }
         }
+    }
+
+    /// Forgets the older half of the texts that end with too little of the key to tell.
+    fn forget(&mut self) {
+        let mut events: Vec<u64> = self.open.values().filter(|tail| !tail.is_telling()).map(|tail| tail.event).collect();
+        events.sort_unstable();
+        let Some(middle) = events.get(events.len() / 2).copied() else { return };
+        self.open.retain(|_, tail| tail.is_telling() || tail.event > middle);
+    }
+
+    /// The number of the event that comes next.
+    fn next_number(&self) -> u64 {
+        self.given.saturating_add(self.waiting.len() as u64)
     }
 
     fn read<'e>(&mut self, value: &'e mut Value, place: &mut Place<'e>, later: &mut Vec<Later>) {
@@ -147,23 +149,20 @@ impl KeyFilter {
             Value::String(text) => self.text(text, place, later),
             Value::Array(items) => {
                 for (position, item) in items.iter_mut().enumerate() {
-                    let number = item.get("index").and_then(Value::as_u64);
-                    place.numbers.extend(number);
-                    place.steps.push(Step::Place(position));
+                    let numbered = place.enter_element(position, item);
                     self.read(item, place, later);
-                    place.steps.pop();
-                    if number.is_some() {
-                        place.numbers.pop();
-                    }
+                    place.leave_element(numbered);
                 }
             }
             Value::Object(fields) => {
+                let before = place.think(fields.get("thought") == Some(&Value::Bool(true)));
                 self.redaction.names(fields);
                 for (name, value) in fields.iter_mut() {
-                    place.steps.push(Step::Name(name));
+                    place.enter(name);
                     self.read(value, place, later);
-                    place.steps.pop();
+                    place.leave();
                 }
+                place.think(before);
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
@@ -179,7 +178,7 @@ impl KeyFilter {
         let before = tail.text.len();
         let joined = if before == 0 { Cow::Borrowed(text.as_str()) } else { Cow::Owned(format!("{}{text}", tail.text)) };
         let found = self.redaction.find(&joined);
-        let this = self.given.saturating_add(self.waiting.len() as u64);
+        let this = self.next_number();
         // The tail has no whole key in it, so every key ends in this string, and only the first may have begun earlier.
         let mut marked = false;
         if let Some(key) = found.whole.first().filter(|key| key.start < before) {
@@ -189,7 +188,7 @@ impl KeyFilter {
                     later.push(Later { pointer: part.pointer.clone(), end, marked: !marked });
                     marked = true;
                 } else {
-                    marked |= cut(self.string_of(part), end, !marked);
+                    marked |= cut(string_of(&mut self.waiting, self.given, part), end, !marked);
                 }
             }
         }
@@ -205,18 +204,20 @@ impl KeyFilter {
             let of_tail = before.max(from).saturating_sub(from)..joined.len().saturating_sub(from);
             parts.push(Part { event: this, pointer: place.pointer(), from: length.saturating_sub(of_tail.len()), of_tail });
             let text = joined.get(from..).unwrap_or_default().to_owned();
-            self.open.insert(place.channel(), Tail { text, known, parts });
+            let secret = self.redaction.secret_of(known);
+            let tail = Tail { text, secret, holds: secret >= TELLING, event: this, parts };
+            self.open.insert(place.channel(), tail);
         }
         if let Some(clean) = clean {
             *text = clean;
         }
     }
+}
 
-    /// The string of an event that still waits.
-    fn string_of(&mut self, part: &Part) -> Option<&mut Value> {
-        let position = usize::try_from(part.event.checked_sub(self.given)?).ok()?;
-        self.waiting.get_mut(position)?.pointer_mut(&part.pointer)
-    }
+/// The string of an event that still waits.
+fn string_of<'w>(waiting: &'w mut VecDeque<Value>, given: u64, part: &Part) -> Option<&'w mut Value> {
+    let position = usize::try_from(part.event.checked_sub(given)?).ok()?;
+    waiting.get_mut(position)?.pointer_mut(&part.pointer)
 }
 
 /// Ends a string earlier, with a mark that something is missing. Tells whether there is such a string.

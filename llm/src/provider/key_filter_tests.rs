@@ -257,3 +257,137 @@ fn what_never_ends_is_not_kept_in_mind_for_ever() {
     assert!(filter.open.len() <= MOST_OPEN + 2 && longest < 64, "{} texts of {longest} bytes", filter.open.len());
     assert_clean(&filtered(KEY, vec![json!({ KEY: KEY })])[0].to_string());
 }
+
+/// What stands between the pieces is no part of the text that callers hear.
+#[test]
+fn a_key_is_found_across_what_callers_skip() {
+    let (first, second) = KEY.split_at(14);
+    let text = |piece: &str| json!({ "text": piece });
+    let thought = |piece: &str| json!({ "text": piece, "thought": true });
+    let gemini = |parts: Vec<Value>| json!({ "candidates": [{ "content": { "parts": parts } }] });
+    let events = vec![gemini(vec![text(first), thought("so")]), gemini(vec![thought("then")]), gemini(vec![text(second)])];
+    let given = filtered(KEY, events);
+    assert_eq!(given[0], gemini(vec![text("[redacted]"), thought("so")]));
+    assert_eq!(given[2], gemini(vec![text("")]));
+    assert_eq!(answer(Api::Gemini, &given).1, "[redacted]");
+    // What is thought is one text too.
+    let given = filtered(KEY, vec![gemini(vec![thought(first), text("so")]), gemini(vec![thought(second)])]);
+    assert_eq!(given, [gemini(vec![thought("[redacted]"), text("so")]), gemini(vec![thought("")])]);
+
+    let of = |kind: &str, item: u64, piece: &str| json!({ "type": kind, "output_index": item, "delta": piece });
+    let said = |item: u64, piece: &str| of("response.output_text.delta", item, piece);
+    let summed = of("response.reasoning_summary_text.delta", 1, "so");
+    let given = filtered(KEY, vec![said(0, first), summed.clone(), said(2, second)]);
+    assert_eq!(given, [said(0, "[redacted]"), summed, said(2, "")]);
+    let added = |piece: &str| {
+        let item = json!({ "type": "function_call", "name": "f", "arguments": piece });
+        json!({ "type": "response.output_item.added", "output_index": 1, "item": item })
+    };
+    let arguments = |piece: &str| of("response.function_call_arguments.delta", 1, piece);
+    assert_eq!(filtered(KEY, vec![added(first), arguments(second)]), [added("[redacted]"), arguments("")]);
+
+    let block = |kind: &str, block: Value| json!({ "type": kind, "index": 0, "content_block": block });
+    let piece =
+        |piece: &str| json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "text_delta", "text": piece } });
+    let result =
+        block("content_block_start", json!({ "type": "mcp_tool_result", "content": [{ "type": "text", "text": "so" }] }));
+    let begins = |piece: &str| block("content_block_start", json!({ "type": "text", "text": piece }));
+    let given = filtered(KEY, vec![begins(first), result.clone(), piece(second)]);
+    assert_eq!(given, [begins("[redacted]"), result, piece("")]);
+
+    let amazon = |delta: Value| json!({ "contentBlockDelta": { "contentBlockIndex": 0, "delta": delta } });
+    let thought = amazon(json!({ "reasoningContent": { "text": "so" } }));
+    let given = filtered(KEY, vec![amazon(text(first)), thought.clone(), amazon(text(second))]);
+    assert_eq!(given, [amazon(text("[redacted]")), thought, amazon(text(""))]);
+}
+
+#[test]
+fn an_answer_without_a_number_is_the_first() {
+    let (first, second) = KEY.split_at(14);
+    let choice = |index: Option<u64>, piece: &str| {
+        let mut choice = json!({ "delta": { "content": piece } });
+        index.into_iter().for_each(|index| choice["index"] = json!(index));
+        json!({ "choices": [choice] })
+    };
+    let candidate = |index: Option<u64>, piece: &str| {
+        let mut candidate = json!({ "content": { "parts": [{ "text": piece }] } });
+        index.into_iter().for_each(|index| candidate["index"] = json!(index));
+        json!({ "candidates": [candidate] })
+    };
+    type Event<'e> = &'e dyn Fn(Option<u64>, &str) -> Value;
+    for (api, event) in [(Api::OpenAiChat, &choice as Event<'_>), (Api::Gemini, &candidate as Event<'_>)] {
+        for (one, other) in [(None, Some(0)), (Some(0), None)] {
+            let given = filtered(KEY, vec![event(one, first), event(Some(1), "so"), event(other, second)]);
+            assert_eq!(given, [event(one, "[redacted]"), event(Some(1), "so"), event(other, "")]);
+            assert_eq!(answer(api, &given).1, "[redacted]");
+        }
+    }
+}
+
+#[test]
+fn alternatives_are_no_part_of_what_was_chosen() {
+    let (first, second) = KEY.split_at(14);
+    let token =
+        |token: &str| json!({ "token": token, "logprob": -1.0, "top_logprobs": [{ "token": "so" }, { "token": "then" }] });
+    let chunk = |tokens: [&str; 2]| json!({ "choices": [{ "index": 0, "logprobs": { "content": tokens.map(token) } }] });
+    let given = filtered(KEY, vec![chunk(["Say ", first]), chunk([second, "."])]);
+    assert_eq!(given, [chunk(["Say ", "[redacted]"]), chunk(["", "."])]);
+}
+
+/// With more texts side by side than are kept in mind, those that tell something are kept.
+#[test]
+fn many_texts_do_not_hide_a_key() {
+    let (first, second) = KEY.split_at(6);
+    let filler = (0..3_000).map(|number| json!({ format!("n{number}"): "\\" }));
+    let events: Vec<Value> = [json!({ "a": first })].into_iter().chain(filler).chain([json!({ "a": second })]).collect();
+    let given = filtered(KEY, events);
+    assert_eq!(given.last(), Some(&json!({ "a": "[redacted]" })));
+
+    let mut filter = filter_of(KEY);
+    for number in 0..=MOST_OPEN {
+        assert!(!filter.is_crowded());
+        filter.push(json!({ format!("n{number}"): first }));
+    }
+    assert!(filter.is_crowded());
+}
+
+/// A text that ends like the key holds nothing up for long, and the rest of it is found all the same.
+#[test]
+fn nothing_waits_for_what_does_not_go_on() {
+    let event = |piece: &str| delta(Api::AnthropicMessages, false, piece);
+    let input = |piece: &str| delta(Api::AnthropicMessages, true, piece);
+    let stop = json!({ "type": "content_block_stop", "index": 0 });
+    for (cut, shown, rest) in [(6, &KEY[..6], "[redacted]"), (14, "[redacted]", "[redacted]")] {
+        let (first, second) = KEY.split_at(cut);
+        let mut filter = filter_of(KEY);
+        let mut push = |event: &Value| {
+            filter.push(event.clone());
+            std::iter::from_fn(|| filter.next()).collect::<Vec<_>>()
+        };
+        assert!(push(&event(first)).is_empty());
+        assert_eq!(push(&stop), [event(shown), stop.clone()], "the block is over");
+        assert_eq!(push(&input("{}")), [input("{}")]);
+        assert_eq!(push(&event(second)), [event(rest)], "it went on in the next block");
+
+        assert!(push(&event(first)).is_empty());
+        let waits = (1..LONGEST_WAIT).map(|_| push(&input(" ")).len()).sum::<usize>();
+        assert_eq!((waits, push(&input(" ")).len()), (0, LONGEST_WAIT as usize + 1));
+        assert_eq!(push(&event(&format!("{second}."))), [event(&format!("{rest}."))]);
+    }
+}
+
+#[test]
+fn what_all_keys_of_a_provider_begin_with_does_not_wait() {
+    let key = "sk-or-v1-QzX93kT0vLw7QzX93kT0vLw7";
+    let said = |pieces: &[&str]| said((Api::OpenAiChat, false), key, pieces);
+    let mut filter = filter_of(key);
+    let event = delta(Api::OpenAiChat, false, "Keys begin with sk-or-v1-");
+    filter.push(event.clone());
+    assert_eq!(filter.next(), Some(event));
+    assert_eq!(said(&["Keys begin with sk-or-v1-"]), "Keys begin with sk-or-v1-");
+    assert_eq!(said(&["Say sk-or-v1-QzX93kT0v"]), "Say [redacted]", "cut off");
+    for cut in 1..key.len() {
+        let text = said(&["Say ", &key[..cut], &key[cut..], "."]);
+        assert!(text.ends_with("[redacted].") && !text.contains("QzX9") && !text.contains("vLw7"), "{text}");
+    }
+}

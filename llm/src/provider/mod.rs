@@ -26,6 +26,7 @@
 
 mod address;
 mod answer;
+mod channel;
 mod choices;
 mod endpoint;
 mod error;
