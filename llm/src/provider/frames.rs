@@ -46,9 +46,9 @@ impl Frames {
     pub(super) fn new(translation: Option<Translation>, limit: usize) -> Self {
         match translation {
             None => Self::Events(SseDecoder::new(limit)),
-            Some(Translation::BedrockConverse) => Self::Amazon(Amazon { limit, bytes: Vec::new(), frames: 0 }),
+            Some(Translation::BedrockConverse) => Self::Amazon(Amazon { limit, bytes: Bytes::default(), frames: 0 }),
             Some(Translation::CohereChat | Translation::OllamaChat) => {
-                Self::Lines(Lines { limit, bytes: Vec::new(), seen: 0, over: false, lines: 0 })
+                Self::Lines(Lines { limit, bytes: Bytes::default(), seen: 0, over: false, lines: 0 })
             }
         }
     }
@@ -57,7 +57,7 @@ impl Frames {
     pub(super) fn push(&mut self, bytes: &[u8]) {
         match self {
             Self::Events(decoder) => decoder.push(bytes),
-            Self::Lines(Lines { bytes: kept, .. }) | Self::Amazon(Amazon { bytes: kept, .. }) => kept.extend_from_slice(bytes),
+            Self::Lines(Lines { bytes: kept, .. }) | Self::Amazon(Amazon { bytes: kept, .. }) => kept.push(bytes),
         }
     }
 
@@ -85,11 +85,37 @@ impl Frames {
     }
 }
 
+/// Bytes that came, of which the first were taken. These go when more come: all at once, for a piece of the network may have many frames.
+#[derive(Debug, Default)]
+pub(super) struct Bytes {
+    kept: Vec<u8>,
+    taken: usize,
+}
+
+impl Bytes {
+    fn push(&mut self, bytes: &[u8]) {
+        self.kept.drain(..self.taken);
+        self.taken = 0;
+        self.kept.extend_from_slice(bytes);
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.kept.get(self.taken..).unwrap_or_default()
+    }
+
+    /// Takes the first `count` bytes of the rest, or all.
+    fn take(&mut self, count: usize) -> &[u8] {
+        let from = self.taken;
+        self.taken = from.saturating_add(count).min(self.kept.len());
+        self.kept.get(from..self.taken).unwrap_or_default()
+    }
+}
+
 /// A document on each line.
 #[derive(Debug)]
 pub(super) struct Lines {
     limit: usize,
-    bytes: Vec<u8>,
+    bytes: Bytes,
     /// So many bytes have no end of a line in them.
     seen: usize,
     over: bool,
@@ -99,23 +125,24 @@ pub(super) struct Lines {
 impl Lines {
     fn next(&mut self) -> Result<Option<Value>, FrameError> {
         loop {
-            let end = self.bytes.iter().skip(self.seen).position(|byte| *byte == b'\n').map(|at| at.saturating_add(self.seen));
-            let end = end.or_else(|| (self.over && !self.bytes.is_empty()).then_some(self.bytes.len()));
-            if end.unwrap_or(self.bytes.len()) > self.limit {
+            let rest = self.bytes.rest();
+            let end = rest.iter().skip(self.seen).position(|byte| *byte == b'\n').map(|at| at.saturating_add(self.seen));
+            let end = end.or_else(|| (self.over && !rest.is_empty()).then_some(rest.len()));
+            if end.unwrap_or(rest.len()) > self.limit {
                 return Err(FrameError::TooLarge { limit: self.limit });
             }
             let Some(end) = end else {
-                self.seen = self.bytes.len();
+                self.seen = rest.len();
                 return Ok(None);
             };
-            let line: Vec<u8> = self.bytes.drain(..end.saturating_add(1).min(self.bytes.len())).collect();
             self.seen = 0;
+            let line = self.bytes.take(end.saturating_add(1));
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
             let number = self.lines;
             self.lines = number.saturating_add(1);
-            return serde_json::from_slice(&line).map(Some).map_err(|error| FrameError::NotJson {
+            return serde_json::from_slice(line).map(Some).map_err(|error| FrameError::NotJson {
                 reason: format!("line {number} of the stream is not JSON, at column {}", error.column()),
             });
         }
@@ -132,18 +159,19 @@ const AROUND: usize = PRELUDE + 4;
 #[derive(Debug)]
 pub(super) struct Amazon {
     limit: usize,
-    bytes: Vec<u8>,
+    bytes: Bytes,
     frames: u64,
 }
 
 impl Amazon {
     fn next(&mut self) -> Result<Option<Value>, FrameError> {
         let bad = |what: &str| FrameError::Bad { reason: format!("frame {} of the stream {what}", self.frames) };
-        let (Some(total), Some(headers), Some(sum)) = (word(&self.bytes, 0), word(&self.bytes, 4), word(&self.bytes, 8)) else {
+        let rest = self.bytes.rest();
+        let (Some(total), Some(headers), Some(sum)) = (word(rest, 0), word(rest, 4), word(rest, 8)) else {
             return Ok(None);
         };
         // Before a length is believed.
-        if crc32(self.bytes.get(..8).unwrap_or_default()) != sum {
+        if crc32(rest.get(..8).unwrap_or_default()) != sum {
             return Err(bad("has lengths that its checksum does not fit"));
         }
         let (total, headers) = (total as usize, headers as usize);
@@ -153,12 +181,12 @@ impl Amazon {
         if total < AROUND || headers > total.saturating_sub(AROUND) {
             return Err(bad("has lengths that do not fit each other"));
         }
-        if self.bytes.len() < total {
+        if rest.len() < total {
             return Ok(None);
         }
-        let frame: Vec<u8> = self.bytes.drain(..total).collect();
+        let frame = self.bytes.take(total);
         let end = total.saturating_sub(4);
-        if Some(crc32(frame.get(..end).unwrap_or_default())) != word(&frame, end) {
+        if Some(crc32(frame.get(..end).unwrap_or_default())) != word(frame, end) {
             return Err(bad("does not fit its checksum"));
         }
         let (start, until) = (PRELUDE, PRELUDE.saturating_add(headers));

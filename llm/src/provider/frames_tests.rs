@@ -62,6 +62,24 @@ fn frames_of_amazon_are_documents_by_type() {
     assert_eq!(read(Translation::BedrockConverse, &[&stream]), expected);
 }
 
+/// Moved for every frame, the rest would be moved a million times.
+#[test]
+fn a_piece_with_many_frames_is_moved_once() {
+    let line = b"1\n";
+    let mut frames = Frames::new(Some(Translation::OllamaChat), LIMIT);
+    for _ in 0..3 {
+        frames.push(&line.repeat(500_000));
+        let mut found = 0;
+        while let Some(frame) = frames.next() {
+            assert_eq!(frame, Ok(json!(1)));
+            found += 1;
+        }
+        assert_eq!(found, 500_000);
+    }
+    let Frames::Lines(lines) = frames else { panic!("lines are lines") };
+    assert!(lines.bytes.rest().is_empty() && lines.bytes.kept.len() == 1_000_000, "one piece of the network");
+}
+
 #[test]
 fn a_frame_that_says_that_the_stream_failed_is_an_error() {
     let headers = b"\x0d:message-type\x07\x00\x09exception\x0f:exception-type\x07\x00\x13throttlingException";

@@ -158,9 +158,11 @@ impl Shape {
             ChatStreamEvent::ReasoningChunk(piece) if !piece.content.is_empty() => {
                 self.ready.push_back(chunk(json!({ "role": "assistant", "reasoning_content": piece.content }), Value::Null));
             }
-            // Each tells all that came so far of its call.
+            // Of Converse each tells all that came so far of its call. Others say a call at once, some all under one identifier, or an empty one.
             ChatStreamEvent::ToolCallChunk(piece) => match self.calls.last_mut() {
-                Some(last) if last.call_id == piece.tool_call.call_id => *last = piece.tool_call,
+                Some(last) if translation == Translation::BedrockConverse && last.call_id == piece.tool_call.call_id => {
+                    *last = piece.tool_call;
+                }
                 _ => self.calls.push(piece.tool_call),
             },
             ChatStreamEvent::End(StreamEnd { captured_stop_reason, .. }) => {

@@ -79,6 +79,17 @@ async fn tools_are_asked_for_in_pieces() {
     assert_eq!((answer.tool_calls[0].name.as_str(), &answer.tool_calls[0].arguments), ("look", &json!({ "at": "a" })));
     assert!(!answer.tool_calls[0].id.is_empty(), "Ollama gives none");
     assert_eq!(json!(answer.finish_reason), json!("tool_use"));
+
+    // Servers that do as Ollama does give all calls the same.
+    let call = |at: &str| json!({ "id": "", "function": { "name": "look", "arguments": { "at": at } } });
+    let asking =
+        |at: &str| line(&json!({ "message": { "role": "assistant", "content": "", "tool_calls": [call(at)] }, "done": false }));
+    let pieces = vec![asking("a"), asking("b"), line(&OLLAMA.document(""))];
+    let peer = Peer::start(move |_, _| Some(OLLAMA.streamed(pieces.clone()))).await;
+    let call = CallRequest { stream: true, ..request(&OLLAMA) };
+    let answer = ask(&gateway(&config()), &models(&peer), call).await.outcome.unwrap();
+    let arguments: Vec<_> = answer.tool_calls.iter().map(|call| call.arguments.clone()).collect();
+    assert_eq!(arguments, [json!({ "at": "a" }), json!({ "at": "b" })]);
 }
 
 #[tokio::test]
