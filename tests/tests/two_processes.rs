@@ -1,11 +1,13 @@
 //! Several processes on one data folder: what one does, the others see at once.
 
+use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use kitaru_host::clock::{Clock as _, SystemClock};
 use kitaru_host::ids::{Ids as _, SystemIds};
 use kitaru_host::store::sqlite::SqliteStore;
-use kitaru_host::store::{Executions as _, NewExecution};
+use kitaru_host::store::{Executions as _, Leases as _, NewExecution};
 use kitaru_tests::{Host, Running, Traces, example, fixture, id, until};
 use serde_json::{Value, json};
 
@@ -80,6 +82,13 @@ fn a_detached_run_is_cancelled_from_elsewhere() {
     assert_eq!(traces.steps(), [1]);
 }
 
+/// The component of `versioned-wait` with one more export in its file: another digest, the same calls.
+fn other_code(host: &Host) -> String {
+    let mut bytes = std::fs::read(fixture("versioned-wait")).unwrap();
+    bytes.extend_from_slice(&[0, 5, 4, b'n', b'o', b't', b'e']);
+    host.file("other.wasm", &bytes)
+}
+
 /// What a server keeps in its memory leaves that for an upgrade beside it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flow_that_waits_in_a_servers_memory_is_upgraded_by_a_command_beside_it() {
@@ -95,10 +104,7 @@ async fn a_flow_that_waits_in_a_servers_memory_is_upgraded_by_a_command_beside_i
         let now = host.get(&exec);
         (now["status"] == "waiting" && now["runner"].is_string()).then_some(())
     });
-    // The same flow with one more export in its file: another digest, the same calls.
-    let mut bytes = std::fs::read(fixture("versioned-wait")).unwrap();
-    bytes.extend_from_slice(&[0, 5, 4, b'n', b'o', b't', b'e']);
-    let other = host.file("other.wasm", &bytes);
+    let other = other_code(&host);
     let before = host.get(&exec)["component_digest"].clone();
     let upgraded = host.json(["executions", "upgrade", &exec, "--component", &other]).items();
     assert_eq!(upgraded[0]["upgraded"], true, "{upgraded:#?}");
@@ -108,6 +114,47 @@ async fn a_flow_that_waits_in_a_servers_memory_is_upgraded_by_a_command_beside_i
     let left = std::fs::read_dir(host.home().join("live")).into_iter().flatten().flatten().map(|entry| entry.path());
     assert_eq!(left.collect::<Vec<_>>(), Vec::<std::path::PathBuf>::new(), "nobody asks any more");
     server.kill();
+}
+
+/// On a busy machine a server takes a while to say that it leaves; and it goes on instead, if something has come for it meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_beside_a_server_that_is_slow_and_goes_on_asks_again() {
+    let host = Host::new();
+    let asked = host.item(["run", &fixture("versioned-wait:pipeline"), "--arg", "topic=tides"]);
+    // As a server that has it in memory.
+    let store = SqliteStore::open(&host.home()).unwrap();
+    let held = store.claim(id(&asked).parse().unwrap()).await.unwrap();
+    let upgrade = host.spawn(host.json_command(["executions", "upgrade", id(&asked), "--component", &other_code(&host)]));
+    let entries = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let request =
+        || until("a request", || entries(host.home().join("live")).find(|folder| entries(folder.clone()).next().is_some()));
+    let first = request();
+    std::thread::sleep(Duration::from_millis(800));
+    std::fs::remove_dir_all(first).unwrap();
+    std::fs::remove_dir_all(request()).unwrap();
+    store.release(&held).await.unwrap();
+    let upgraded = upgrade.finish().items();
+    assert_eq!(upgraded[0]["upgraded"], true, "{upgraded:#?}");
+}
+
+/// Whoever ended it did so without anybody learning of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_cancels_looks_once_more_before_it_says_that_it_was_not_ended() {
+    let host = Host::new();
+    let asked = host.flow("wait_bool", &json!({}), &[]);
+    let store = SqliteStore::open(&host.home()).unwrap();
+    let _held = store.claim(id(&asked).parse().unwrap()).await.unwrap();
+    let cancel = host.spawn(host.json_command(["executions", "cancel", id(&asked)]));
+    let db = rusqlite::Connection::open(host.database()).unwrap();
+    db.busy_timeout(Duration::from_secs(60)).unwrap();
+    until("a request", || {
+        let requested = db.query_row("SELECT cancel_requested FROM executions", [], |row| row.get::<_, bool>(0)).unwrap();
+        requested.then_some(())
+    });
+    // It has begun to wait.
+    std::thread::sleep(Duration::from_secs(1));
+    db.execute("UPDATE executions SET status = 'cancelled', ended_at = created_at, wake_at = NULL", []).unwrap();
+    assert_eq!(cancel.finish().item()["status"], "cancelled");
 }
 
 /// Whoever waits for a runner to leave goes on at once: that it runs again is theirs to say.

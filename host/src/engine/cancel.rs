@@ -37,7 +37,6 @@ impl Engine {
                 Ok(guard) => {
                     let ended = self.end(&guard).await;
                     let released = if ended.is_ok() { guard.release().await } else { guard.abandon().await };
-                    self.tell_of(id).await;
                     self.tell_stopped(id);
                     return ended.and(released);
                 }
@@ -48,6 +47,10 @@ impl Engine {
                 return Ok(());
             }
             if timeout_at(until, news.next(LOOK)).await.is_err() {
+                // That it ended may have been lost on the way.
+                if self.store.execution(id).await?.status.is_terminal() {
+                    return Ok(());
+                }
                 return Err(EngineError::State {
                     message: format!("execution '{id}' was asked to end, and its runner has not ended it within 5 s"),
                     hint: Some("it ends as soon as its runner looks; see `kitaru-host executions get`".into()),

@@ -95,14 +95,12 @@ impl Engine {
             let stopped = self.drive_leased(&guard, created.take(), needs, &options).await;
             let released = match &stopped {
                 Ok(Stopped::Completed { .. }) => {
-                    guard.was_given_back();
+                    guard.was_given_back().await;
                     Ok(())
                 }
                 Ok(_) => guard.release().await,
                 Err(_) => guard.abandon().await,
             };
-            // The status is written, and nobody holds it: whoever waits for either can go on.
-            self.tell_of(id).await;
             let stopped = stopped?;
             released?;
             match stopped {

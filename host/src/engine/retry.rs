@@ -31,9 +31,8 @@ impl Engine {
         };
         let guard = LeaseGuard::claim(self, id).await?;
         let reopened = self.reopen_leased(&guard, component).await;
+        // From then on it is there to be driven: by the caller, or by whoever is quicker.
         let released = guard.release().await;
-        // It is there to be driven: by the caller, or by whoever is quicker.
-        self.tell_of(id).await;
         released.and(reopened)
     }
 

@@ -24,8 +24,8 @@ use crate::journal::{CanonicalJson, Cursor, EntryBody, Failure, Invocations, cha
 use crate::sandbox::{FlowClock, FlowRun, Program, Ran, Stop};
 use crate::store::{Durability, ExecutionRow, Status, StatusChange, StoreError, get_text};
 
-/// How long a drive may take to find out that it only waits; and one of another process, to say so.
-const TO_SETTLE: Duration = Duration::from_millis(250);
+/// How long a drive may take to find out that it only waits; and one of another process, to say so. The machine may be busy.
+const TO_SETTLE: Duration = Duration::from_secs(2);
 /// How long one may take to leave that was asked to.
 const TO_LEAVE: Duration = Duration::from_secs(10);
 /// How often it is looked whether a drive of another process has been told to leave, and whether it still lives where the platform does not tell.
@@ -201,8 +201,6 @@ impl Engine {
         let upgraded = self.upgrade_leased(&guard, component).await;
         // What its last runner had to do when it died is still to be done.
         let given_back = if guard.lease().inherited { guard.abandon().await } else { guard.release().await };
-        // Whoever was told meanwhile of an answer or an end of time found it held, and left it alone.
-        self.tell_of(id).await;
         given_back.and(upgraded)
     }
 
@@ -217,14 +215,16 @@ impl Engine {
             match LeaseGuard::claim(self, id).await {
                 Err(error @ EngineError::Store(StoreError::Owned { .. })) => {
                     idle.mark_unchanged();
-                    let leaves = self.room.ask_for(id) || wanted.as_ref().is_some_and(Wanted::is_heeded);
+                    let is_heeded = wanted.as_ref().is_some_and(Wanted::is_heeded);
+                    let leaves = self.room.ask_for(id) || is_heeded;
                     if leaves && !std::mem::replace(&mut is_asked, true) {
                         until = Instant::now() + TO_LEAVE;
                     }
                     if Instant::now() >= until {
                         return Err(error);
                     }
-                    if !is_asked && !is_wanted {
+                    if is_heeded || !(is_asked || is_wanted) {
+                        // Again where it was told: it goes on if something came for it meanwhile, and is told anew when it has nothing to do.
                         (wanted, is_wanted) = (self.want(id).await, true);
                         // It may be told, and gone, by now.
                         continue;
@@ -233,7 +233,7 @@ impl Engine {
                         () = news.next(BREATH) => {}
                         _ = idle.changed() => {}
                         // Of a file that goes nobody tells.
-                        () = tokio::time::sleep(BREATH), if !is_asked => {}
+                        () = tokio::time::sleep(BREATH), if wanted.is_some() || !is_asked => {}
                         () = tokio::time::sleep_until(until) => {}
                     }
                 }
