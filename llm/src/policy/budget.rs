@@ -154,7 +154,9 @@ impl BudgetError {
                 Some("raise the budget, lower max_tokens, shorten the prompt, or use a cheaper model")
             }
             Self::UnknownPrice { .. } => Some("give the model a price in a price catalog, or set unknown_price = \"allow\""),
-            Self::UnknownInput { .. } => Some("send the whole text, leave out the provider's own tools, or set unknown_price = \"allow\""),
+            Self::UnknownInput { .. } => {
+                Some("send the whole text, leave out the provider's own tools, or set unknown_price = \"allow\"")
+            }
             Self::Ledger(_) => None,
         }
     }
