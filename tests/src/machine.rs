@@ -14,7 +14,7 @@ use std::time::UNIX_EPOCH;
 
 use tempfile::TempDir;
 
-use crate::Host;
+use crate::{Host, Random};
 
 /// What stands between a process and its disk.
 const DISK: &str = include_str!("machine/disk.c");
@@ -64,7 +64,7 @@ impl Machine {
         let (lost, found) = (self.home.with_extension("lost"), self.home.with_extension("found"));
         let mut chance = match unsynced {
             Unsynced::Gone => None,
-            Unsynced::Torn(seed) => Some(Chance(seed)),
+            Unsynced::Torn(seed) => Some(Random::new(seed)),
         };
         let root = self.key_of(&self.home).expect("the data folder");
         self.restore(&root, Some(&self.home), &found, &mut chance);
@@ -96,7 +96,7 @@ impl Machine {
     }
 
     /// Makes the folder of this key anew at `target`. `written` is the one that was there, if it still has a name.
-    fn restore(&self, key: &str, written: Option<&Path>, target: &Path, chance: &mut Option<Chance>) {
+    fn restore(&self, key: &str, written: Option<&Path>, target: &Path, chance: &mut Option<Random>) {
         use std::os::unix::fs::DirBuilderExt as _;
         std::fs::DirBuilder::new().mode(0o700).create(target).expect("a folder");
         let synced = std::fs::read_to_string(self.disk.path().join(key)).unwrap_or_default();
@@ -110,7 +110,7 @@ impl Machine {
             // A name that was given or taken may be on the disk without anybody's having asked for it.
             let all: Vec<String> = names.keys().chain(there.keys()).cloned().collect();
             for name in all {
-                if names.get(&name) != there.get(&name) && chance.of(2) {
+                if names.get(&name) != there.get(&name) && chance.once_in(2) {
                     match there.get(&name) {
                         Some(key) => names.insert(name, key.clone()),
                         None => names.remove(&name),
@@ -158,37 +158,19 @@ fn write_private(path: &Path, bytes: &[u8]) {
 }
 
 /// A file of which some sectors are as they were synced, and some as they were written afterwards.
-fn torn(synced: &[u8], written: &[u8], chance: &mut Chance) -> Vec<u8> {
+fn torn(synced: &[u8], written: &[u8], chance: &mut Random) -> Vec<u8> {
     // From hardly anything to hardly anything missing.
-    let odds = 2 + chance.next() % 4;
-    let mostly_written = chance.of(2);
-    let length = if chance.of(2) { synced.len() } else { written.len() };
+    let odds = 2 + chance.below(4);
+    let mostly_written = chance.once_in(2);
+    let length = if chance.once_in(2) { synced.len() } else { written.len() };
     let mut bytes = vec![0; length];
     for (at, sector) in bytes.chunks_mut(SECTOR).enumerate() {
-        let from = if chance.of(odds) == mostly_written { synced } else { written };
+        let from = if chance.once_in(odds) == mostly_written { synced } else { written };
         let from = from.get(at * SECTOR..).unwrap_or_default();
         let many = from.len().min(sector.len());
         sector[..many].copy_from_slice(&from[..many]);
     }
     bytes
-}
-
-/// A small generator of random numbers (SplitMix64), whose numbers depend on the seed alone.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// True once in so many times.
-    fn of(&mut self, times: u64) -> bool {
-        self.next().is_multiple_of(times)
-    }
 }
 
 /// The library, compiled beside the test that needs it, by whoever needs it first.
@@ -220,7 +202,7 @@ mod tests {
     #[test]
     fn torn_files_have_whole_sectors_of_both() {
         let (synced, written) = (vec![b'a'; 3 * SECTOR], vec![b'b'; 4 * SECTOR]);
-        let mut chance = Chance(1);
+        let mut chance = Random::new(1);
         let mut lengths = std::collections::BTreeSet::new();
         let mut mixed = 0;
         for _ in 0..100 {

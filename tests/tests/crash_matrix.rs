@@ -7,25 +7,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kitaru_tests::{Host, Reply, Traces, fixture, id, names};
+use kitaru_tests::{Host, Random, Reply, Traces, fixture, id, names};
 use serde_json::{Value, json};
-
-/// A small generator of random numbers (SplitMix64), whose numbers depend on the seed alone.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-}
 
 /// A flow to run: what it does, how often each numbered body must run, and which may only run once.
 struct Script {
@@ -39,7 +22,7 @@ struct Script {
 impl Script {
     fn of(seed: u64) -> Self {
         let mut script = Self { acts: Vec::new(), steps: Vec::new(), once: Vec::new(), unseen: seed % 3 == 2 };
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let count = 2 + random.below(4);
         script.acts = (0..count).map(|_| script.act(&mut random, true)).collect();
         script
@@ -193,7 +176,7 @@ fn try_seed(seed: u64) -> usize {
         }
     }
     // Random moments.
-    let mut random = Random(seed ^ 0xdead);
+    let mut random = Random::new(seed ^ 0xdead);
     for _ in 0..2 {
         let host = Host::warm();
         let running = host.spawn(host.json_command(script.words(&host)));
