@@ -66,7 +66,7 @@ impl Engine {
 }
 
 /// Returns when what is watched has changed since it was last looked at.
-async fn changed<T>(news: &mut watch::Receiver<T>) {
+pub(super) async fn changed<T>(news: &mut watch::Receiver<T>) {
     if news.changed().await.is_err() {
         // Nobody can tell any more.
         std::future::pending::<()>().await;

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::drive::boxed_drive;
@@ -16,6 +16,7 @@ use super::models::{LEFT_TO_OTHERS, Looked};
 use super::options::{DriveOptions, SleepPolicy, WaitPolicy};
 use super::patience::SOON;
 use super::rounds::{Held, LOOK, NET, Rounds};
+use super::runners::changed;
 use super::{Engine, EngineError, memory};
 use crate::ids::ExecutionId;
 use crate::store::StoreError;
@@ -83,7 +84,7 @@ impl Engine {
             tokio::select! {
                 () = tokio::time::sleep(held.rest().map_or(pause, |rest| rest.min(pause))) => {}
                 () = self.stopped() => {}
-                () = told(&mut news), if rounds.hears_news(!sweep.is_empty()) => rounds.tell(),
+                () = changed(&mut news), if rounds.hears_news(!sweep.is_empty()) => rounds.tell(),
                 Ok(()) = deaths.changed() => rounds.tell_of_deaths(deaths.borrow_and_update().are_told),
                 () = held.missed() => rounds.tell(),
                 () = self.left_held.notified() => rounds.tell_anything(),
@@ -199,12 +200,4 @@ struct Swept {
 fn fail(rounds: &mut Rounds, error: &EngineError) {
     tracing::error!(error = error as &dyn std::error::Error, "the store could not be looked through");
     rounds.fail();
-}
-
-/// Returns when something has happened to any execution.
-async fn told(news: &mut watch::Receiver<u64>) {
-    if news.changed().await.is_err() {
-        // Nobody can tell any more.
-        std::future::pending::<()>().await;
-    }
 }
