@@ -1,4 +1,6 @@
-//! Which strings of an answer's events are pieces of one text.
+//! Which strings of an answer's events are pieces of one text, and which of its texts end together.
+
+use std::hash::{BuildHasher as _, RandomState};
 
 use serde_json::Value;
 
@@ -12,69 +14,95 @@ const ITEM_ADDED: &str = "response.output_item.added";
 /// What tells texts apart that do not go on from one another: all names around them, whether they are thought or said, and the numbers of the answer
 /// and of the call of a tool where several come side by side. Blocks and items come one after the other, and callers read their texts as one; so do
 /// we.
-#[derive(PartialEq, Eq, Hash)]
-pub(super) struct Channel {
-    numbers: Vec<u64>,
-    is_thought: bool,
-    name: String,
+///
+/// It is a number, made of all that by a hash whose key nobody knows: names are as long as a provider likes, and it must not choose two texts that
+/// look like one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Channel(u64);
+
+/// What the elements of an array are numbered by where they do not say.
+#[derive(Clone, Copy, Default)]
+enum Elements {
+    /// They have no numbers.
+    #[default]
+    Bare,
+    /// Answers: a missing number means the first, to those who put them together.
+    Answers,
+    /// Calls of tools: by their place.
+    Calls,
 }
 
 /// A step from an event to one of its strings.
-enum Step<'e> {
-    Name(&'e str),
-    Position(usize),
+#[derive(Clone, Copy, Default)]
+struct Level {
+    /// All names up to here.
+    names: u64,
+    /// All numbers up to here.
+    numbers: u64,
+    elements: Elements,
 }
 
-/// Where a string stands.
-pub(super) struct Place<'e> {
-    steps: Vec<Step<'e>>,
-    numbers: Vec<u64>,
+/// Where a string stands. Each name on the way is read once, however many strings stand below it.
+pub(super) struct Place {
+    hash: RandomState,
+    levels: Vec<Level>,
     is_thought: bool,
-    /// The type of an event of OpenAI Responses: others put texts of one kind only under the same names.
-    kind: String,
+    /// It is no event of OpenAI Responses: others put texts of one kind only under the same names.
+    is_plain: bool,
+    /// The names of a text that another goes on from, and those of the other.
+    begins: Option<(u64, u64)>,
+    strings: usize,
 }
 
-impl<'e> Place<'e> {
-    /// At the top of an event.
-    pub(super) fn top(event: &Value) -> Self {
+impl Place {
+    /// At the top of an event. All events of an answer share one `hash`.
+    pub(super) fn top(event: &Value, hash: &RandomState) -> Self {
         let kind = kind_of(event);
+        let is_plain = !kind.starts_with("response.");
+        let mut place = Self { hash: hash.clone(), levels: Vec::new(), is_thought: false, is_plain, begins: None, strings: 0 };
+        let names = place.path(&[if is_plain { "" } else { kind }]);
         // Calls of tools may come side by side; texts are read as one.
-        let number =
-            matches!(kind, ARGUMENTS | ITEM_ADDED).then(|| event.get("output_index").and_then(Value::as_u64).unwrap_or_default());
-        let kind = if kind.starts_with("response.") { kind.to_owned() } else { String::new() };
-        Self { steps: Vec::new(), numbers: number.into_iter().collect(), is_thought: false, kind }
+        let is_call = matches!(kind, ARGUMENTS | ITEM_ADDED);
+        let numbers = if is_call { place.numbered(0, count(event, "output_index")) } else { 0 };
+        place.begins = match kind {
+            PART_ADDED => Some((place.path(&[kind, "part", "text"]), place.path(&[TEXT, "delta"]))),
+            ITEM_ADDED => Some((place.path(&[kind, "item", "arguments"]), place.path(&[ARGUMENTS, "delta"]))),
+            _ => None,
+        };
+        place.levels.push(Level { names, numbers, elements: Elements::Bare });
+        place
     }
 
     /// Goes to what an object has under this name.
-    pub(super) fn enter(&mut self, name: &'e str) {
-        self.steps.push(Step::Name(name));
+    pub(super) fn enter(&mut self, name: &str) {
+        let above = self.here();
+        // Anthropic's blocks go on from what they begin with.
+        let is_block = self.is_plain && self.levels.len() == 1 && name == "content_block";
+        let names = self.named(above.names, if is_block { "delta" } else { name });
+        let elements = match name {
+            "choices" | "candidates" => Elements::Answers,
+            "tool_calls" => Elements::Calls,
+            _ => Elements::Bare,
+        };
+        self.levels.push(Level { names, elements, ..above });
     }
 
-    /// Goes to an element of an array. Tells whether it has a number.
-    pub(super) fn enter_element(&mut self, position: usize, element: &Value) -> bool {
+    /// Goes to an element of an array.
+    pub(super) fn enter_element(&mut self, position: usize, element: &Value) {
+        let above = self.here();
         let told = element.get("index").and_then(Value::as_u64);
-        // What a missing number means to those who put the answer together.
-        let number = match self.steps.last() {
-            Some(Step::Name("choices" | "candidates")) => told.or(Some(0)),
-            Some(Step::Name("tool_calls")) => told.or(Some(position as u64)),
-            _ => told,
+        let number = match above.elements {
+            Elements::Bare => told,
+            Elements::Answers => told.or(Some(0)),
+            Elements::Calls => told.or(Some(position as u64)),
         };
-        self.numbers.extend(number);
-        self.steps.push(Step::Position(position));
-        number.is_some()
+        let numbers = number.map_or(above.numbers, |number| self.numbered(above.numbers, number));
+        self.levels.push(Level { numbers, elements: Elements::Bare, ..above });
     }
 
     /// Goes back from there.
     pub(super) fn leave(&mut self) {
-        self.steps.pop();
-    }
-
-    /// Goes back from an element.
-    pub(super) fn leave_element(&mut self, numbered: bool) {
-        self.leave();
-        if numbered {
-            self.numbers.pop();
-        }
+        self.levels.pop();
     }
 
     /// Whether what stands here is thought: Gemini has it among the texts that it says. Tells what was so before.
@@ -82,48 +110,105 @@ impl<'e> Place<'e> {
         std::mem::replace(&mut self.is_thought, is_thought)
     }
 
-    /// The text that a string at this place belongs to.
-    pub(super) fn channel(&self) -> Channel {
-        let names = self.steps.iter().filter_map(|step| match step {
-            Step::Name(name) => Some(*name),
-            Step::Position(_) => None,
-        });
-        let names = names.collect::<Vec<_>>().join("/");
-        let name = match (self.kind.as_str(), names.as_str()) {
-            (PART_ADDED, "part/text") => format!("{TEXT} delta"),
-            (ITEM_ADDED, "item/arguments") => format!("{ARGUMENTS} delta"),
-            // Anthropic's blocks go on from what they begin with.
-            ("", begins) => match begins.strip_prefix("content_block/") {
-                Some(name) => format!(" delta/{name}"),
-                None => format!(" {begins}"),
-            },
-            (kind, name) => format!("{kind} {name}"),
-        };
-        Channel { numbers: self.numbers.clone(), is_thought: self.is_thought, name }
+    /// The number of the event's next string, in their order.
+    pub(super) fn next_string(&mut self) -> usize {
+        let number = self.strings;
+        self.strings = number.saturating_add(1);
+        number
     }
 
-    /// Where that is, as a JSON pointer.
-    pub(super) fn pointer(&self) -> String {
-        let mut pointer = String::new();
-        for step in &self.steps {
-            pointer.push('/');
-            match step {
-                Step::Name(name) => pointer.push_str(&name.replace('~', "~0").replace('/', "~1")),
-                Step::Position(position) => pointer.push_str(&position.to_string()),
-            }
-        }
-        pointer
+    /// The text that a string at this place belongs to.
+    pub(super) fn channel(&self) -> Channel {
+        let Level { names, numbers, .. } = self.here();
+        let names = match self.begins {
+            Some((begin, other)) if begin == names => other,
+            _ => names,
+        };
+        Channel(self.hash.hash_one((names, numbers, self.is_thought)))
+    }
+
+    fn here(&self) -> Level {
+        self.levels.last().copied().unwrap_or_default()
+    }
+
+    fn path(&self, names: &[&str]) -> u64 {
+        names.iter().fold(0, |path, name| self.named(path, name))
+    }
+
+    fn named(&self, path: u64, name: &str) -> u64 {
+        #[cfg(test)]
+        work::add(name.len());
+        self.hash.hash_one((path, name))
+    }
+
+    fn numbered(&self, numbers: u64, number: u64) -> u64 {
+        self.hash.hash_one((numbers, number))
     }
 }
 
-/// Whether a block or an item ends with this event, and so very likely its texts.
-pub(super) fn ends_texts(event: &Value) -> bool {
-    let kind = kind_of(event);
-    kind == "content_block_stop"
-        || (kind.starts_with("response.") && kind.ends_with(".done"))
-        || event.get("contentBlockStop").is_some()
+/// A block or an item of an answer, and a part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    number: u64,
+    part: Option<(&'static str, u64)>,
+}
+
+impl Item {
+    /// What an event belongs to, if its protocol has such. A missing number is the first, as it is to those who put the answer together.
+    pub(super) fn of(event: &Value) -> Option<Self> {
+        let kind = kind_of(event);
+        if kind.starts_with("response.") {
+            let number = count(event, "output_index");
+            let parts = ["content_index", "summary_index"];
+            let part = parts.into_iter().find_map(|name| Some((name, event.get(name)?.as_u64()?)));
+            return Some(Self { number, part });
+        }
+        if kind.starts_with("content_block_") {
+            return Some(Self { number: count(event, "index"), part: None });
+        }
+        let amazon = ["contentBlockStart", "contentBlockDelta", "contentBlockStop"];
+        let block = amazon.into_iter().find_map(|name| event.get(name))?;
+        Some(Self { number: count(block, "contentBlockIndex"), part: None })
+    }
+
+    /// What ends with an event, and so very likely its texts.
+    pub(super) fn ended_by(event: &Value) -> Option<Self> {
+        let kind = kind_of(event);
+        let ends = kind == "content_block_stop"
+            || (kind.starts_with("response.") && kind.ends_with(".done"))
+            || event.get("contentBlockStop").is_some();
+        if ends { Self::of(event) } else { None }
+    }
+
+    /// Whether `other` is this, or a part of it.
+    pub(super) fn has(self, other: Self) -> bool {
+        self.number == other.number && (self.part.is_none() || self.part == other.part)
+    }
 }
 
 fn kind_of(event: &Value) -> &str {
     event.get("type").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn count(value: &Value, name: &str) -> u64 {
+    value.get(name).and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// How many bytes of names were read, for tests of how often that is.
+#[cfg(test)]
+pub(super) mod work {
+    use std::cell::Cell;
+
+    thread_local! {
+        static NAMES: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn add(bytes: usize) {
+        NAMES.set(NAMES.get() + bytes);
+    }
+
+    /// What came together since it was last asked, in this thread.
+    pub(in crate::provider) fn take() -> usize {
+        NAMES.take()
+    }
 }

@@ -50,20 +50,36 @@ impl Redaction {
     }
 
     /// Takes the whole key out of every string of `document`: an answer that echoes the request's headers must not carry it on.
-    pub(super) fn document(&self, document: &mut Value) {
+    ///
+    /// # Errors
+    /// When it cannot be told whether the key is in it; nothing of it is left then.
+    pub(super) fn document(&self, document: &mut Value) -> Result<(), Crowded> {
         let mut filter = KeyFilter::new(self.clone());
-        filter.push(std::mem::take(document));
+        let pushed = filter.push(std::mem::take(document));
         filter.finish();
         *document = filter.next().unwrap_or_default();
+        pushed
     }
 
-    /// Takes the whole key out of the names of an object.
+    /// Takes the whole key out of the names of an object. Names that are the same then are numbered.
     pub(super) fn names(&self, fields: &mut Map<String, Value>) {
         let Some(key) = &self.0 else { return };
-        if fields.keys().any(|name| name.contains(key.expose())) {
-            let renamed = std::mem::take(fields).into_iter();
-            *fields = renamed.map(|(name, value)| (name.replace(key.expose(), REPLACEMENT), value)).collect();
+        if !fields.keys().any(|name| name.contains(key.expose())) {
+            return;
         }
+        let mut renamed = Map::new();
+        // One number for all of them: no name is tried twice.
+        let mut number = 1_u64;
+        for (name, value) in std::mem::take(fields) {
+            let clean = name.replace(key.expose(), REPLACEMENT);
+            let mut name = clean.clone();
+            while renamed.contains_key(&name) {
+                number = number.saturating_add(1);
+                name = format!("{clean} {number}");
+            }
+            renamed.insert(name, value);
+        }
+        *fields = renamed;
     }
 
     /// Whether there is a key to take out.
@@ -71,27 +87,27 @@ impl Redaction {
         self.0.is_some()
     }
 
-    /// How many of the key's first `known` characters are secret.
-    pub(super) fn secret_of(&self, known: usize) -> usize {
-        let key = self.0.as_ref().map_or("", Secret::expose);
-        known.saturating_sub(public_of(key))
+    /// How many of the key's characters that were read of it are secret.
+    pub(super) fn secret_of(&self, begun: Begun) -> usize {
+        begun.known.saturating_sub(public_of(self.key()))
     }
 
-    /// Where the key stands in `text`: as it is, or escaped as in JSON that is the text of something else.
-    pub(super) fn find(&self, text: &str) -> Found {
+    /// Where the key stands in `text`: as it is, or escaped as in JSON that is the text of something else. Of its beginning so much was read `before`,
+    /// when less of it was there: nothing, or what was found begun at the start of it.
+    pub(super) fn find(&self, text: &str, before: Begun) -> Found {
         let mut found = Found::default();
-        let Some(first) = self.characters().next() else { return found };
+        let Some(first) = self.characters(0).next().map(|(_, first)| first) else { return found };
         let mut at = 0;
         while let Some(next) = text.get(at..).and_then(|rest| rest.find([first, '\\'])) {
             let start = at.saturating_add(next);
             let rest = text.get(start..).unwrap_or_default();
-            match self.begins(rest) {
+            match self.begins(rest, if start == 0 { before } else { Begun::default() }) {
                 Begins::Whole { length } => {
                     at = start.saturating_add(length);
                     found.whole.push(start..at);
                 }
-                Begins::Cut { known } => {
-                    found.begun = Some((start, known));
+                Begins::Cut(begun) => {
+                    found.begun = Some((start, begun));
                     break;
                 }
                 Begins::Not => at = start.saturating_add(rest.chars().next().map_or(1, char::len_utf8)),
@@ -100,25 +116,36 @@ impl Redaction {
         found
     }
 
-    /// Whether `text` begins with the key.
-    fn begins(&self, text: &str) -> Begins {
-        let mut rest = text;
-        for (known, wanted) in self.characters().enumerate() {
-            let Some(read) = Read::of(rest) else { return Begins::Cut { known } };
+    /// Whether `text` begins with the key, of which so much was read `before`.
+    fn begins(&self, text: &str, before: Begun) -> Begins {
+        let Begun { mut known, mut key, .. } = before;
+        let mut rest = text.get(before.text..).unwrap_or_default();
+        for (after, wanted) in self.characters(key) {
+            let Some(read) = Read::of(rest) else {
+                return Begins::Cut(Begun { known, key, text: text.len().saturating_sub(rest.len()) });
+            };
             // A backslash before the key that escapes nothing in it belongs to what stands there before.
             let is_before = known == 0 && rest.starts_with('\\') && !read.by_number && !matches!(wanted, '"' | '/');
             if read.char != wanted || is_before {
                 return Begins::Not;
             }
             rest = read.rest;
+            known = known.saturating_add(1);
+            key = after;
         }
         Begins::Whole { length: text.len().saturating_sub(rest.len()) }
     }
 
-    /// What a text must have to have the key: backslashes do not count, for in JSON nobody knows what they stand for.
-    fn characters(&self) -> impl Iterator<Item = char> {
-        let key = self.0.as_ref().map_or("", Secret::expose);
-        key.chars().filter(|char| *char != '\\')
+    fn key(&self) -> &str {
+        self.0.as_ref().map_or("", Secret::expose)
+    }
+
+    /// What a text must have to have the key, from its byte `from` on: backslashes do not count, for in JSON nobody knows what they stand for. With
+    /// where the next begins.
+    fn characters(&self, from: usize) -> impl Iterator<Item = (usize, char)> {
+        let chars = self.key().get(from..).unwrap_or_default().char_indices();
+        let chars = chars.filter(|(_, char)| *char != '\\');
+        chars.map(move |(at, char)| (from.saturating_add(at).saturating_add(char.len_utf8()), char))
     }
 
     fn without_fragments(&self, text: &str) -> String {
@@ -157,18 +184,32 @@ fn public_of(key: &str) -> usize {
 pub(super) struct Found {
     /// The whole key.
     pub(super) whole: Vec<Range<usize>>,
-    /// Where the beginning of it stands at the end of the text, and how many of its characters.
-    pub(super) begun: Option<(usize, usize)>,
+    /// Where the beginning of it stands at the end of the text, and how much that is.
+    pub(super) begun: Option<(usize, Begun)>,
 }
+
+/// So much was read of a key whose end is not there yet, so that no byte need be read twice when more comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Begun {
+    /// Characters of it.
+    known: usize,
+    /// Bytes of the key, with what does not count.
+    key: usize,
+    /// Bytes of the text, which may have some more that only begin a character.
+    text: usize,
+}
+
+/// More texts side by side end like the key than can be kept in mind: no answer does that unless it is made to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many texts side by side end like the key")]
+pub(super) struct Crowded;
 
 enum Begins {
     Whole {
         length: usize,
     },
-    /// With so many characters of the key, and ends there.
-    Cut {
-        known: usize,
-    },
+    /// And ends in the middle of it.
+    Cut(Begun),
     Not,
 }
 
@@ -253,7 +294,7 @@ mod tests {
     fn a_long_row_of_backslashes_is_read_once() {
         let row = Value::from("\\".repeat(1 << 20));
         let mut document = row.clone();
-        redaction().document(&mut document);
+        redaction().document(&mut document).unwrap();
         assert!(document == row);
     }
 
@@ -264,7 +305,7 @@ mod tests {
             let said = format!("a {word} model");
             assert_eq!(redaction.line(&said, 100), said);
             let mut document = Value::from(said.as_str());
-            redaction.document(&mut document);
+            redaction.document(&mut document).unwrap();
             assert_eq!(document, said.as_str());
         }
     }
@@ -272,8 +313,18 @@ mod tests {
     #[test]
     fn documents_lose_the_key_too() {
         let mut document = serde_json::json!({ "echo": [format!("Bearer {KEY}"), 1], KEY: true });
-        redaction().document(&mut document);
+        redaction().document(&mut document).unwrap();
         assert_eq!(document, serde_json::json!({ "echo": ["Bearer [redacted]", 1], "[redacted]": true }));
+    }
+
+    #[test]
+    fn names_that_become_the_same_stay_two() {
+        let mut document =
+            serde_json::json!({ "[redacted] 2": 1, (format!("a {KEY}")): 2, "a [redacted]": 3, KEY: 4, "[redacted]": 5 });
+        redaction().document(&mut document).unwrap();
+        let left =
+            serde_json::json!({ "[redacted] 2": 1, "a [redacted]": 2, "a [redacted] 2": 3, "[redacted]": 4, "[redacted] 3": 5 });
+        assert_eq!(document, left);
     }
 
     proptest! {

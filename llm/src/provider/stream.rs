@@ -97,12 +97,11 @@ impl EventStream {
         }
         self.progress = self.progress.max(self.progress_by(&event));
         self.ended = self.progress == Progress::Last;
-        self.filter.push(event);
-        if self.filter.is_crowded() {
-            let (host, reason) = (self.answer.host.clone(), "too many texts side by side end like the key".to_owned());
-            return Err(TransportError::BadBody { host, expected: "a stream of JSON events", reason });
-        }
-        Ok(())
+        self.filter.push(event).map_err(|crowded| TransportError::BadBody {
+            host: self.answer.host.clone(),
+            expected: "a stream of JSON events",
+            reason: crowded.to_string(),
+        })
     }
 
     fn progress_by(&mut self, event: &Value) -> Progress {

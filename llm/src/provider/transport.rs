@@ -149,7 +149,11 @@ impl Transport {
         if let Some(error) = failure::of_document(&answer.host, &body, &answer.redaction) {
             return Err(Box::new(error).into());
         }
-        answer.redaction.document(&mut body);
+        answer.redaction.document(&mut body).map_err(|crowded| TransportError::BadBody {
+            host: answer.host.clone(),
+            expected: "a JSON document",
+            reason: crowded.to_string(),
+        })?;
         let request_id = failure::request_id(answer.response.headers(), &answer.redaction);
         Ok(Reply { body, request_id, received: answer.received })
     }
