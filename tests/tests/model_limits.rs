@@ -141,6 +141,26 @@ fn a8_a_call_whose_price_nobody_knows_is_refused_where_there_is_a_budget() {
     assert!(models.provider.exchanges().is_empty());
 }
 
+#[test]
+fn a8_what_a_model_finds_by_itself_or_by_a_setting_is_refused_where_there_is_a_budget() {
+    let models = limited("per_day = 10");
+    let setting = json!({ "extra_body": { "google": { "cached_content": "c" } } });
+    let asked = json!([
+        { "prompt": "x", "max_tokens": 1, "model": "openai/gpt-4o-mini-search-preview" },
+        { "prompt": "x", "max_tokens": 1, "extra": setting },
+        { "prompt": "x", "max_tokens": 1, "extra": { "reasoning_effort": "low" } },
+    ]);
+    for answers in [models.ask(&asked), models.ask_in_body(&asked)] {
+        failed(&answers[0], "budget", &["`openai/gpt-4o-mini-search-preview` searches by itself"]);
+        failed(&answers[1], "budget", &["`extra_body.google.cached_content`"]);
+        for refused in &answers[..2] {
+            assert!(refused["details"]["hint"].as_str().unwrap().contains("unknown_price = \"allow\""), "{refused:#}");
+        }
+        assert_eq!(answers[2]["ok"]["text"], "Said.");
+    }
+    assert_eq!(models.hits(), 2, "nothing of the others was sent");
+}
+
 /// Settings of a cache; only calls without chance in them are kept.
 const CACHE: &str = "[llm.cache]\nrules = { namespace = \"test\" }\n";
 

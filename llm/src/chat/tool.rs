@@ -12,11 +12,16 @@ const OF_CALLER_DATED: [&str; 4] = ["computer", "bash_", "text_editor_", "memory
 /// The keys of a Gemini tool that names no more than what the caller runs.
 const OF_CALLER_KEYS: [&str; 2] = ["functionDeclarations", "computerUse"];
 
-/// Whether the caller runs tools of the type `kind`. `map` is the tool, or a call of it: a shell may stand in a container of the provider's.
-pub(super) fn is_run_by_caller(kind: &str, map: &Map<String, Value>) -> bool {
-    let place = map.get("environment").and_then(|environment| environment.get("type")).and_then(Value::as_str);
-    let is_away = kind == "shell" && place.is_some_and(|place| place != "local");
+/// Whether the caller runs calls of tools of the type `kind`. `call` is one: a shell may stand in a container of the provider's, and a call that does not
+/// say where is the caller's, unless its output stands beside it.
+pub(super) fn is_run_by_caller(kind: &str, call: &Map<String, Value>) -> bool {
+    let is_away = kind == "shell" && place_of(call).is_some_and(|place| place != "local");
     !is_away && (OF_CALLER.contains(&kind) || OF_CALLER_DATED.iter().any(|beginning| kind.starts_with(beginning)))
+}
+
+/// Where a shell stands, if that is said.
+fn place_of(shell: &Map<String, Value>) -> Option<&str> {
+    shell.get("environment").and_then(|environment| environment.get("type")).and_then(Value::as_str)
 }
 
 /// A tool that the model may ask for.
@@ -41,6 +46,8 @@ impl Tool {
     pub fn is_run_by_provider(&self) -> bool {
         let Self::Native(map) = self else { return false };
         match map.get("type").and_then(Value::as_str) {
+            // OpenAI says that the caller runs a shell whose environment is `local`, and not whose it is without one; OpenRouter runs that itself.
+            Some("shell") => place_of(map) != Some("local"),
             Some(kind) => !is_run_by_caller(kind, map),
             // Anthropic's functions need no type, and Gemini's tools have none.
             None => !map.contains_key("input_schema") && !map.keys().all(|key| OF_CALLER_KEYS.contains(&key.as_str())),

@@ -8,10 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::estimate::{TokenEstimate, estimate_input_tokens, keeps_for_long, unseen_input};
+use super::estimate::{TokenEstimate, estimate_input_tokens, keeps_for_long};
 use super::ledger::{Account, LedgerError, ReservationId, SpendLedger};
+use super::unseen::{searches_by_itself, unseen_input};
 use crate::chat::ChatRequest;
-use crate::models::ModelRef;
+use crate::models::{ModelRef, Provider};
 use crate::price::{Cost, NanoUsd, PriceQuery, Pricing};
 use crate::usage::{TokenCounts, UsageScope};
 
@@ -118,11 +119,18 @@ pub enum BudgetError {
         /// The model.
         model: String,
     },
-    /// The model reads what the request only names, or what the provider's own tools find, so nobody can count it before.
+    /// The model reads what the request only names, or what the provider's own tools find, so nobody can count it before; or the request has a setting
+    /// of which nobody here knows what it does.
     #[error("what comes in by `{key}` cannot be counted before the call, and there is a budget to keep")]
     UnknownInput {
-        /// The key that names it.
-        key: &'static str,
+        /// The key that names it, with those around it: `extra_body.google.cached_content`.
+        key: String,
+    },
+    /// The model searches by itself, so nobody can count before what it reads and what the searches cost.
+    #[error("the model `{model}` searches by itself, which cannot be counted before the call, and there is a budget to keep")]
+    Searches {
+        /// The model.
+        model: String,
     },
     /// The ledger failed, so the call is not made.
     #[error("the ledger of what was spent failed")]
@@ -142,7 +150,7 @@ impl BudgetError {
                 UsageScope::Flow(_) => "flow",
                 UsageScope::Day(_) => "day",
             },
-            Self::UnknownPrice { .. } | Self::UnknownInput { .. } => "unknown",
+            Self::UnknownPrice { .. } | Self::UnknownInput { .. } | Self::Searches { .. } => "unknown",
             Self::Ledger(_) => "ledger",
         }
     }
@@ -154,9 +162,8 @@ impl BudgetError {
                 Some("raise the budget, lower max_tokens, shorten the prompt, or use a cheaper model")
             }
             Self::UnknownPrice { .. } => Some("give the model a price in a price catalog, or set unknown_price = \"allow\""),
-            Self::UnknownInput { .. } => {
-                Some("send the whole text, leave out the provider's own tools, or set unknown_price = \"allow\"")
-            }
+            Self::UnknownInput { .. } => Some("leave it out, and send the whole text instead; or set unknown_price = \"allow\""),
+            Self::Searches { .. } => Some("use a model that does not search, or set unknown_price = \"allow\""),
             Self::Ledger(_) => None,
         }
     }
@@ -249,22 +256,26 @@ impl Budget {
     }
 
     fn ceiling(&self, call: &BudgetedCall<'_>, output: u64) -> Result<NanoUsd, BudgetError> {
-        if self.limits.unknown_price == UnknownPrice::Refuse
-            && let Some(key) = unseen_input(call.request)
-        {
-            return Err(BudgetError::UnknownInput { key });
-        }
         let estimated = TokenCounts::of(estimate_input_tokens(call.request, self.estimate), output);
         let tokens = TokenCounts { long_cache_write: keeps_for_long(call.request).then_some(1), ..estimated };
-        let known = ModelRef::parse(call.resolved_model).ok().and_then(|parts| {
-            let of = |service_tier| {
-                let ModelRef { provider, model } = &parts;
-                self.pricing.ceiling(&PriceQuery { provider, model, tokens: &tokens, service_tier, at: call.now })
-            };
+        let model = ModelRef::parse(call.resolved_model).ok();
+        let known = model.as_ref().and_then(|ModelRef { provider, model }| {
+            let of =
+                |service_tier| self.pricing.ceiling(&PriceQuery { provider, model, tokens: &tokens, service_tier, at: call.now });
             // A class that is asked for need not be given: the dearer of both.
             let plain = of(None)?;
             Some(call.request.service_tier.as_deref().and_then(|tier| of(Some(tier))).map_or(plain, |asked| plain.max(asked)))
         });
+        // On one's own machines nobody charges, whatever is read.
+        let is_own = model.is_some_and(|model| Provider::find(&model.provider).is_some_and(Provider::is_local));
+        if self.limits.unknown_price == UnknownPrice::Refuse && !(is_own && known == Some(NanoUsd::ZERO)) {
+            if searches_by_itself(call.resolved_model) {
+                return Err(BudgetError::Searches { model: call.resolved_model.into() });
+            }
+            if let Some(key) = unseen_input(call.request) {
+                return Err(BudgetError::UnknownInput { key });
+            }
+        }
         match (known, self.limits.unknown_price) {
             (Some(ceiling), _) => Ok(ceiling),
             (None, UnknownPrice::Allow) => Ok(NanoUsd::ZERO),

@@ -145,9 +145,35 @@ async fn a_dearer_class_of_service_is_set_aside_and_what_cannot_be_counted_is_re
     assert_eq!(budget(limits).0.reserve(call(MODEL, &asked)).await.unwrap().amount, CEILING);
     let kept = ChatRequest { previous_response_id: Some("r".into()), ..request(Some(1)) };
     let refused = budget(limits).0.reserve(call(MODEL, &kept)).await.unwrap_err();
-    assert!(matches!(refused, BudgetError::UnknownInput { key: "previous_response_id" }) && refused.hint().is_some());
+    let key_of = |error: &BudgetError| match error {
+        BudgetError::UnknownInput { key } => Some(key.clone()),
+        _ => None,
+    };
+    assert_eq!(key_of(&refused).as_deref(), Some("previous_response_id"));
+    assert!(refused.hint().is_some_and(|hint| hint.contains("unknown_price = \"allow\"")));
     let allowed = BudgetLimits { unknown_price: UnknownPrice::Allow, ..limits };
     assert!(budget(allowed).0.reserve(call(MODEL, &kept)).await.is_ok());
+
+    let mut named = request(Some(1));
+    named.extra.insert("extra_body".into(), serde_json::json!({ "google": { "cached_content": "c" } }));
+    let refused = budget(limits).0.reserve(call(MODEL, &named)).await.unwrap_err();
+    assert_eq!(key_of(&refused).as_deref(), Some("extra_body.google.cached_content"));
+    assert!(budget(limits).0.reserve(call("ollama/qwen3", &named)).await.is_ok(), "nobody charges for a model of one's own");
+}
+
+/// Whether it is OpenAI's own name, or one of a gateway: the price that the table has for it is not all.
+#[tokio::test]
+async fn a_model_that_searches_by_itself_has_no_most_that_it_costs() {
+    let limits = BudgetLimits { per_day: Some(NanoUsd::from_dollars(1)), ..BudgetLimits::default() };
+    let request = request(Some(1));
+    for model in ["openrouter/openai/gpt-4o-mini:online", "openrouter/perplexity/sonar", "openai/gpt-4o-mini-search-preview"] {
+        let refused = budget(limits).0.reserve(call(model, &request)).await.unwrap_err();
+        assert!(matches!(refused, BudgetError::Searches { .. }), "{refused}");
+        assert_eq!(refused.whose(), "unknown");
+        assert!(refused.to_string().contains(model) && refused.hint().is_some());
+        let allowed = BudgetLimits { unknown_price: UnknownPrice::Allow, ..limits };
+        assert!(budget(allowed).0.reserve(call(model, &request)).await.is_ok());
+    }
 }
 
 #[test]

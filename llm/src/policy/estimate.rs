@@ -84,56 +84,6 @@ fn message_size(message: &Message, model: Option<&str>) -> (u64, u64) {
     (text.saturating_add(calls).saturating_add(name).saturating_add(extra_length(&message.extra)), pictures)
 }
 
-/// What the model reads and the request only names, so that nobody can tell its tokens before: the key that names it. What the provider's own tools
-/// find is read too, and most of them are charged for beside that.
-pub(super) fn unseen_input(request: &ChatRequest) -> Option<&'static str> {
-    const KEPT: [&str; 13] = [
-        "conversation",
-        "prompt",
-        "cachedContent",
-        "cached_content",
-        "container",
-        "mcp_servers",
-        "web_search_options",
-        "plugins",
-        // Of xAI, Azure, DashScope, and Groq.
-        "search_parameters",
-        "data_sources",
-        "enable_search",
-        "search_settings",
-        "compound_custom",
-    ];
-    const FILES: [&str; 4] = ["file_id", "file_url", "fileUri", "file_uri"];
-    fn names(value: &Value, key: &str) -> bool {
-        match value {
-            Value::Object(map) => {
-                map.get(key).is_some_and(|value| !value.is_null()) || map.values().any(|inner| names(inner, key))
-            }
-            Value::Array(items) => items.iter().any(|inner| names(inner, key)),
-            _ => false,
-        }
-    }
-    if request.previous_response_id.is_some() {
-        return Some("previous_response_id");
-    }
-    if request.tools.iter().any(Tool::is_run_by_provider) {
-        return Some("tools");
-    }
-    let is_kept = |key: &&str| request.extra.get(*key).is_some_and(|value| !matches!(value, Value::Null | Value::Bool(false)));
-    let parts = || {
-        request.messages.iter().flat_map(|message| match &message.content {
-            Some(Content::Parts(parts)) => parts.as_slice(),
-            _ => &[],
-        })
-    };
-    let is_file = |key: &&str| {
-        parts().any(
-            |part| matches!(part, Part::Native(part) if part.contains_key(*key) || part.values().any(|value| names(value, key))),
-        )
-    };
-    KEPT.into_iter().find(is_kept).or_else(|| FILES.into_iter().find(is_file))
-}
-
 /// Whether a request asks its provider to keep a part of it for longer than usual, which costs more: `cache_control` with a `ttl` of an hour, anywhere.
 pub(super) fn keeps_for_long(request: &ChatRequest) -> bool {
     fn asks(value: &Value) -> bool {
@@ -219,80 +169,6 @@ mod tests {
             json!({ "messages": [], "prompt": text }),
         ] {
             assert!(estimate_input_tokens(&decoded(Api::OpenAiChat, body), TokenEstimate::SURE) > 10_000);
-        }
-    }
-
-    #[test]
-    fn what_is_only_named_is_told() {
-        for (api, body, key) in [
-            (Api::OpenAiResponses, json!({ "input": "q", "previous_response_id": "r" }), "previous_response_id"),
-            (Api::OpenAiResponses, json!({ "input": "q", "conversation": "c" }), "conversation"),
-            (
-                Api::OpenAiResponses,
-                json!({ "input": [{ "role": "user", "content": [{ "type": "input_file", "file_id": "f" }] }] }),
-                "file_id",
-            ),
-            (Api::Gemini, json!({ "contents": [{ "role": "user", "parts": [{ "fileData": { "fileUri": "u" } }] }] }), "fileUri"),
-            (Api::OpenAiResponses, json!({ "input": "q", "tools": [{ "type": "web_search" }] }), "tools"),
-            (
-                Api::AnthropicMessages,
-                json!({ "max_tokens": 1, "messages": [], "tools": [{ "type": "web_search_20250305", "name": "web_search" }] }),
-                "tools",
-            ),
-            (Api::Gemini, json!({ "contents": [], "tools": [{ "googleSearch": {} }] }), "tools"),
-            (Api::AnthropicMessages, json!({ "max_tokens": 1, "messages": [], "mcp_servers": [{ "url": "u" }] }), "mcp_servers"),
-            (Api::OpenAiChat, json!({ "messages": [], "web_search_options": {} }), "web_search_options"),
-            (Api::OpenAiChat, json!({ "messages": [], "plugins": [{ "id": "web" }] }), "plugins"),
-            (Api::OpenAiChat, json!({ "messages": [], "search_parameters": { "mode": "auto" } }), "search_parameters"),
-            (Api::OpenAiChat, json!({ "messages": [], "data_sources": [{ "type": "azure_search" }] }), "data_sources"),
-            (Api::OpenAiChat, json!({ "messages": [], "enable_search": true }), "enable_search"),
-            (Api::OpenAiChat, json!({ "messages": [], "search_settings": {} }), "search_settings"),
-            (Api::OpenAiChat, json!({ "messages": [], "compound_custom": { "tools": {} } }), "compound_custom"),
-            (
-                Api::OpenAiResponses,
-                json!({ "input": "q", "tools": [{ "type": "shell", "environment": { "type": "container_auto" } }] }),
-                "tools",
-            ),
-            (Api::Gemini, json!({ "contents": [], "tools": [{ "functionDeclarations": [], "codeExecution": {} }] }), "tools"),
-        ] {
-            assert_eq!(unseen_input(&decoded(api, body)), Some(key));
-        }
-        let plain = json!({ "input": [{ "role": "user", "content": [{ "type": "input_text", "text": "file_id" }] }] });
-        assert_eq!(unseen_input(&decoded(Api::OpenAiResponses, plain)), None);
-        let tools = json!([{ "type": "custom", "name": "sql" }, { "type": "function", "name": "f", "parameters": {} }]);
-        let own = json!({ "input": "q", "tools": tools });
-        assert_eq!(unseen_input(&decoded(Api::OpenAiResponses, own)), None, "the caller runs these");
-        let off = json!({ "messages": [], "enable_search": false });
-        assert_eq!(unseen_input(&decoded(Api::OpenAiChat, off)), None, "nothing is searched");
-    }
-
-    #[test]
-    fn tools_that_the_caller_runs_are_seen_whoever_describes_them() {
-        let anthropic = |kind: &str| {
-            let tools = json!([{ "type": kind, "name": "x" }]);
-            (Api::AnthropicMessages, json!({ "max_tokens": 1, "messages": [], "tools": tools }))
-        };
-        let responses = |tool: Value| (Api::OpenAiResponses, json!({ "input": "q", "tools": [tool] }));
-        let gemini = |tool: Value| (Api::Gemini, json!({ "contents": [], "tools": [tool] }));
-        for (api, body) in [
-            anthropic("bash_20250124"),
-            anthropic("text_editor_20250728"),
-            anthropic("computer_20250124"),
-            anthropic("memory_20250818"),
-            responses(json!({ "type": "local_shell" })),
-            responses(json!({ "type": "shell" })),
-            responses(json!({ "type": "shell", "environment": { "type": "local" } })),
-            responses(json!({ "type": "apply_patch" })),
-            responses(json!({ "type": "computer_use_preview", "environment": "browser" })),
-            // Its description is no text, so that nobody reads it as a function.
-            responses(json!({ "type": "function", "name": "f", "description": 7 })),
-            gemini(json!({ "functionDeclarations": [{ "name": "f", "description": 7 }] })),
-            gemini(json!({ "computerUse": { "environment": "ENVIRONMENT_BROWSER" } })),
-        ] {
-            let request = decoded(api, body.clone());
-            assert!(matches!(request.tools.as_slice(), [Tool::Native(_)]), "{body}");
-            assert_eq!(unseen_input(&request), None, "{body}");
-            assert!(estimate_input_tokens(&request, TokenEstimate::SURE) > 2 * FOR_TOOLS, "its description is read: {body}");
         }
     }
 }

@@ -29,6 +29,7 @@ mod personal;
 mod rate;
 mod redact;
 mod size;
+mod unseen;
 
 pub use allow::{ModelAllowList, NotAllowed};
 pub use budget::{Budget, BudgetError, BudgetLimits, BudgetedCall, Reservation, UnknownPrice};

@@ -199,10 +199,17 @@ async fn tools_of_the_providers_own_are_refused_where_there_is_a_budget() {
         online.extra.insert("web_search_options".into(), json!({}));
         online
     };
+    let kept = || {
+        let mut kept = request("chat");
+        kept.extra.insert("extra_body".into(), json!({ "google": { "cached_content": "c" } }));
+        kept
+    };
     let strict = gateway(&config_of(json!({ "budgets": { "per_day": 1.0 } })));
-    for (asked, key) in [(searching(), "`tools`"), (online(), "`web_search_options`")] {
+    let keys = ["`tools`", "`web_search_options`", "`extra_body.google.cached_content`"];
+    for (asked, key) in [searching(), online(), kept()].into_iter().zip(keys) {
         let failure = ask(&strict, &models(&peer), asked).await.outcome.unwrap_err();
         assert!(failure.kind == CallFailure::BUDGET && failure.message.contains(key), "{failure}");
+        assert!(failure.hint.is_some_and(|hint| hint.contains("unknown_price")));
     }
     assert!(peer.seen().is_empty(), "before a byte is sent");
     let lenient = gateway(&config_of(json!({ "budgets": { "per_day": 1.0, "unknown_price": "allow" } })));
