@@ -180,7 +180,8 @@ fn l14_l15_models_without_a_provider_that_is_known() {
         failed(&answers[0], "usage", &["Provider `acme` of model `acme/big` is not supported."]);
         failed(&answers[1], "usage", &["Model `gpt-4o` is missing a provider prefix."]);
         let hint = answers[1]["details"]["hint"].as_str().unwrap();
-        assert!(hint.contains("kitaru-host model register") && !hint.contains("nearest"), "{hint}");
+        assert!(hint.ends_with("kitaru-host model register gpt-4o --model <provider>/<model>"), "{hint}");
+        assert!(!hint.contains("nearest"), "{hint}");
         failed(&answers[2], "usage", &["`openai/`", "incomplete"]);
     }
     assert!(models.provider.exchanges().is_empty());

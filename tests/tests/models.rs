@@ -108,7 +108,13 @@ fn what_cannot_be_an_alias_is_refused_each_with_its_message() {
     let missing =
         refused(&["fast", "--model", "openai/a", "--secret", "creds"], "KitaruRuntimeError", "Secret `creds` was not found.");
     assert!(missing["hint"].as_str().unwrap().contains("secrets set creds --from-prompt OPENAI_API_KEY"), "{missing}");
+    let hint = refused(&["fast", "--model", "gpt-4o"], usage, "such as openai/gpt-4o")["hint"].clone();
+    assert!(hint.is_null(), "it is being registered: {hint}");
     // The command line's own.
+    let misplaced = host.json(["model", "register", "fast", "openai/gpt-4o"]).error();
+    assert_eq!(misplaced["hint"], "the model is named by a flag: --model openai/gpt-4o", "{misplaced}");
+    let said = host.text(["model", "register", "fast", "openai/gpt-4o"]).stderr;
+    assert!(said.ends_with("hint: the model is named by a flag: --model openai/gpt-4o\n"), "{said}");
     for words in [&["fast"][..], &["fast", "--default", "--secret", "creds"], &["fast", "--model", "openai/a", "--api", "soap"]] {
         assert!(host.json([&["model", "register"], words].concat()).error()["type"].is_null());
     }

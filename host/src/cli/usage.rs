@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use owo_colors::OwoColorize as _;
 use serde_json::json;
 
 use super::args::{Format, parse_format};
+use super::terminal;
 
 /// Prints what clap found wrong; help and version are no errors.
 pub(super) fn report_usage(error: &clap::Error) -> ExitCode {
@@ -17,16 +19,35 @@ pub(super) fn report_usage(error: &clap::Error) -> ExitCode {
         }
         _ => {
             let arguments: Vec<String> = std::env::args_os().skip(1).map(|text| text.to_string_lossy().into_owned()).collect();
+            let verb = verb(&super::command(), &arguments);
+            let hint = hint(error, &verb);
             if wants_json(&arguments) {
                 let text = error.render().to_string();
                 let message = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default().trim().to_owned();
-                let line = json!({ "command": verb(&super::command(), &arguments), "error": { "message": message } });
-                anstream::eprintln!("{line}");
+                let mut told = json!({ "message": message });
+                if let (Some(hint), Some(told)) = (hint, told.as_object_mut()) {
+                    told.insert("hint".to_owned(), hint.into());
+                }
+                anstream::eprintln!("{}", json!({ "command": verb, "error": told }));
             } else {
                 let _ = error.print();
+                if let Some(hint) = hint {
+                    anstream::eprintln!("{}: {}", "hint".cyan(), terminal::lines(&hint));
+                }
             }
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What was meant, where a command is written in a way that suggests itself and is not its own.
+fn hint(error: &clap::Error, verb: &str) -> Option<String> {
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else { return None };
+    match (verb, error.kind()) {
+        ("model.register", ErrorKind::UnknownArgument) if !argument.starts_with('-') => {
+            Some(format!("the model is named by a flag: --model {}", terminal::shell_word(argument)))
+        }
+        _ => None,
     }
 }
 

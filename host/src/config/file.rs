@@ -206,7 +206,7 @@ impl ConfigError {
         match self {
             Self::Read { .. } | Self::Parse { .. } | Self::Environment { .. } => None,
             Self::Durability { source, .. } | Self::Variable { source, .. } => Some(source.hint()),
-            Self::Model(error) => error.source.hint().map(str::to_owned),
+            Self::Model(error) => error.source.hint().map(Into::into),
             Self::InvalidVariable { hint, .. } => Some((*hint).to_owned()),
         }
     }

@@ -1,5 +1,6 @@
 //! Model aliases as files have them: `[models]` of `kitaru.toml`, and the whole of `models.toml`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -29,8 +30,10 @@ pub enum AliasProblem {
 
 impl AliasProblem {
     /// A hint that tells a person what to do, where there is one.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<Cow<'static, str>> {
         match self {
+            // It is being registered: what is wrong is the other name.
+            Self::Model(ProviderError::NoPrefix { .. }) => None,
             Self::Model(error) | Self::Fallback(error) => error.hint(),
             Self::Address(_) | Self::Secret => None,
         }

@@ -98,7 +98,7 @@ impl ModelsError {
     /// A hint that tells a person what to do, where there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Entry(error) => error.source.hint().map(str::to_owned),
+            Self::Entry(error) => error.source.hint().map(Into::into),
             Self::Registry(RegistryError::Unknown { .. }) => Some("list them: kitaru-host model list".into()),
             Self::Registry(error) => error.hint().map(str::to_owned),
             Self::File(FileError::Parse { .. }) => Some("mend it by hand, or remove it and register the aliases anew".into()),

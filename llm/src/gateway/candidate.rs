@@ -166,7 +166,7 @@ fn hint(selected: &SelectedModel, registry: &ModelRegistry, error: &ProviderErro
     let hint = error.hint()?;
     let is_short = matches!(error, ProviderError::NoPrefix { .. }) && selected.alias.is_none();
     let nearest = is_short.then(|| registry.nearest(&selected.resolved_model)).flatten();
-    Some(nearest.map_or_else(|| hint.to_owned(), |alias| format!("the alias `{alias}` is nearest to it; {hint}")))
+    Some(nearest.map_or_else(|| hint.clone().into_owned(), |alias| format!("the alias `{alias}` is nearest to it; {hint}")))
 }
 
 /// A conversation without the thinking that others than `api` have written: they alone can read it, and a fallback must not fail for it.

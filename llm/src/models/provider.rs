@@ -1,5 +1,8 @@
 //! The providers that are known by the prefix of a model: their keys, addresses and protocols.
 
+use std::borrow::Cow;
+
+use super::alias::Alias;
 use super::credentials::Environment;
 use crate::provider::{Translation, known_provider};
 
@@ -150,16 +153,19 @@ pub enum ProviderError {
 
 impl ProviderError {
     /// A hint that tells a person what to do, where there is one.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<Cow<'static, str>> {
         match self {
             Self::Unsupported { .. } => {
-                Some("a server that speaks OpenAI's protocol can be called as vllm/<model> by an alias with `base_url`")
+                Some("a server that speaks OpenAI's protocol can be called as vllm/<model> by an alias with `base_url`".into())
             }
             Self::NotBuilt { .. } => {
-                Some("build the host with `--features genai`, or reach the provider by another protocol: docs/models.md")
+                Some("build the host with `--features genai`, or reach the provider by another protocol: docs/models.md".into())
             }
-            Self::NoPrefix { .. } => {
-                Some("a short name is registered first: kitaru-host model register <alias> --model <provider>/<model>")
+            Self::NoPrefix { model } => {
+                let alias = model.parse::<Alias>();
+                let alias = alias.as_ref().map_or("<alias>", Alias::as_str);
+                let register = format!("kitaru-host model register {alias} --model <provider>/<model>");
+                Some(format!("a short name is registered first: {register}").into())
             }
             Self::Incomplete { .. } => None,
         }
@@ -240,6 +246,12 @@ mod tests {
     fn l15_a_model_needs_a_provider_prefix() {
         let message = provider_of("gpt-4o").unwrap_err().to_string();
         assert_eq!(message, "Model `gpt-4o` is missing a provider prefix. Use the form provider/model, such as openai/gpt-4o.");
+        let hint = |model: &str| provider_of(model).unwrap_err().hint().unwrap().into_owned();
+        assert!(hint("gpt-4o").ends_with("kitaru-host model register gpt-4o --model <provider>/<model>"), "{}", hint("gpt-4o"));
+        assert!(
+            hint("gpt 4.1").ends_with("kitaru-host model register <alias> --model <provider>/<model>"),
+            "no alias is called so"
+        );
         assert!(matches!(provider_of("openai/ "), Err(ProviderError::Incomplete { .. })));
         assert!(matches!(provider_of("/x"), Err(ProviderError::Incomplete { .. })));
     }

@@ -43,7 +43,7 @@ pub(super) async fn register(
     let alias = alias(&change.alias)?;
     if let Some(model) = &change.model {
         check_alias(model)
-            .map_err(|problem| ServiceError::Usage { message: problem.to_string(), hint: problem.hint().map(str::to_owned) })?;
+            .map_err(|problem| ServiceError::Usage { message: problem.to_string(), hint: problem.hint().map(Into::into) })?;
         check_secret(engine, model).await?;
     }
     let name = alias.clone();

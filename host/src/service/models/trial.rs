@@ -79,7 +79,7 @@ fn unusable(selected: &SelectedModel, error: &ProviderError) -> ServiceError {
         ProviderError::NoPrefix { .. } if selected.alias.is_none() && name.parse::<Alias>().is_ok() => {
             ModelsError::from(RegistryError::Unknown { alias: name.clone() }).into()
         }
-        error => ServiceError::Usage { message: error.to_string(), hint: error.hint().map(str::to_owned) },
+        error => ServiceError::Usage { message: error.to_string(), hint: error.hint().map(Into::into) },
     }
 }
 
