@@ -13,6 +13,8 @@ use crate::store::{Appending, StoreError};
 const MOST_AHEAD: usize = 4096;
 /// The same in bytes, with log lines and all else that goes with them.
 const MOST_BYTES_AHEAD: usize = 4 << 20;
+/// And log lines that go without a step. The next step takes them into its commit, which others may share.
+const MOST_LINES_AHEAD: usize = 512;
 
 /// The place of a step among those that were handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,9 +27,11 @@ enum Item {
 
 /// What is on its way with one step.
 #[derive(Clone, Copy)]
-struct Size {
-    records: usize,
-    bytes: usize,
+pub(super) struct Size {
+    pub(super) records: usize,
+    /// Log lines, where it is nothing else.
+    pub(super) lines: usize,
+    pub(super) bytes: usize,
 }
 
 /// Steps and events in the order in which they came. Whoever needs one to be durable waits for all before it.
@@ -39,6 +43,7 @@ pub(super) struct Ahead {
     /// How many of the items are settled.
     settled: AtomicU64,
     records: AtomicUsize,
+    lines: AtomicUsize,
     bytes: AtomicUsize,
     /// Somebody sees to it that events are told even if nobody waits for anything.
     is_attended: AtomicBool,
@@ -70,6 +75,7 @@ impl Ahead {
             waiting: tokio::sync::Mutex::default(),
             settled: AtomicU64::new(0),
             records: AtomicUsize::new(0),
+            lines: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             is_attended: AtomicBool::new(false),
             fault: Mutex::default(),
@@ -106,11 +112,12 @@ impl Ahead {
         }
     }
 
-    /// A step that was handed to the store, with so many records.
-    pub(super) fn push(&self, appending: Appending, records: usize, bytes: usize) {
-        self.records.fetch_add(records, Ordering::AcqRel);
-        self.bytes.fetch_add(bytes, Ordering::AcqRel);
-        self.add(Item::Step { appending, size: Size { records, bytes } });
+    /// A step that was handed to the store.
+    pub(super) fn push(&self, appending: Appending, size: Size) {
+        self.records.fetch_add(size.records, Ordering::AcqRel);
+        self.lines.fetch_add(size.lines, Ordering::AcqRel);
+        self.bytes.fetch_add(size.bytes, Ordering::AcqRel);
+        self.add(Item::Step { appending, size });
     }
 
     fn add(&self, item: Item) -> Ticket {
@@ -164,6 +171,7 @@ impl Ahead {
         match waiting.pop_front() {
             Some(Item::Step { size, .. }) => {
                 self.records.fetch_sub(size.records, Ordering::AcqRel);
+                self.lines.fetch_sub(size.lines, Ordering::AcqRel);
                 self.bytes.fetch_sub(size.bytes, Ordering::AcqRel);
             }
             // What could not be written did not happen.
@@ -202,7 +210,9 @@ impl Ahead {
 
     /// Whether so much is on its way that whoever adds to it should wait.
     pub(super) fn is_too_far(&self) -> bool {
-        self.records.load(Ordering::Acquire) > MOST_AHEAD || self.bytes.load(Ordering::Acquire) > MOST_BYTES_AHEAD
+        self.records.load(Ordering::Acquire) > MOST_AHEAD
+            || self.lines.load(Ordering::Acquire) > MOST_LINES_AHEAD
+            || self.bytes.load(Ordering::Acquire) > MOST_BYTES_AHEAD
     }
 
     /// Whether anybody wants to be told what happens.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::oneshot;
 
-use super::ahead::Ahead;
+use super::ahead::{Ahead, Size};
 use super::corks::{Corked, Corks};
 use super::events::{Event, Observer};
 use super::journals::size;
@@ -161,6 +161,8 @@ struct Chain {
 const MOST_CORKED: usize = 64;
 /// The same in bytes, with all that goes with them.
 const MOST_CORKED_BYTES: usize = 256 * 1024;
+/// So many log lines are, where there is nothing else: then others need not wait for many.
+const MOST_LINES: usize = 64;
 /// What a log line takes beside its text, about.
 const LINE: usize = 200;
 
@@ -278,7 +280,7 @@ impl Recorder {
 
     /// The execution itself is on its way to the disk: everything under its lease comes after that.
     pub(super) fn follow(&self, creating: Appending) {
-        self.inner.ahead.push(creating, 1, 0);
+        self.inner.ahead.push(creating, Size { records: 1, lines: 0, bytes: 0 });
     }
 
     /// Tells what happened, as soon as everything that it may depend on is durable.
@@ -343,8 +345,12 @@ impl Inner {
     fn flush(&self, chain: &mut Chain) {
         let Some(append) = chain.corked.take() else { return };
         chain.has_begun = true;
-        let (bytes, steps) = (std::mem::take(&mut chain.corked_bytes), append.entries.len());
-        self.ahead.push(self.store.append(&self.lease, append), steps, bytes);
+        let size = Size {
+            records: append.entries.len(),
+            lines: if append.is_only_lines() { append.logs.len() } else { 0 },
+            bytes: std::mem::take(&mut chain.corked_bytes),
+        };
+        self.ahead.push(self.store.append(&self.lease, append), size);
     }
 
     /// Shows lines to whoever watches, after all that was handed over.
@@ -356,7 +362,10 @@ impl Inner {
 
     /// What is corked stays so, unless it is much, or somebody watches.
     fn keep_corked(self: &Arc<Self>, mut chain: MutexGuard<'_, Chain>, corks: &Corks) {
-        let many = chain.corked.as_ref().is_some_and(|corked| corked.entries.len() >= MOST_CORKED);
+        let many = chain.corked.as_ref().is_some_and(|corked| match corked.entries.len() {
+            0 => corked.logs.len() >= MOST_LINES,
+            entries => entries >= MOST_CORKED,
+        });
         if many || chain.corked_bytes >= MOST_CORKED_BYTES || self.ahead.is_watched() {
             self.flush(&mut chain);
             self.store.write_out();

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, params};
 
+use super::turns::Turn;
 use super::{SqliteStore, columns, model_calls};
 use crate::ids::ExecutionId;
 use crate::store::{Appending, BriefRow, Briefs, Durability, ModelUsage, NewBrief, SavedBy, StoreError};
@@ -43,7 +44,7 @@ impl Briefs for SqliteStore {
     }
 
     fn keep_briefs(&self, briefs: Vec<NewBrief>) -> Appending {
-        let keeping = self.writer.append(Durability::Relaxed, false, move |db| {
+        let keeping = self.writer.append(Turn::Free, Durability::Relaxed, false, move |db| {
             let mut keep = db.prepare_cached(KEEP)?;
             for new in &briefs {
                 let (records, model_calls) = (columns::integer(new.records), columns::integer(new.model_calls));

@@ -121,7 +121,7 @@ impl Executions for SqliteStore {
     }
 
     async fn delete(&self, id: ExecutionId) -> Result<(), StoreError> {
-        self.writer.write(Durability::Full, move |db| removal::delete(db, id)).await
+        self.writer.write_of(id, Durability::Full, move |db| removal::delete(db, id)).await
     }
 
     async fn sweep(&self, grace: Duration) -> Result<u64, StoreError> {

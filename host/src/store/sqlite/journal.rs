@@ -8,6 +8,7 @@ use super::columns;
 use super::errors::DbError;
 use super::fence::Fence;
 use super::records::Records;
+use super::turns::Turn;
 use super::{accesses, blob_uses, cache, executions, logs, model_calls, waits};
 use crate::clock::Timestamp;
 use crate::ids::{ComponentDigest, ExecutionId};
@@ -37,7 +38,8 @@ impl Journal for SqliteStore {
         let fence = Fence::new(lease, runner.clone());
         let execution = lease.execution;
         let appends = !append.entries.is_empty();
-        self.writer.append(append.durability, appends, move |db| {
+        let turn = if append.is_only_lines() { Turn::Lines(execution, append.logs.len()) } else { Turn::Of(execution) };
+        self.writer.append(turn, append.durability, appends, move |db| {
             let key = fence.check(db)?;
             step(db, key, execution, &append)?;
             model_calls::keep(db, key, execution, runner.as_deref(), &append.model_calls)

@@ -11,6 +11,7 @@ use super::columns;
 use super::errors::DbError;
 use super::executions;
 use super::runner::{Runner, RunnerId};
+use super::turns::Turn;
 use crate::ids::ExecutionId;
 use crate::store::{Appending, Durability, Lease, Leases, NewExecution, StoreError};
 
@@ -29,7 +30,7 @@ impl Leases for SqliteStore {
         let claim = Runner::reserve(&self.runner, execution)?;
         let runner = Arc::clone(&self.runner);
         // Relaxed: if the machine dies, every runner of this data folder dies with it, and a forgotten lease fences nobody.
-        let lease = self.writer.write(Durability::Relaxed, move |db| take(db, &runner, &me, execution)).await?;
+        let lease = self.writer.write_of(execution, Durability::Relaxed, move |db| take(db, &runner, &me, execution)).await?;
         claim.keep(lease.epoch);
         Ok(lease)
     }
@@ -39,7 +40,8 @@ impl Leases for SqliteStore {
         let lease = Lease { execution: execution.id, epoch: 1, inherited: false };
         Runner::reserve(&self.runner, execution.id)?.keep(lease.epoch);
         let create = move |db: &Connection| executions::insert(db, &execution, Some(&me));
-        Ok((lease, self.writer.append(Durability::Full, false, create)))
+        let creating = self.writer.append(Turn::Of(lease.execution), Durability::Full, false, create);
+        Ok((lease, creating))
     }
 
     fn was_given_back(&self, lease: &Lease) {
@@ -71,7 +73,7 @@ impl SqliteStore {
         let Some(me) = self.runner.id() else { return Ok(()) };
         let Lease { execution, epoch, .. } = *lease;
         self.writer
-            .write(Durability::Relaxed, move |db| {
+            .write_of(execution, Durability::Relaxed, move |db| {
                 db.prepare_cached(update)?.execute(params![execution.as_bytes(), columns::integer(epoch), &*me])?;
                 Ok(())
             })

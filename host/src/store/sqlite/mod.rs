@@ -41,6 +41,7 @@ mod model_answers;
 mod model_calls;
 mod one_time;
 mod open;
+mod queued;
 mod readers;
 mod records;
 mod removal;
@@ -53,6 +54,7 @@ mod spending;
 mod starts;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod waits;
 mod wakeups;
 mod watcher;

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::errors::DbError;
+use super::turns::Turn;
 use super::{SqliteStore, blob_uses, columns, kept_values};
 use crate::clock::Timestamp;
 use crate::journal::{Payload, PayloadHash};
@@ -35,7 +36,7 @@ impl ModelAnswers for SqliteStore {
             .await?;
         if found.is_some() {
             // Nobody waits for it: at worst the answer makes room too early.
-            drop(self.writer.append(Durability::Relaxed, false, move |db| {
+            drop(self.writer.append(Turn::Free, Durability::Relaxed, false, move |db| {
                 db.prepare_cached(USE)?.execute(params![key, next_use(db)?])?;
                 Ok(())
             }));

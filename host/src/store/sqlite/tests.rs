@@ -6,6 +6,7 @@ mod durability;
 #[cfg(feature = "fault-injection")]
 mod fault;
 mod formats;
+mod lines;
 mod mailboxes;
 mod plans;
 mod plans_of_access;

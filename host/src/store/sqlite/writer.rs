@@ -2,7 +2,7 @@
 //!
 //! Writes queue up while the disk syncs; whoever commits next takes what is there, runs each write in a savepoint of its own, so that one that
 //! is refused harms no other, commits once, and answers all of them. That is a thread of the store; or whoever waits for a write while nobody
-//! else does, because waking two threads takes longer than many a disk.
+//! else does, because waking two threads takes longer than many a disk. Log lines let the others go first (`turns`).
 //!
 //! A batch with a [`Durability::Full`] write commits under `synchronous=FULL`, any other under `synchronous=NORMAL`. As SQLite documents the
 //! pragma for WAL mode: FULL syncs the WAL file after each commit; a transaction committed under NORMAL might roll back after a power loss,
@@ -16,10 +16,10 @@
 //! With [`DurabilityMode::Process`] a full write is committed like any other. What a power cut takes is then the end of the WAL, whole commits of
 //! whichever process: those that are left are all that came before, in order.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use rusqlite::{Connection, ErrorCode, ffi};
 use tokio::runtime::RuntimeFlavor;
@@ -28,62 +28,15 @@ use tokio::sync::oneshot;
 use super::checkpoints::{self, LogHealth};
 use super::errors::{self, DbError};
 use super::folder::Folder;
+use super::queued::{Queued, Write};
 use super::runner::Runner;
+use super::turns::{Turn, Turns};
+use crate::ids::ExecutionId;
 use crate::mutex::{lock, try_lock};
 use crate::store::{Appending, Durability, DurabilityMode, Hurry, StoreError};
 
 /// How many writes share a commit at most. Bounds how long the first of them waits, and how much a failed commit takes with it.
 const BATCH: usize = 1024;
-
-/// A write that waits for its turn.
-trait Write: Send {
-    /// How safe its commit must be.
-    fn durability(&self) -> Durability;
-    /// Makes its changes in the open transaction. Called once.
-    fn run(&mut self, db: &Connection) -> Result<(), DbError>;
-    /// Tells whoever waits how it went. `outcome` is an error where its changes are not in the database.
-    fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
-    /// Whether it appends to a journal, or creates an execution by a key: what the crash suites count.
-    #[cfg(feature = "fault-injection")]
-    fn appends(&self) -> bool;
-}
-
-struct Queued<T, F> {
-    durability: Durability,
-    work: Option<F>,
-    value: Option<T>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
-    #[cfg(feature = "fault-injection")]
-    appends: bool,
-}
-
-impl<T: Send, F: FnOnce(&Connection) -> Result<T, DbError> + Send> Write for Queued<T, F> {
-    fn durability(&self) -> Durability {
-        self.durability
-    }
-
-    fn run(&mut self, db: &Connection) -> Result<(), DbError> {
-        if let Some(work) = self.work.take() {
-            self.value = Some(work(db)?);
-        }
-        Ok(())
-    }
-
-    fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
-        let answer = match (outcome, self.value) {
-            (Err(error), _) => Err(error),
-            (Ok(()), Some(value)) => Ok(value),
-            (Ok(()), None) => Err(StoreError::Backend("a write did not run".into())),
-        };
-        // Nobody waits any more if the caller was cancelled; what is written stays written.
-        let _ = self.reply.send(answer);
-    }
-
-    #[cfg(feature = "fault-injection")]
-    fn appends(&self) -> bool {
-        self.appends
-    }
-}
 
 /// A handle on what writes. Dropping it waits until everything queued is answered.
 pub(super) struct Writer {
@@ -103,7 +56,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Queue {
-    writes: VecDeque<Box<dyn Write>>,
+    writes: Turns<Box<dyn Write>>,
     is_closed: bool,
     /// The thread is to look.
     is_called: bool,
@@ -134,7 +87,17 @@ impl Writer {
         durability: Durability,
         work: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.answered(durability, false, work).await
+        self.answered(Turn::Free, durability, false, work).await
+    }
+
+    /// The same, after what was queued before of an execution.
+    pub(super) async fn write_of<T: Send + 'static>(
+        &self,
+        execution: ExecutionId,
+        durability: Durability,
+        work: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.answered(Turn::Of(execution), durability, false, work).await
     }
 
     /// The same, for what the crash suites count as they count appends.
@@ -143,17 +106,18 @@ impl Writer {
         durability: Durability,
         work: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.answered(durability, true, work).await
+        self.answered(Turn::Free, durability, true, work).await
     }
 
     async fn answered<T: Send + 'static>(
         &self,
+        turn: Turn,
         durability: Durability,
         counts: bool,
         work: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.queue(durability, counts, work, reply);
+        self.queue(turn, durability, counts, work, reply);
         self.shared.hurry();
         answer.await.unwrap_or_else(|error| Err(DbError::stopped(error)))
     }
@@ -162,12 +126,13 @@ impl Writer {
     /// somebody waits for it, or [`Writer::call`]s.
     pub(super) fn append(
         &self,
+        turn: Turn,
         durability: Durability,
         appends: bool,
         work: impl FnOnce(&Connection) -> Result<(), DbError> + Send + 'static,
     ) -> Appending {
         let (reply, appending) = Appending::new(Some(self.shared.clone()));
-        self.queue(durability, appends, work, reply);
+        self.queue(turn, durability, appends, work, reply);
         appending
     }
 
@@ -187,6 +152,7 @@ impl Writer {
     #[cfg_attr(not(feature = "fault-injection"), expect(unused_variables, reason = "only fault points count the appends"))]
     fn queue<T: Send + 'static>(
         &self,
+        turn: Turn,
         durability: Durability,
         appends: bool,
         work: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
@@ -203,7 +169,7 @@ impl Writer {
         // If the queue is closed, the reply's sender is dropped with the write, and the answer says so.
         let mut queue = lock(&self.shared.queue);
         if !queue.is_closed {
-            queue.writes.push_back(Box::new(queued));
+            queue.writes.push(turn, Box::new(queued));
         }
     }
 }
@@ -270,22 +236,21 @@ impl Shared {
 
     /// Commits one batch. Whether there was one.
     fn commit(&self, committer: &mut Committer) -> bool {
-        // Under the lock of the committer: what was queued first is written first.
-        let mut batch: Vec<_> = {
-            let mut queue = lock(&self.queue);
-            let many = queue.writes.len().min(BATCH);
-            queue.writes.drain(..many).collect()
-        };
+        // Under the lock of the committer: what was taken first is written first.
+        let mut batch = lock(&self.queue).writes.take(BATCH, Instant::now());
         if batch.is_empty() {
             return false;
         }
-        let outcomes = committer.commit(&mut batch);
+        let outcomes = committer.commit(&mut batch, || lock(&self.queue).writes.more_lines());
         for (write, outcome) in batch.into_iter().zip(outcomes) {
             write.answer(outcome.map_err(|error| error.into_store(&committer.folder)));
         }
         true
     }
 }
+
+/// Writes that share a commit.
+type Batch = Vec<Box<dyn Write>>;
 
 /// What commits.
 struct Committer {
@@ -299,9 +264,9 @@ struct Committer {
 }
 
 impl Committer {
-    /// Commits the batch and tells for each write whether its changes are in the database.
-    fn commit(&mut self, batch: &mut [Box<dyn Write>]) -> Vec<Result<(), DbError>> {
-        match self.transact(batch) {
+    /// Commits the batch, and `more` with it as long as there is some, and tells for each write whether its changes are in the database.
+    fn commit(&mut self, batch: &mut Batch, more: impl FnMut() -> Option<Box<dyn Write>>) -> Vec<Result<(), DbError>> {
+        match self.transact(batch, more) {
             Ok(outcomes) => outcomes,
             Err(error) => {
                 self.is_suspect |= error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure);
@@ -314,7 +279,11 @@ impl Committer {
         }
     }
 
-    fn transact(&mut self, batch: &mut [Box<dyn Write>]) -> Result<Vec<Result<(), DbError>>, rusqlite::Error> {
+    fn transact(
+        &mut self,
+        batch: &mut Batch,
+        mut more: impl FnMut() -> Option<Box<dyn Write>>,
+    ) -> Result<Vec<Result<(), DbError>>, rusqlite::Error> {
         self.recover()?;
         let full = batch.iter().any(|write| write.durability() == Durability::Full);
         self.set_durability(if full { Durability::Full } else { Durability::Relaxed })?;
@@ -322,16 +291,11 @@ impl Committer {
         self.execute("BEGIN IMMEDIATE")?;
         let mut outcomes = Vec::with_capacity(batch.len());
         for write in batch.iter_mut() {
-            self.execute("SAVEPOINT write")?;
-            let outcome = write.run(&self.db);
-            if outcome.is_err() {
-                if self.db.is_autocommit() {
-                    return Err(rolled_back(outcome));
-                }
-                self.execute("ROLLBACK TO write")?;
-            }
-            self.execute("RELEASE write")?;
-            outcomes.push(outcome);
+            outcomes.push(self.run(&mut **write)?);
+        }
+        while let Some(write) = more() {
+            let write = batch.push_mut(write);
+            outcomes.push(self.run(&mut **write)?);
         }
         #[cfg(feature = "fault-injection")]
         let appends = batch.iter().zip(&outcomes).filter(|(write, outcome)| write.appends() && outcome.is_ok()).count();
@@ -343,6 +307,20 @@ impl Committer {
         #[cfg(feature = "fault-injection")]
         point.after_commit();
         Ok(outcomes)
+    }
+
+    /// Makes the changes of one write, or none of them.
+    fn run(&self, write: &mut dyn Write) -> Result<Result<(), DbError>, rusqlite::Error> {
+        self.execute("SAVEPOINT write")?;
+        let outcome = write.run(&self.db);
+        if outcome.is_err() {
+            if self.db.is_autocommit() {
+                return Err(rolled_back(outcome));
+            }
+            self.execute("ROLLBACK TO write")?;
+        }
+        self.execute("RELEASE write")?;
+        Ok(outcome)
     }
 
     /// After a failed sync the system takes what it could not write for written, and a later sync of the log says nothing about it. So before

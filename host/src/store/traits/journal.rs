@@ -20,7 +20,8 @@ pub enum Durability {
     /// It survives the death of the machine: committed with a disk sync, shared with other appends (E3). In a store that was opened with
     /// [`DurabilityMode::Process`](crate::store::DurabilityMode::Process) only that of this process.
     Full,
-    /// It survives the death of this process; the next full append makes it as durable as itself. For start records and logs.
+    /// It survives the death of this process; the next full append makes it as durable as itself. One that is
+    /// [only log lines](Append::is_only_lines) waits for the next of its own execution. For start records and logs.
     Relaxed,
 }
 
@@ -112,6 +113,29 @@ pub struct Append {
 }
 
 impl Append {
+    /// Whether it adds lines to the execution's log and does nothing else: those of other executions may be made before it.
+    pub fn is_only_lines(&self) -> bool {
+        let Self {
+            entries,
+            status,
+            metadata,
+            wait,
+            child,
+            cache,
+            model_calls,
+            accesses,
+            logs,
+            blobs,
+            follows: _,
+            at: _,
+            gives_back,
+            durability,
+        } = self;
+        let is_more = status.is_some() || metadata.is_some() || wait.is_some() || child.is_some() || *gives_back;
+        let has_rows = entries.len() + cache.len() + model_calls.len() + accesses.len() + blobs.len() > 0;
+        !logs.is_empty() && !is_more && !has_rows && *durability == Durability::Relaxed
+    }
+
     /// One that changes nothing yet.
     pub fn new(at: Timestamp, durability: Durability) -> Self {
         let (entries, cache, model_calls, accesses, logs, blobs) = Default::default();
@@ -200,7 +224,7 @@ impl Future for Appending {
 #[async_trait]
 pub trait Journal {
     /// Makes one step of the execution that `lease` is for. It has its place when this returns: the steps of one lease are made in the order
-    /// of these calls, and a release of the lease comes after them. It is written when somebody waits for the answer, or says
+    /// of these calls, and a release of the lease comes after them. Those of other leases may pass [lines](Append::is_only_lines). It is written when somebody waits for the answer, or says
     /// [`Journal::write_out`]; the answer may be waited for later or never.
     ///
     /// # Errors

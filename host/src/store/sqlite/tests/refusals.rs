@@ -9,6 +9,7 @@ use tempfile::tempdir;
 use super::scenes::{claimed, execution, length, record};
 use crate::clock::Timestamp;
 use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::turns::Turn;
 use crate::store::{Durability, ExecutionFilter, Executions, Journal, Leases, StoreError};
 
 /// Limits the database to its present size and `more` pages: SQLite then meets a full disk.
@@ -114,7 +115,7 @@ async fn e13_a_refused_write_takes_no_other_of_its_commit_with_it() {
     let (begun, has_begun) = mpsc::channel();
     let (go, may_go) = mpsc::channel::<()>();
     // Keeps the writer busy until the others are queued, so that they share the next commit.
-    let before = store.writer.append(Durability::Relaxed, false, move |db| {
+    let before = store.writer.append(Turn::Free, Durability::Relaxed, false, move |db| {
         db.execute_batch("CREATE TABLE scene (value INTEGER UNIQUE)")?;
         begun.send(()).unwrap();
         may_go.recv().unwrap();
@@ -123,7 +124,7 @@ async fn e13_a_refused_write_takes_no_other_of_its_commit_with_it() {
     store.writer.call();
     has_begun.recv().unwrap();
     let insert = |value: i64| {
-        store.writer.append(Durability::Full, false, move |db| {
+        store.writer.append(Turn::Free, Durability::Full, false, move |db| {
             db.execute("INSERT INTO scene VALUES (?1)", [value])?;
             Ok(())
         })
@@ -131,7 +132,7 @@ async fn e13_a_refused_write_takes_no_other_of_its_commit_with_it() {
     let count = |db: &Connection| db.query_row("SELECT count(*) FROM scene", [], |row| row.get::<_, i64>(0));
     let (seen, has_seen) = mpsc::channel();
     let first = insert(1);
-    let refused = store.writer.append(Durability::Full, false, move |db| {
+    let refused = store.writer.append(Turn::Free, Durability::Full, false, move |db| {
         db.execute("INSERT INTO scene VALUES (2)", [])?;
         // What the first one wrote is there for this one and for nobody else: it is not committed.
         seen.send((count(db)?, count(&Connection::open(&path)?)?)).unwrap();
