@@ -72,6 +72,7 @@ fn main() -> Result<()> {
             "--only" => only = Some(value()?),
             "--peers" => peers = Some(value()?),
             "--quick" => scale = 10,
+            large::TOUCH => return large::touch(),
             _ => paths.push(PathBuf::from(argument)),
         }
     }
