@@ -28,8 +28,8 @@ const FORGET_TREES: &str = "UPDATE executions SET frozen_spec = json_remove(froz
 /// So many records are read on the calling thread.
 const FEW: u64 = 32;
 
-/// So many are handed on at a time where more are read ahead.
-const PAGE: usize = 128;
+/// So many are handed on at a time where more are read ahead: each time may wake up whoever folds them.
+const PAGE: usize = 512;
 
 #[async_trait]
 impl Journal for SqliteStore {
