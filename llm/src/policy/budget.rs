@@ -16,6 +16,9 @@ use crate::models::{ModelRef, Provider};
 use crate::price::{Cost, NanoUsd, PriceQuery, Pricing};
 use crate::usage::{TokenCounts, UsageScope};
 
+/// Classes of service that cost no more than what is charged without one.
+const NOT_DEARER: [&str; 7] = ["auto", "batch", "default", "flex", "on_demand", "standard", "standard_only"];
+
 /// What happens to calls whose price nobody knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -162,7 +165,9 @@ impl BudgetError {
                 Some("raise the budget, lower max_tokens, shorten the prompt, or use a cheaper model")
             }
             Self::UnknownPrice { .. } => Some("give the model a price in a price catalog, or set unknown_price = \"allow\""),
-            Self::UnknownInput { .. } => Some("leave it out, and send the whole text instead; or set unknown_price = \"allow\""),
+            Self::UnknownInput { .. } => {
+                Some("leave out the setting, or send what is named as text in the request; or set unknown_price = \"allow\"")
+            }
             Self::Searches { .. } => Some("use a model that does not search, or set unknown_price = \"allow\""),
             Self::Ledger(_) => None,
         }
@@ -264,8 +269,11 @@ impl Budget {
                 |service_tier| self.pricing.ceiling(&PriceQuery { provider, model, tokens: &tokens, service_tier, at: call.now });
             // A class that is asked for need not be given: the dearer of both.
             let plain = of(None)?;
-            Some(call.request.service_tier.as_deref().and_then(|tier| of(Some(tier))).map_or(plain, |asked| plain.max(asked)))
+            let asked = call.request.service_tier.as_deref().and_then(|tier| of(Some(tier)));
+            Some((plain.max(asked.unwrap_or_default()), asked.is_some_and(|asked| asked != plain)))
         });
+        let has_price_of_class = known.is_some_and(|(_, differs)| differs);
+        let known = known.map(|(ceiling, _)| ceiling);
         // On one's own machines nobody charges, whatever is read.
         let is_own = model.is_some_and(|model| Provider::find(&model.provider).is_some_and(Provider::is_local));
         if self.limits.unknown_price == UnknownPrice::Refuse && !(is_own && known == Some(NanoUsd::ZERO)) {
@@ -274,6 +282,10 @@ impl Budget {
             }
             if let Some(key) = unseen_input(call.request) {
                 return Err(BudgetError::UnknownInput { key });
+            }
+            let may_be_dearer = |tier: &str| !NOT_DEARER.contains(&tier) && !has_price_of_class;
+            if known.is_some() && call.request.service_tier.as_deref().is_some_and(may_be_dearer) {
+                return Err(BudgetError::UnknownInput { key: "service_tier".into() });
             }
         }
         match (known, self.limits.unknown_price) {

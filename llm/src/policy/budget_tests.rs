@@ -143,6 +143,9 @@ async fn a_dearer_class_of_service_is_set_aside_and_what_cannot_be_counted_is_re
     assert_eq!(dear.amount, NanoUsd::from_nanos(1_250_000));
     asked.service_tier = Some("flex".into());
     assert_eq!(budget(limits).0.reserve(call(MODEL, &asked)).await.unwrap().amount, CEILING);
+    asked.service_tier = Some("faster".into());
+    let refused = budget(limits).0.reserve(call(MODEL, &asked)).await.unwrap_err();
+    assert!(matches!(&refused, BudgetError::UnknownInput { key } if key == "service_tier"), "a class without a price: {refused}");
     let kept = ChatRequest { previous_response_id: Some("r".into()), ..request(Some(1)) };
     let refused = budget(limits).0.reserve(call(MODEL, &kept)).await.unwrap_err();
     let key_of = |error: &BudgetError| match error {
@@ -150,7 +153,8 @@ async fn a_dearer_class_of_service_is_set_aside_and_what_cannot_be_counted_is_re
         _ => None,
     };
     assert_eq!(key_of(&refused).as_deref(), Some("previous_response_id"));
-    assert!(refused.hint().is_some_and(|hint| hint.contains("unknown_price = \"allow\"")));
+    let hint = refused.hint().unwrap();
+    assert!(hint.contains("leave out the setting") && hint.contains("unknown_price = \"allow\""), "{hint}");
     let allowed = BudgetLimits { unknown_price: UnknownPrice::Allow, ..limits };
     assert!(budget(allowed).0.reserve(call(MODEL, &kept)).await.is_ok());
 

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::chat::{ChatRequest, Content, Extra, ImagePart, Message, Part, Tool};
 
@@ -64,8 +64,27 @@ fn extra_length(extra: &Extra) -> u64 {
     if extra.is_empty() { 0 } else { json_length(extra) }
 }
 
+/// How many pictures stand in the provider's own shape here.
+fn pictures_in(map: &Map<String, Value>) -> u64 {
+    fn in_value(value: &Value) -> u64 {
+        match value {
+            Value::String(text) => {
+                let begins =
+                    |beginning: &str| text.get(..beginning.len()).is_some_and(|head| head.eq_ignore_ascii_case(beginning));
+                u64::from(begins("image/") || begins("data:image/"))
+            }
+            Value::Array(items) => items.iter().map(in_value).fold(0, u64::saturating_add),
+            Value::Object(map) => pictures_in(map),
+            _ => 0,
+        }
+    }
+    map.values().map(in_value).fold(0, u64::saturating_add)
+}
+
 /// Bytes of text of one message, and tokens of its pictures.
 fn message_size(message: &Message, model: Option<&str>) -> (u64, u64) {
+    let native_pictures =
+        |map: &Map<String, Value>| pictures_in(map).saturating_mul(picture_tokens(model, &ImagePart::default()));
     let (text, pictures) = match &message.content {
         None => (0, 0),
         Some(Content::Text(text)) => (length(text.len()), 0),
@@ -76,12 +95,15 @@ fn message_size(message: &Message, model: Option<&str>) -> (u64, u64) {
             Part::Image(part) => {
                 (text.saturating_add(extra_length(&part.extra)), pictures.saturating_add(picture_tokens(model, part)))
             }
-            Part::Native(native) => (text.saturating_add(json_length(native)), pictures),
+            Part::Native(native) => (text.saturating_add(json_length(native)), pictures.saturating_add(native_pictures(native))),
         }),
     };
     let calls = if message.tool_calls.is_empty() { 0 } else { json_length(&message.tool_calls) };
     let name = message.name.as_ref().map_or(0, |name| length(name.len()));
-    (text.saturating_add(calls).saturating_add(name).saturating_add(extra_length(&message.extra)), pictures)
+    (
+        text.saturating_add(calls).saturating_add(name).saturating_add(extra_length(&message.extra)),
+        pictures.saturating_add(native_pictures(&message.extra)),
+    )
 }
 
 /// Whether a request asks its provider to keep a part of it for longer than usual, which costs more: `cache_control` with a `ttl` of an hour, anywhere.
@@ -130,6 +152,11 @@ mod tests {
         let parts = json!({ "role": "user", "content": [{ "type": "text", "text": "ab" }, { "type": "image_url", "image_url": { "url": "data:x" } }] });
         let picture = ChatRequest::new("m", vec![serde_json::from_value(parts).unwrap()]);
         assert_eq!(estimate_input_tokens(&picture, TokenEstimate::SURE), 2 + 16 + 5_120);
+        let own = json!({ "messages": [{ "role": "user", "content": [{ "type": "image_url", "image_url": "data:image/png;base64,AA==" }] }] });
+        assert!(
+            estimate_input_tokens(&decoded(Api::OpenAiChat, own), TokenEstimate::SURE) > 5_120,
+            "a picture in a shape of its own"
+        );
     }
 
     #[test]

@@ -5,37 +5,38 @@
 
 use serde_json::{Map, Value};
 
-use crate::chat::{ChatRequest, Content, Part, Tool};
+use crate::chat::{ChatRequest, Content, Message, Part, Tool};
 
 /// Settings beside those that have a place of their own in a request. What they say stands in the request, and how long an answer gets, or how many
 /// there are, is for none of them to say.
 #[rustfmt::skip]
 const HARMLESS: &[&str] = &[
     // OpenAI's protocols.
-    "background", "function_call", "functions", "logit_bias", "logprobs", "prompt_cache_key", "prompt_cache_retention", "reasoning_effort",
+    "background", "function_call", "functions", "include", "logit_bias", "logprobs", "prompt_cache_key", "prompt_cache_retention", "reasoning_effort",
     "safety_identifier", "stream_options", "text", "verbosity",
     // Those that others have in the same place, and that `extra_body` has too.
     "frequency_penalty", "metadata", "parallel_tool_calls", "presence_penalty", "reasoning", "response_format", "seed", "stop", "store", "temperature",
     "tool_choice", "top_k", "top_logprobs", "top_p", "user",
     // Anthropic.
-    "anthropic_version", "cache_control", "output_config", "thinking",
+    "anthropic_version", "cache_control", "output_config", "output_format", "thinking",
     // Gemini.
     "labels", "safetySettings", "safety_settings",
     // OpenRouter, Mistral, Groq, DeepSeek, xAI, DashScope, and what they have from each other.
-    "disable_reasoning", "enable_thinking", "include_reasoning", "preserve_thinking", "provider", "random_seed", "reasoning_format", "reasoning_split",
-    "safe_prompt", "session_id", "thinking_budget", "top_a", "trace", "transforms", "usage",
+    "context_length_exceeded_behavior", "deferred", "disable_reasoning", "disable_tool_validation", "enable_thinking", "include_reasoning",
+    "preserve_thinking", "prompt_mode", "provider", "random_seed", "reasoning_format", "reasoning_split", "safe_prompt", "safety_mode",
+    "session_id", "thinking_budget", "top_a", "trace", "transforms", "usage", "user_security_context",
     // Servers that anybody may run.
     "add_generation_prompt", "bad_words", "cache_prompt", "cache_salt", "chat_template", "chat_template_kwargs", "continue_final_message", "do_sample",
     "format", "grammar", "guided_choice", "guided_decoding_backend", "guided_grammar", "guided_json", "guided_regex", "ignore_eos",
-    "include_stop_str_in_output", "json_schema", "keep_alive", "length_penalty", "min_p", "min_tokens", "mirostat", "repetition_penalty",
-    "skip_special_tokens", "spaces_between_special_tokens", "stop_token_ids", "structured_outputs",
+    "include_stop_str_in_output", "json_schema", "keep_alive", "length_penalty", "min_p", "min_tokens", "mirostat", "mirostat_eta", "mirostat_lr",
+    "mirostat_target", "mirostat_tau", "repetition_penalty", "skip_special_tokens", "spaces_between_special_tokens", "stop_token_ids", "structured_outputs",
 ];
 
 /// Settings that hold others, and which of those are known. Google's stand below `extra_body` of its compatible address, and where a client that
 /// unpacks it puts them.
 const HOLDING: [(&str, &[&str]); 3] = [
     ("extra_body", HARMLESS),
-    ("google", &["thinking_config", "thinkingConfig"]),
+    ("google", &["safety_settings", "safetySettings", "thinking_config", "thinkingConfig", "thought_tag_marker"]),
     (
         "generationConfig",
         &[
@@ -50,8 +51,47 @@ const HOLDING: [(&str, &[&str]); 3] = [
     ),
 ];
 
-/// Keys of files and pictures that a provider fetches, or has already.
-const FILES: [&str; 5] = ["file_id", "file_url", "fileUri", "file_uri", "video_url"];
+/// Keys of files that a provider fetches, or has already, or whose pages nobody counts.
+const FILES: [&str; 8] = ["document_url", "fileUri", "file_data", "file_id", "file_ids", "file_uri", "file_url", "video_url"];
+
+/// Types of parts and items that hold all that the model reads of them. Of others it is not known what they bring.
+#[rustfmt::skip]
+const HELD: &[&str] = &[
+    "apply_patch_call_output", "computer_call_output", "custom_tool_call_output", "function_call_output", "image", "image_url", "input_audio",
+    "input_image", "input_text", "local_shell_call_output", "output_text", "reasoning", "redacted_thinking", "reference", "refusal",
+    "search_result", "shell_call_output", "text", "thinking", "tool_result", "tool_use",
+];
+
+/// Types of items that are calls of tools that the caller runs.
+#[rustfmt::skip]
+const OF_CALLER: &[&str] = &[
+    "apply_patch_call", "computer_call", "custom_tool_call", "function_call", "local_shell_call", "shell_call",
+];
+
+/// Keys of Gemini's parts, which have no type, that hold all that the model reads of them.
+#[rustfmt::skip]
+const UNTYPED: &[&str] = &[
+    "codeExecutionResult", "executableCode", "functionCall", "functionResponse", "inlineData", "inline_data", "text", "thought", "thoughtSignature",
+    "thought_signature",
+];
+
+/// How an address of something begins that the provider fetches.
+const AWAY: [&str; 6] = ["http:", "https:", "gs:", "s3:", "file:", "file-"];
+
+/// Keys of media types, and how those begin that are counted: pictures by their number, the others by their bytes. A small PDF may have a thousand
+/// pages, and a small video may be long.
+const MEDIA_TYPES: [&str; 3] = ["media_type", "mimeType", "mime_type"];
+const COUNTED: [&str; 3] = ["audio/", "image/", "text/"];
+
+/// Keys whose text is read as it stands.
+#[rustfmt::skip]
+const TEXTS: &[&str] = &[
+    "arguments", "code", "content", "context", "current_url", "encrypted_content", "input", "output", "reasoning", "reasoning_content", "refusal",
+    "signature", "stderr", "stdout", "summary", "text", "thinking", "title",
+];
+
+/// Keys of what an earlier answer was made of, which nobody fetches again.
+const LABELS: [&str; 2] = ["annotations", "citations"];
 
 /// Whether a model searches by itself, whatever a request says: what it finds is read, and most searches are charged for beside that.
 pub(super) fn searches_by_itself(model: &str) -> bool {
@@ -68,7 +108,7 @@ pub(super) fn searches_by_itself(model: &str) -> bool {
         || name.starts_with("compound")
 }
 
-/// What the model may read, or do, and the request only names: the key that names it, with those around it. What the provider's own tools find is read
+/// What the model may read, or do, and the request only names: the key that names it, with those around it where it is a setting. What the provider's own tools find is read
 /// too, and most of them are charged for beside that.
 pub(super) fn unseen_input(request: &ChatRequest) -> Option<String> {
     if request.previous_response_id.is_some() {
@@ -77,18 +117,22 @@ pub(super) fn unseen_input(request: &ChatRequest) -> Option<String> {
     if request.tools.iter().any(Tool::is_run_by_provider) {
         return Some("tools".to_owned());
     }
-    let parts = request.messages.iter().flat_map(|message| match &message.content {
-        Some(Content::Parts(parts)) => parts.as_slice(),
-        _ => &[],
-    });
-    let mut native = parts.filter_map(|part| if let Part::Native(part) = part { Some(part) } else { None });
-    unknown_setting(&request.extra, HARMLESS).or_else(|| native.find_map(file_in).map(str::to_owned))
+    let in_message = |message: &Message| {
+        let parts = match &message.content {
+            Some(Content::Parts(parts)) => parts.as_slice(),
+            _ => &[],
+        };
+        parts.iter().find_map(unheld).or_else(|| named_beside(message))
+    };
+    unknown_setting(&request.extra, HARMLESS).or_else(|| request.messages.iter().find_map(in_message))
 }
 
 /// The first of these settings that is switched on and not `known`.
 fn unknown_setting(settings: &Map<String, Value>, known: &[&str]) -> Option<String> {
     settings.iter().find_map(|(key, value)| match value {
         Value::Null | Value::Bool(false) => None,
+        Value::Array(items) if items.is_empty() => None,
+        _ if is_usual(key, value) => None,
         _ if known.contains(&key.as_str()) => None,
         Value::Object(inner) => match HOLDING.iter().find(|(holding, _)| holding == key) {
             Some((_, known)) => unknown_inside(key, inner, known),
@@ -96,6 +140,18 @@ fn unknown_setting(settings: &Map<String, Value>, known: &[&str]) -> Option<Stri
         },
         _ => Some(shown(key)),
     })
+}
+
+/// Whether a setting asks for what there would be without it: one answer, in text.
+fn is_usual(key: &str, value: &Value) -> bool {
+    match key {
+        "best_of" => value.as_u64() == Some(1),
+        "modalities" | "responseModalities" => {
+            let words = value.as_array().map(Vec::as_slice).unwrap_or_default();
+            words.iter().all(|word| word.as_str().is_some_and(|word| word.eq_ignore_ascii_case("text"))) && !words.is_empty()
+        }
+        _ => false,
+    }
 }
 
 fn unknown_inside(key: &str, inner: &Map<String, Value>, known: &[&str]) -> Option<String> {
@@ -107,189 +163,82 @@ fn shown(key: &str) -> String {
     key.chars().filter(|char| !char.is_control()).take(64).collect()
 }
 
-/// The key of a file that a part names.
-fn file_in(part: &Map<String, Value>) -> Option<&'static str> {
-    fn in_value(value: &Value) -> Option<&'static str> {
-        match value {
-            Value::Object(map) => file_in(map),
-            Value::Array(items) => items.iter().find_map(in_value),
-            _ => None,
+/// What a part of a message names and does not hold, or may hold more of than its bytes tell: a key of it, or its type.
+fn unheld(part: &Part) -> Option<String> {
+    let native = match part {
+        Part::Text(_) => return None,
+        Part::Image(picture) => {
+            let is_picture = ["http:", "https:", "data:image/"].iter().any(|beginning| begins(&picture.url, beginning));
+            return (!is_picture).then(|| "image_url".to_owned());
+        }
+        Part::Native(native) => native,
+    };
+    match native.get("type") {
+        None => named_in(native).or_else(|| native.keys().find(|key| !UNTYPED.contains(&key.as_str())).map(|key| shown(key))),
+        // What a model asked its caller for is text, whatever stands there.
+        Some(Value::String(kind)) if OF_CALLER.contains(&kind.as_str()) => None,
+        Some(Value::String(kind)) => {
+            named_in(native).or_else(|| (!HELD.contains(&kind.as_str()) && !is_text_document(native)).then(|| shown(kind)))
+        }
+        Some(_) => Some("type".to_owned()),
+    }
+}
+
+/// Whether it is a document of Anthropic that is text, or made of blocks.
+fn is_text_document(part: &Map<String, Value>) -> bool {
+    let source = part.get("source").and_then(|source| source.get("type")).and_then(Value::as_str);
+    part.get("type").is_some_and(|kind| kind == "document") && matches!(source, Some("text" | "content"))
+}
+
+/// What stands beside the content of a message, and beside its calls.
+fn named_beside(message: &Message) -> Option<String> {
+    let is_kept = message.extra.get("audio").and_then(|audio| audio.get("id")).is_some_and(|id| !id.is_null());
+    if is_kept {
+        return Some("audio".to_owned());
+    }
+    named_in(&message.extra).or_else(|| message.tool_calls.iter().find_map(|call| named_in(&call.extra)))
+}
+
+/// The key of what is only named here: a file, an address, thinking that the provider keeps; or of what nobody can count by its bytes.
+fn named_in(map: &Map<String, Value>) -> Option<String> {
+    let kind = map.get("type").and_then(Value::as_str).unwrap_or_default();
+    if kind == "reasoning" && map.get("id").is_some_and(Value::is_string) {
+        let is_sealed = map.get("encrypted_content").is_some_and(Value::is_string);
+        let is_said = map.get("content").and_then(Value::as_array).is_some_and(|content| !content.is_empty());
+        if !is_sealed && !is_said {
+            return Some(kind.to_owned());
         }
     }
-    let named = FILES.into_iter().find(|key| part.get(*key).is_some_and(|value| !value.is_null()));
-    named.or_else(|| part.values().find_map(in_value))
+    map.iter().find_map(|(key, value)| {
+        let name = key.as_str();
+        if FILES.contains(&name) && !value.is_null() {
+            return Some(shown(key));
+        }
+        let is_text = TEXTS.contains(&name) || matches!((kind, name), ("text", "data") | ("search_result", "source"));
+        if LABELS.contains(&name) || (is_text && value.is_string()) { None } else { named_at(key, value) }
+    })
+}
+
+fn named_at(key: &str, value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => {
+            let is_away = AWAY.iter().any(|beginning| begins(text, beginning));
+            let media = if MEDIA_TYPES.contains(&key) { Some(text.as_str()) } else { text.trim_start().get(5..) };
+            let is_media = MEDIA_TYPES.contains(&key) || begins(text, "data:");
+            let is_counted = || media.is_some_and(|media| COUNTED.iter().any(|beginning| begins(media, beginning)));
+            (is_away || (is_media && !is_counted())).then(|| shown(key))
+        }
+        Value::Array(items) => items.iter().find_map(|item| named_at(key, item)),
+        Value::Object(map) => named_in(map),
+        _ => None,
+    }
+}
+
+/// Whether a text begins so, in any case.
+fn begins(text: &str, beginning: &str) -> bool {
+    text.trim_start().get(..beginning.len()).is_some_and(|head| head.eq_ignore_ascii_case(beginning))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::codec::Api;
-    use crate::policy::{TokenEstimate, estimate_input_tokens};
-    use serde_json::json;
-
-    fn decoded(api: Api, body: Value) -> ChatRequest {
-        api.protocol().decode(&crate::chat::RawRequest::new(body)).unwrap()
-    }
-
-    #[test]
-    fn models_that_search_are_told_by_whoever_serves_them() {
-        for model in [
-            "openrouter/openai/gpt-4o-mini:online",
-            "openrouter/openai/gpt-4o:nitro:online",
-            "openai/gpt-4o-search-preview",
-            "openrouter/openai/gpt-4o-mini-search-preview-2025-03-11",
-            "openai/gpt-5-search-api",
-            "perplexity/sonar",
-            "openrouter/perplexity/Sonar-Pro",
-            "openrouter/perplexity/llama-3.1-sonar-large-128k-online",
-            "openai/o3-deep-research",
-            "groq/compound-beta",
-            "openrouter/groq/compound",
-            "groq/groq/compound-mini",
-        ] {
-            assert!(searches_by_itself(model), "{model}");
-        }
-        for model in [
-            "openai/gpt-4o-mini",
-            "openrouter/openai/gpt-4o:free",
-            "openrouter/anthropic/claude-sonnet-4.5:thinking",
-            "perplexity/r1-1776",
-            "groq/llama-3.3-70b-versatile",
-            "ollama/qwen3:8b",
-        ] {
-            assert!(!searches_by_itself(model), "{model}");
-        }
-    }
-
-    #[test]
-    fn settings_that_nobody_knows_are_told_where_they_stand() {
-        let google = |inner: Value| json!({ "messages": [], "extra_body": { "google": inner } });
-        for (body, key) in [
-            (google(json!({ "cached_content": "c" })), "extra_body.google.cached_content"),
-            (google(json!({ "tools": [] })), "extra_body.google.tools"),
-            (json!({ "messages": [], "google": { "cachedContent": "c" } }), "google.cachedContent"),
-            (json!({ "messages": [], "extra_body": { "enable_search": true } }), "extra_body.enable_search"),
-            (json!({ "messages": [], "extra_body": { "extra_body": { "tools": [] } } }), "extra_body.extra_body.tools"),
-            // These would go past the limit of tokens, or to another model.
-            (json!({ "messages": [], "extra_body": { "max_tokens": 100_000 } }), "extra_body.max_tokens"),
-            (json!({ "messages": [], "max_output_tokens": 100_000 }), "max_output_tokens"),
-            (json!({ "messages": [], "best_of": 20 }), "best_of"),
-            (json!({ "messages": [], "models": ["a/dear-one"] }), "models"),
-            (json!({ "messages": [], "extra_body": "all" }), "extra_body"),
-            (json!({ "messages": [], "google": ["x"] }), "google"),
-            (json!({ "messages": [], "dataSources": [{ "type": "azure_search" }] }), "dataSources"),
-            (json!({ "messages": [], "web_search": { "enable": true } }), "web_search"),
-            (json!({ "messages": [], "modalities": ["text", "audio"] }), "modalities"),
-            (json!({ "messages": [], "not_there\nyet": 1 }), "not_thereyet"),
-        ] {
-            assert_eq!(unseen_input(&decoded(Api::OpenAiChat, body)).as_deref(), Some(key));
-        }
-        let images = json!({ "contents": [], "generationConfig": { "responseModalities": ["IMAGE"] } });
-        assert_eq!(unseen_input(&decoded(Api::Gemini, images)).as_deref(), Some("generationConfig.responseModalities"));
-        let fast = json!({ "max_tokens": 1, "messages": [], "speed": "fast" });
-        assert_eq!(unseen_input(&decoded(Api::AnthropicMessages, fast)).as_deref(), Some("speed"));
-
-        for (api, body) in [
-            (Api::OpenAiChat, google(json!({ "thinking_config": { "thinking_budget": 800 } }))),
-            (Api::OpenAiChat, google(Value::Null)),
-            (Api::OpenAiChat, json!({ "messages": [], "enable_search": false, "plugins": null })),
-            (
-                Api::OpenAiChat,
-                json!({ "messages": [], "reasoning_effort": "low", "logit_bias": {}, "extra_body": { "top_k": 5 } }),
-            ),
-            (Api::OpenAiChat, json!({ "messages": [], "stream": true, "stream_options": { "include_usage": true } })),
-            (Api::OpenAiResponses, json!({ "input": "q", "text": { "verbosity": "low" }, "reasoning": { "effort": "low" } })),
-            (
-                Api::AnthropicMessages,
-                json!({ "max_tokens": 1, "messages": [], "thinking": { "type": "enabled" }, "output_config": { "effort": "low" } }),
-            ),
-            (
-                Api::Gemini,
-                json!({ "contents": [], "safetySettings": [], "generationConfig": { "thinkingConfig": {}, "temperature": 1 } }),
-            ),
-        ] {
-            assert_eq!(unseen_input(&decoded(api, body.clone())), None, "{body}");
-        }
-    }
-
-    #[test]
-    fn what_is_only_named_is_told() {
-        for (api, body, key) in [
-            (Api::OpenAiResponses, json!({ "input": "q", "previous_response_id": "r" }), "previous_response_id"),
-            (Api::OpenAiResponses, json!({ "input": "q", "conversation": "c" }), "conversation"),
-            (
-                Api::OpenAiResponses,
-                json!({ "input": [{ "role": "user", "content": [{ "type": "input_file", "file_id": "f" }] }] }),
-                "file_id",
-            ),
-            (Api::Gemini, json!({ "contents": [{ "role": "user", "parts": [{ "fileData": { "fileUri": "u" } }] }] }), "fileUri"),
-            (Api::OpenAiResponses, json!({ "input": "q", "tools": [{ "type": "web_search" }] }), "tools"),
-            (
-                Api::AnthropicMessages,
-                json!({ "max_tokens": 1, "messages": [], "tools": [{ "type": "web_search_20250305", "name": "web_search" }] }),
-                "tools",
-            ),
-            (Api::Gemini, json!({ "contents": [], "tools": [{ "googleSearch": {} }] }), "tools"),
-            (Api::AnthropicMessages, json!({ "max_tokens": 1, "messages": [], "mcp_servers": [{ "url": "u" }] }), "mcp_servers"),
-            (Api::OpenAiChat, json!({ "messages": [], "web_search_options": {} }), "web_search_options"),
-            (Api::OpenAiChat, json!({ "messages": [], "plugins": [{ "id": "web" }] }), "plugins"),
-            (Api::OpenAiChat, json!({ "messages": [], "search_parameters": { "mode": "auto" } }), "search_parameters"),
-            (Api::OpenAiChat, json!({ "messages": [], "data_sources": [{ "type": "azure_search" }] }), "data_sources"),
-            (Api::OpenAiChat, json!({ "messages": [], "enable_search": true }), "enable_search"),
-            (Api::OpenAiChat, json!({ "messages": [], "search_settings": {} }), "search_settings"),
-            (Api::OpenAiChat, json!({ "messages": [], "compound_custom": { "tools": {} } }), "compound_custom"),
-            (
-                Api::OpenAiResponses,
-                json!({ "input": "q", "tools": [{ "type": "shell", "environment": { "type": "container_auto" } }] }),
-                "tools",
-            ),
-            // Where a shell stands that does not say is for the provider to choose, and OpenRouter runs all of them itself.
-            (Api::OpenAiResponses, json!({ "input": "q", "tools": [{ "type": "shell" }] }), "tools"),
-            (Api::OpenAiResponses, json!({ "input": "q", "tools": [{ "type": "shell", "environment": null }] }), "tools"),
-            (
-                Api::OpenAiResponses,
-                json!({ "input": "q", "tools": [{ "type": "shell", "environment": { "type": "container_reference", "container_id": "c" } }] }),
-                "tools",
-            ),
-            (Api::Gemini, json!({ "contents": [], "tools": [{ "functionDeclarations": [], "codeExecution": {} }] }), "tools"),
-        ] {
-            assert_eq!(unseen_input(&decoded(api, body)).as_deref(), Some(key));
-        }
-        let plain = json!({ "input": [{ "role": "user", "content": [{ "type": "input_text", "text": "file_id" }] }] });
-        assert_eq!(unseen_input(&decoded(Api::OpenAiResponses, plain)), None);
-        let tools = json!([{ "type": "custom", "name": "sql" }, { "type": "function", "name": "f", "parameters": {} }]);
-        let own = json!({ "input": "q", "tools": tools });
-        assert_eq!(unseen_input(&decoded(Api::OpenAiResponses, own)), None, "the caller runs these");
-        let off = json!({ "messages": [], "enable_search": false });
-        assert_eq!(unseen_input(&decoded(Api::OpenAiChat, off)), None, "nothing is searched");
-    }
-
-    #[test]
-    fn tools_that_the_caller_runs_are_seen_whoever_describes_them() {
-        let anthropic = |kind: &str| {
-            let tools = json!([{ "type": kind, "name": "x" }]);
-            (Api::AnthropicMessages, json!({ "max_tokens": 1, "messages": [], "tools": tools }))
-        };
-        let responses = |tool: Value| (Api::OpenAiResponses, json!({ "input": "q", "tools": [tool] }));
-        let gemini = |tool: Value| (Api::Gemini, json!({ "contents": [], "tools": [tool] }));
-        for (api, body) in [
-            anthropic("bash_20250124"),
-            anthropic("text_editor_20250728"),
-            anthropic("computer_20250124"),
-            anthropic("memory_20250818"),
-            responses(json!({ "type": "local_shell" })),
-            responses(json!({ "type": "shell", "environment": { "type": "local" } })),
-            responses(json!({ "type": "apply_patch" })),
-            responses(json!({ "type": "computer_use_preview", "environment": "browser" })),
-            // Its description is no text, so that nobody reads it as a function.
-            responses(json!({ "type": "function", "name": "f", "description": 7 })),
-            gemini(json!({ "functionDeclarations": [{ "name": "f", "description": 7 }] })),
-            gemini(json!({ "computerUse": { "environment": "ENVIRONMENT_BROWSER" } })),
-        ] {
-            let request = decoded(api, body.clone());
-            assert!(matches!(request.tools.as_slice(), [Tool::Native(_)]), "{body}");
-            assert_eq!(unseen_input(&request), None, "{body}");
-            assert!(estimate_input_tokens(&request, TokenEstimate::SURE) > 2 * 1024, "its description is read: {body}");
-        }
-    }
-}
+#[path = "unseen_tests.rs"]
+mod tests;

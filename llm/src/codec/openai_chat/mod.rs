@@ -69,7 +69,8 @@ impl Codec for OpenAiChat {
         out.messages = read_messages(&messages)?.into_iter().flatten().collect();
         read_shared(&mut fields, &mut out)?;
         let (new, old) = (fields.count("max_completion_tokens")?, fields.count("max_tokens")?);
-        out.params.max_tokens = new.or(old);
+        // Which of both counts where both are there is for the provider to say.
+        out.params.max_tokens = new.max(old);
         out.params.stop = read_stop(&mut fields)?;
         out.tools = fields.tools("tools", Tool::from)?;
         out.tool_choice = read_tool_choice(&mut fields);
