@@ -115,6 +115,12 @@ fn what_cannot_be_an_alias_is_refused_each_with_its_message() {
     assert_eq!(misplaced["hint"], "the model is named by a flag: --model openai/gpt-4o", "{misplaced}");
     let said = host.text(["model", "register", "fast", "openai/gpt-4o"]).stderr;
     assert!(said.ends_with("hint: the model is named by a flag: --model openai/gpt-4o\n"), "{said}");
+    for words in
+        [&["fast", "slow", "openai/gpt-4o"][..], &["fast", "x", "--model", "openai/a"], &["fast", "openai/b", "--model=openai/a"]]
+    {
+        let error = host.json([&["model", "register"], words].concat()).error();
+        assert!(error["hint"].is_null(), "{error}");
+    }
     for words in [&["fast"][..], &["fast", "--default", "--secret", "creds"], &["fast", "--model", "openai/a", "--api", "soap"]] {
         assert!(host.json([&["model", "register"], words].concat()).error()["type"].is_null());
     }

@@ -20,7 +20,7 @@ pub(super) fn report_usage(error: &clap::Error) -> ExitCode {
         _ => {
             let arguments: Vec<String> = std::env::args_os().skip(1).map(|text| text.to_string_lossy().into_owned()).collect();
             let verb = verb(&super::command(), &arguments);
-            let hint = hint(error, &verb);
+            let hint = hint(error, &verb, &arguments);
             if wants_json(&arguments) {
                 let text = error.render().to_string();
                 let message = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default().trim().to_owned();
@@ -41,10 +41,13 @@ pub(super) fn report_usage(error: &clap::Error) -> ExitCode {
 }
 
 /// What was meant, where a command is written in a way that suggests itself and is not its own.
-fn hint(error: &clap::Error, verb: &str) -> Option<String> {
+fn hint(error: &clap::Error, verb: &str, arguments: &[String]) -> Option<String> {
     let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else { return None };
+    // Models have a provider's prefix; aliases have none.
+    let is_model = argument.contains('/') && !argument.starts_with('-');
+    let has_model = arguments.iter().any(|given| given == "--model" || given.starts_with("--model="));
     match (verb, error.kind()) {
-        ("model.register", ErrorKind::UnknownArgument) if !argument.starts_with('-') => {
+        ("model.register", ErrorKind::UnknownArgument) if is_model && !has_model => {
             Some(format!("the model is named by a flag: --model {}", terminal::shell_word(argument)))
         }
         _ => None,
