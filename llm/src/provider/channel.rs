@@ -12,8 +12,8 @@ const PART_ADDED: &str = "response.content_part.added";
 const ITEM_ADDED: &str = "response.output_item.added";
 
 /// What tells texts apart that do not go on from one another: all names around them, whether they are thought or said, and the numbers of the answer
-/// and of the call of a tool where several come side by side. Blocks and items come one after the other, and callers read their texts as one; so do
-/// we.
+/// and of the call of a tool where several come side by side. Blocks and items mostly come one after the other, and callers hear their texts as one; but
+/// whoever puts an answer together does so by their numbers. So a text may belong to two: that of all, and that of its own block or item.
 ///
 /// It is a number, made of all that by a hash whose key nobody knows: names are as long as a provider likes, and it must not choose two texts that
 /// look like one.
@@ -23,7 +23,7 @@ pub(super) struct Channel(u64);
 /// What the elements of an array are numbered by where they do not say.
 #[derive(Clone, Copy, Default)]
 enum Elements {
-    /// They have no numbers.
+    /// They are read as one, numbered or not.
     #[default]
     Bare,
     /// Answers: a missing number means the first, to those who put them together.
@@ -37,8 +37,10 @@ enum Elements {
 struct Level {
     /// All names up to here.
     names: u64,
-    /// All numbers up to here.
+    /// All numbers up to here of what is never read as one.
     numbers: u64,
+    /// Those of blocks, items and parts too.
+    own: u64,
     elements: Elements,
 }
 
@@ -64,12 +66,14 @@ impl Place {
         // Calls of tools may come side by side; texts are read as one.
         let is_call = matches!(kind, ARGUMENTS | ITEM_ADDED);
         let numbers = if is_call { place.numbered(0, count(event, "output_index")) } else { 0 };
+        let item = Item::of(event).filter(|_| !is_call);
+        let own = item.map_or(numbers, |item| place.hash.hash_one((numbers, item)));
         place.begins = match kind {
             PART_ADDED => Some((place.path(&[kind, "part", "text"]), place.path(&[TEXT, "delta"]))),
             ITEM_ADDED => Some((place.path(&[kind, "item", "arguments"]), place.path(&[ARGUMENTS, "delta"]))),
             _ => None,
         };
-        place.levels.push(Level { names, numbers, elements: Elements::Bare });
+        place.levels.push(Level { names, numbers, own, elements: Elements::Bare });
         place
     }
 
@@ -92,12 +96,13 @@ impl Place {
         let above = self.here();
         let told = element.get("index").and_then(Value::as_u64);
         let number = match above.elements {
-            Elements::Bare => told,
+            Elements::Bare => None,
             Elements::Answers => told.or(Some(0)),
             Elements::Calls => told.or(Some(position as u64)),
         };
         let numbers = number.map_or(above.numbers, |number| self.numbered(above.numbers, number));
-        self.levels.push(Level { numbers, elements: Elements::Bare, ..above });
+        let own = number.or(told).map_or(above.own, |number| self.numbered(above.own, number));
+        self.levels.push(Level { numbers, own, elements: Elements::Bare, ..above });
     }
 
     /// Goes back from there.
@@ -117,14 +122,15 @@ impl Place {
         number
     }
 
-    /// The text that a string at this place belongs to.
-    pub(super) fn channel(&self) -> Channel {
-        let Level { names, numbers, .. } = self.here();
+    /// The texts that a string at this place belongs to: one, or two.
+    pub(super) fn channels(&self) -> impl Iterator<Item = Channel> {
+        let Level { names, numbers, own, .. } = self.here();
         let names = match self.begins {
             Some((begin, other)) if begin == names => other,
             _ => names,
         };
-        Channel(self.hash.hash_one((names, numbers, self.is_thought)))
+        let channel = |numbers: u64| Channel(self.hash.hash_one((names, numbers, self.is_thought)));
+        [Some(channel(numbers)), (own != numbers).then(|| channel(own))].into_iter().flatten()
     }
 
     fn here(&self) -> Level {
@@ -147,7 +153,7 @@ impl Place {
 }
 
 /// A block or an item of an answer, and a part of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Item {
     number: u64,
     part: Option<(&'static str, u64)>,

@@ -12,7 +12,8 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::channel::{Channel, Item, Place};
-use super::redaction::{Begun, Crowded, FRAGMENT, REPLACEMENT, Redaction};
+use super::cuts::{Cut, length, shorten};
+use super::redaction::{Begun, Crowded, FRAGMENT, Redaction};
 
 /// A text that ends with so many secret characters of the key's beginning waits for what comes next. Fewer give nothing away (`sk-`), and many texts
 /// end with one or two.
@@ -23,6 +24,8 @@ const LONGEST_WAIT: u64 = 16;
 const MOST_OPEN: usize = 1_000;
 /// Nor are more bytes than this kept for all of them: a thousand keys that come letter by letter.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
+/// Events that are longer together than this wait for nothing more, however few they are.
+const MOST_WAITING: usize = 1024 * 1024;
 
 /// Takes events, and gives them without the key, in their order and otherwise as they came.
 ///
@@ -33,6 +36,8 @@ pub(super) struct KeyFilter {
     redaction: Redaction,
     hash: RandomState,
     waiting: VecDeque<Waiting>,
+    /// How long the events are that wait.
+    waiting_bytes: usize,
     /// How many events were given, which is the number of the first that waits.
     given: u64,
     open: HashMap<Channel, Tail>,
@@ -50,15 +55,9 @@ pub(super) struct KeyFilter {
 /// An event that was not given yet.
 struct Waiting {
     event: Value,
-    /// Its strings that are to end earlier.
+    bytes: usize,
+    /// What is to leave its strings. These stay as they came until then: a string may be read as a part of two texts.
     cuts: Vec<Cut>,
-}
-
-/// A string, by its number in its event, that is to end earlier.
-struct Cut {
-    string: usize,
-    end: usize,
-    marked: bool,
 }
 
 /// The end of a text, which the key begins with.
@@ -116,6 +115,7 @@ impl KeyFilter {
             redaction,
             hash: RandomState::new(),
             waiting: VecDeque::new(),
+            waiting_bytes: 0,
             given: 0,
             open: HashMap::new(),
             held: BTreeSet::new(),
@@ -133,7 +133,7 @@ impl KeyFilter {
     /// any of them may have a part of the key.
     pub(super) fn push(&mut self, mut event: Value) -> Result<(), Crowded> {
         if !self.redaction.has_key() {
-            self.waiting.push_back(Waiting { event, cuts: Vec::new() });
+            self.waiting.push_back(Waiting { event, bytes: 0, cuts: Vec::new() });
             return Ok(());
         }
         if self.crowded {
@@ -141,13 +141,16 @@ impl KeyFilter {
         }
         // Its place is there before it is: what is cut in it is found as in all others that wait.
         let this = self.given.saturating_add(self.waiting.len() as u64);
-        self.waiting.push_back(Waiting { event: Value::Null, cuts: Vec::new() });
+        let bytes = length(&event);
+        self.waiting.push_back(Waiting { event: Value::Null, bytes, cuts: Vec::new() });
+        self.waiting_bytes = self.waiting_bytes.saturating_add(bytes);
         let ended = Item::ended_by(&event);
         let item = Item::of(&event);
         let mut place = Place::top(&event, &self.hash);
         self.read(&mut event, &mut place, (this, item));
         if self.crowded {
             self.waiting.clear();
+            self.waiting_bytes = 0;
             self.close();
             return Err(Crowded);
         }
@@ -162,7 +165,9 @@ impl KeyFilter {
                 self.release(held, Over::Ended);
             }
         }
-        while let Some(held) = self.held.first().copied().filter(|(since, _)| this.saturating_sub(*since) >= LONGEST_WAIT) {
+        let is_long = self.waiting_bytes > MOST_WAITING;
+        let over = |(since, _): &(u64, Channel)| is_long || this.saturating_sub(*since) >= LONGEST_WAIT;
+        while let Some(held) = self.held.first().copied().filter(over) {
             self.release(held, Over::Waited);
         }
         Ok(())
@@ -173,10 +178,11 @@ impl KeyFilter {
         if self.held.first().is_some_and(|(since, _)| *since <= self.given) {
             return None;
         }
-        let Waiting { mut event, mut cuts } = self.waiting.pop_front()?;
+        let Waiting { mut event, bytes, mut cuts } = self.waiting.pop_front()?;
         self.given = self.given.saturating_add(1);
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
         if !cuts.is_empty() {
-            cuts.sort_unstable_by_key(|cut| cut.string);
+            cuts.sort_unstable_by_key(|cut| (cut.string, cut.range.start));
             shorten(&mut event, &mut 0, &mut cuts.into_iter().peekable());
         }
         Some(event)
@@ -205,7 +211,7 @@ impl KeyFilter {
         if tail.secret >= FRAGMENT {
             let before = tail.bytes();
             for part in std::mem::take(&mut tail.parts) {
-                tail.marked |= cut(&mut self.waiting, self.given, &part, part.from, !tail.marked);
+                tail.marked |= cut(&mut self.waiting, self.given, (part.event, part.string), part.from..usize::MAX, !tail.marked);
             }
             self.bytes = self.bytes.saturating_sub(before.saturating_sub(tail.bytes()));
         }
@@ -265,36 +271,45 @@ impl KeyFilter {
         }
     }
 
-    /// Reads one string of an event and an item, after what came before it in its channel.
-    fn text(&mut self, text: &mut String, place: &mut Place, (event, item): (u64, Option<Item>)) {
+    /// Reads one string of an event and an item.
+    fn text(&mut self, text: &str, place: &mut Place, (event, item): (u64, Option<Item>)) {
         let string = place.next_string();
-        if text.is_empty() || self.crowded {
-            return;
+        for channel in place.channels() {
+            if text.is_empty() || self.crowded {
+                return;
+            }
+            self.piece(text, channel, (event, string), item);
         }
-        let channel = place.channel();
+    }
+
+    /// Reads a string, by its event and its number, after what came before it in a channel.
+    fn piece(&mut self, text: &str, channel: Channel, (event, string): (u64, usize), item: Option<Item>) {
         let Tail { text: mut begin, begun, marked, mut parts, .. } = self.take(channel).unwrap_or_default();
         // What was given cannot be changed any more.
         let gone = parts.iter().take_while(|part| part.event < self.given).count();
         parts.drain(..gone);
         let before = begin.len();
         let joined = if before == 0 {
-            Cow::Borrowed(text.as_str())
+            Cow::Borrowed(text)
         } else {
             begin.push_str(text);
             Cow::Owned(begin)
         };
         let found = self.redaction.find(&joined, begun);
-        // The tail has no whole key in it, so every key ends in this string, and only the first may have begun earlier.
-        let mut is_marked = false;
-        if let Some(key) = found.whole.first().filter(|key| key.start < before) {
-            is_marked = marked && key.start == 0;
-            for part in parts.iter().filter(|part| part.of_tail.end > key.start) {
-                let end = part.from.saturating_add(key.start.saturating_sub(part.of_tail.start));
-                is_marked |= cut(&mut self.waiting, self.given, part, end, !is_marked);
+        for key in &found.whole {
+            let mut is_marked = false;
+            // The tail has no whole key in it, so every key ends in this string, and only the first may have begun earlier.
+            if key.start < before {
+                is_marked = marked && key.start == 0;
+                for part in parts.iter().filter(|part| part.of_tail.end > key.start) {
+                    let from = part.from.saturating_add(key.start.saturating_sub(part.of_tail.start));
+                    let of = (part.event, part.string);
+                    is_marked |= cut(&mut self.waiting, self.given, of, from..usize::MAX, !is_marked);
+                }
             }
+            let range = key.start.saturating_sub(before)..key.end.saturating_sub(before);
+            cut(&mut self.waiting, self.given, (event, string), range, !is_marked);
         }
-        let clean = (!found.whole.is_empty()).then(|| without(&joined, before, &found.whole, is_marked));
-        let length = clean.as_ref().map_or(text.len(), String::len);
         if let Some((from, begun)) = found.begun {
             if from > 0 {
                 parts.retain(|part| part.of_tail.end > from);
@@ -304,7 +319,7 @@ impl KeyFilter {
                 }
             }
             let of_tail = before.max(from).saturating_sub(from)..joined.len().saturating_sub(from);
-            parts.push(Part { event, string, from: length.saturating_sub(of_tail.len()), of_tail });
+            parts.push(Part { event, string, from: text.len().saturating_sub(of_tail.len()), of_tail });
             let text = match joined {
                 Cow::Owned(joined) if from == 0 => joined,
                 joined => joined.get(from..).unwrap_or_default().to_owned(),
@@ -315,53 +330,15 @@ impl KeyFilter {
             let (marked, number) = (marked && from == 0, self.opened);
             self.keep(channel, Tail { text, begun, secret, since, marked, item, number, parts });
         }
-        if let Some(clean) = clean {
-            *text = clean;
-        }
     }
 }
 
-/// Ends a string of an event that still waits earlier, with a mark that something is missing. Tells whether it still waits.
-fn cut(waiting: &mut VecDeque<Waiting>, given: u64, part: &Part, end: usize, marked: bool) -> bool {
-    let position = part.event.checked_sub(given).and_then(|position| usize::try_from(position).ok());
+/// Takes a range out of a string of an event that still waits, maybe with a mark that something is missing. Tells whether it still waits.
+fn cut(waiting: &mut VecDeque<Waiting>, given: u64, (event, string): (u64, usize), range: Range<usize>, marked: bool) -> bool {
+    let position = event.checked_sub(given).and_then(|position| usize::try_from(position).ok());
     let Some(event) = position.and_then(|position| waiting.get_mut(position)) else { return false };
-    event.cuts.push(Cut { string: part.string, end, marked });
+    event.cuts.push(Cut { string, range, marked });
     true
-}
-
-/// Makes the cuts of an event, whose strings are counted from `string` on.
-fn shorten(value: &mut Value, string: &mut usize, cuts: &mut std::iter::Peekable<std::vec::IntoIter<Cut>>) {
-    if cuts.peek().is_none() {
-        return;
-    }
-    match value {
-        Value::String(text) => {
-            while let Some(cut) = cuts.next_if(|cut| cut.string == *string) {
-                text.truncate(cut.end);
-                if cut.marked {
-                    text.push_str(REPLACEMENT);
-                }
-            }
-            *string = string.saturating_add(1);
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| shorten(item, string, cuts)),
-        Value::Object(fields) => fields.values_mut().for_each(|value| shorten(value, string, cuts)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-/// What follows the first `before` bytes of a text, without the keys in it. That the first is missing may be `marked` already.
-fn without(text: &str, before: usize, keys: &[Range<usize>], marked: bool) -> String {
-    let mut clean = String::new();
-    let mut at = before;
-    for key in keys {
-        clean.push_str(text.get(at..key.start).unwrap_or_default());
-        if key.start >= before || !marked {
-            clean.push_str(REPLACEMENT);
-        }
-        at = key.end;
-    }
-    clean + text.get(at..).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -371,3 +348,7 @@ mod tests;
 #[cfg(test)]
 #[path = "key_filter_bounds_tests.rs"]
 mod bounds;
+
+#[cfg(test)]
+#[path = "key_filter_joins_tests.rs"]
+mod joins;

@@ -28,6 +28,7 @@ mod address;
 mod answer;
 mod channel;
 mod choices;
+mod cuts;
 mod endpoint;
 mod error;
 mod failure;
