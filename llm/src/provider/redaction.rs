@@ -15,7 +15,22 @@ pub(super) const FRAGMENT: usize = 8;
 /// A shorter key is a word like any other ("none", "ollama"), and is left alone.
 const SHORTEST: usize = 8;
 /// What the keys of a provider all begin with, which is in its documents and tells nobody anything.
-const PUBLIC: [&str; 6] = ["sk-ant-admin01-", "sk-ant-api03-", "sk-or-v1-", "sk-svcacct-", "sk-admin-", "sk-proj-"];
+const PUBLIC: [&str; 14] = [
+    "sk-ant-admin01-",
+    "sk-ant-api03-",
+    "sk-ant-oat01-",
+    "sk-or-v1-",
+    "sk-svcacct-",
+    "sk-admin-",
+    "sk-proj-",
+    "bedrock-api-key-",
+    "AIzaSy",
+    "ABSK",
+    "gsk_",
+    "nvapi-",
+    "pplx-",
+    "xai-",
+];
 /// More backslashes in a row escape nothing: JSON is in JSON three times at most.
 const MOST_ESCAPES: usize = 8;
 
@@ -63,15 +78,15 @@ impl Redaction {
 
     /// Takes the whole key out of the names of an object. Names that are the same then are numbered.
     pub(super) fn names(&self, fields: &mut Map<String, Value>) {
-        let Some(key) = &self.0 else { return };
-        if !fields.keys().any(|name| name.contains(key.expose())) {
+        let whole = |name: &str| self.find(name, Begun::default()).whole;
+        if !self.has_key() || fields.keys().all(|name| whole(name).is_empty()) {
             return;
         }
         let mut renamed = Map::new();
         // One number for all of them: no name is tried twice.
         let mut number = 1_u64;
         for (name, value) in std::mem::take(fields) {
-            let clean = name.replace(key.expose(), REPLACEMENT);
+            let clean = replaced(&name, &whole(&name));
             let mut name = clean.clone();
             while renamed.contains_key(&name) {
                 number = number.saturating_add(1);
@@ -159,6 +174,10 @@ impl Redaction {
                 covered.iter_mut().skip(start).take(size).for_each(|byte| *byte = true);
             }
         }
+        // The whole key may be escaped, as in JSON that is quoted.
+        for key in self.find(text, Begun::default()).whole {
+            covered.iter_mut().take(key.end).skip(key.start).for_each(|byte| *byte = true);
+        }
         let mut clean = String::with_capacity(text.len());
         let mut inside = false;
         for (start, char) in text.char_indices() {
@@ -172,6 +191,18 @@ impl Redaction {
         }
         clean
     }
+}
+
+/// `text` with these ranges replaced.
+fn replaced(text: &str, ranges: &[Range<usize>]) -> String {
+    let mut clean = String::new();
+    let mut at = 0;
+    for range in ranges {
+        clean.push_str(text.get(at..range.start).unwrap_or_default());
+        clean.push_str(REPLACEMENT);
+        at = range.end;
+    }
+    clean + text.get(at..).unwrap_or_default()
 }
 
 /// So many characters at the beginning of `key` are public.
@@ -286,7 +317,21 @@ mod tests {
         let said = "Not a key: ours begin with sk-or-v1- and you sent";
         assert_eq!(redaction.line(&format!("{said} 1"), 200), format!("{said} 1"));
         assert_eq!(redaction.line(&format!("{said} sk-or-v1-0123"), 200), format!("{said} sk[redacted]"));
-        assert_eq!(redaction.line(&format!("{said} sk-or-v1-0123456789abcdef"), 200), format!("{said} sk[redacted]"));
+        assert_eq!(redaction.line(&format!("{said} sk-or-v1-0123456789abcdef"), 200), format!("{said} [redacted]"));
+    }
+
+    #[test]
+    fn escaped_keys_leave_errors_and_names() {
+        let redaction = Redaction::of(Some(&Secret::new("QzX/93kT/0vLw7/abcd")));
+        for escaped in [r"QzX\/93kT\/0vLw7\/abcd", r"QzX\u002f93kT/0vLw7\/abcd"] {
+            assert_eq!(redaction.line(&format!("bad key {escaped}."), 200), "bad key [redacted].");
+            let mut error = Value::from(format!("bad key {escaped}."));
+            redaction.fragments(&mut error);
+            assert_eq!(error, "bad key [redacted].");
+            let mut document = serde_json::json!({ (format!("a {escaped} b")): 1 });
+            redaction.document(&mut document).unwrap();
+            assert_eq!(document, serde_json::json!({ "a [redacted] b": 1 }));
+        }
     }
 
     /// Read anew from each of its backslashes, this takes a quarter of an hour.

@@ -166,9 +166,9 @@ impl Transport {
     pub async fn open(&self, request: &PreparedRequest) -> Result<EventStream, TransportError> {
         let mut answer = self.begin(request).await?;
         let kind = answer.response.headers().get(reqwest::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+        let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_owned());
         let wanted = request.translation.map_or("text/event-stream", |translation| translation.media_type(Delivery::Stream));
-        if let Some(kind) = kind.filter(|kind| kind != wanted) {
+        if let Some(kind) = kind.filter(|kind| !kind.eq_ignore_ascii_case(wanted)) {
             // Some say in a document, with success, that they failed.
             let body = answer.beginning().await;
             let document = serde_json::from_slice(&body).ok();
@@ -177,7 +177,7 @@ impl Transport {
                 || TransportError::BadBody {
                     host: answer.host.clone(),
                     expected: "a stream of events",
-                    reason: answer.redaction.line(&kind, 60),
+                    reason: answer.redaction.line(&kind, 60).to_ascii_lowercase(),
                 },
                 |error| Box::new(error).into(),
             ));
