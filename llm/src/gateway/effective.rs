@@ -69,7 +69,7 @@ impl Collector for Gathered {
 
     fn finish(self: Box<Self>) -> Value {
         let Some(aggregator) = self.aggregator else { return Value::Null };
-        let whole = aggregator.finish();
+        let whole = self.state.without_key(aggregator.finish());
         self.state.set_whole(whole.clone());
         whole
     }

@@ -88,7 +88,8 @@ struct Wire {
 
 impl Wire {
     fn whole(&mut self) -> Option<Value> {
-        self.aggregator.take().map(StreamAggregator::finish)
+        let whole = self.aggregator.take().map(StreamAggregator::finish)?;
+        Some(self.meter.state.without_key(whole))
     }
 }
 

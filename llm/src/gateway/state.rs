@@ -165,6 +165,21 @@ impl CallState {
         progress.endpoints.iter().find(|(position, _)| *position == progress.current).map(|(_, endpoint)| endpoint.clone())
     }
 
+    /// What the chunks of a stream made together, without the key of whoever answers: each was without it, and it may have come in pieces that are one
+    /// text only to whoever puts the answer together.
+    pub(super) fn without_key(&self, whole: Value) -> Value {
+        match self.endpoint() {
+            Some(endpoint) => endpoint.without_key(whole),
+            None => whole,
+        }
+    }
+
+    /// Whether an answer has that key.
+    fn has_key(&self, response: &ChatResponse) -> bool {
+        let Ok(response) = serde_json::to_value(response) else { return true };
+        self.without_key(response.clone()) != response
+    }
+
     pub(super) fn credential_source(&self) -> Option<CredentialSource> {
         lock(&self.progress).credential_source
     }
@@ -355,6 +370,10 @@ impl CallContext for Context {
 
     fn may_keep(&self, call: &CallInfo, response: &ChatResponse) -> bool {
         let Some(state) = CallState::of(call) else { return true };
+        // A policy puts a stream together by itself.
+        if state.has_key(response) {
+            return false;
+        }
         let Some(schema) = &state.schema else { return true };
         !response.tool_calls.is_empty() || schema.read(&response.text()).is_ok()
     }

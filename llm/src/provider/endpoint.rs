@@ -13,6 +13,7 @@ use crate::codec::Api;
 
 use super::known::{AuthScheme, known_provider};
 use super::prepared::PreparedRequest;
+use super::redaction::Redaction;
 use super::secret::Secret;
 use super::timeouts::Timeouts;
 #[cfg(feature = "genai")]
@@ -165,6 +166,13 @@ impl Endpoint {
     pub fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = Some(timeouts);
         self
+    }
+
+    /// A document that was put together of what came from here, once more without the key: its pieces may have been other texts than they make
+    /// together. Null where that cannot be told.
+    pub(crate) fn without_key(&self, mut document: Value) -> Value {
+        let _ = Redaction::of(self.key.as_ref()).document(&mut document);
+        document
     }
 
     /// Lets a key go over an unencrypted connection to another machine: for a network that is trusted.

@@ -205,3 +205,32 @@ async fn a_provider_that_hangs_is_a_timeout() {
     let kinds = tokio::time::timeout(Duration::from_secs(10), work).await.unwrap();
     assert_eq!(kinds, (CallFailure::TIMEOUT, CallFailure::TIMEOUT));
 }
+
+/// Each event is without it, and what they make together is not: a chunk that calls itself an event of another protocol, a thought where there are none.
+#[tokio::test]
+async fn a_key_that_only_the_whole_answer_has_is_in_no_record() {
+    let (first, second) = KEY.split_at(6);
+    let chunk = |more: Value, delta: Value| {
+        let mut chunk = json!({ "id": "c", "model": "m", "choices": [{ "index": 0, "delta": delta }] });
+        chunk.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        chunk
+    };
+    let text = |piece: &str| json!({ "content": piece });
+    let thought = |piece: &str| json!({ "content": piece, "thought": true });
+    let pairs = [
+        [chunk(json!({}), text(first)), chunk(json!({ "type": "response.x" }), text(second))],
+        [chunk(json!({}), text(first)), chunk(json!({}), thought(second))],
+    ];
+    for [one, other] in pairs {
+        let end = json!({ "id": "c", "model": "m", "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }] });
+        let wire: Vec<String> = [&one, &other, &end].map(|event| format!("data: {event}\n\n")).to_vec();
+        let peer = Peer::start(move |_, _| Some(events(wire.clone(), End::Clean))).await;
+        let gateway = gateway(&config_of(json!({ "cache": { "rules": { "namespace": "n" } } })));
+        for _ in 0..2 {
+            let record = ask(&gateway, &models(&peer), CallRequest { stream: true, ..request("chat") }).await;
+            let answer = record.outcome.clone().unwrap();
+            assert!(!answer.cached && answer.text == "[redacted]", "{}", answer.text);
+            assert!(!all_of(&record).contains(KEY), "{}", all_of(&record));
+        }
+    }
+}
