@@ -10,7 +10,7 @@ use kitaru_llm::provider::{Delivery, EventStream, Phase, Transport, TransportErr
 use serde_json::{Value, json};
 
 use crate::peer::{End, Peer, answer, endless, events};
-use crate::scenes::{Scene, chat, impatient, narrow, scenes, transport};
+use crate::scenes::{KEY, Scene, chat, impatient, narrow, scenes, transport};
 
 async fn open(transport: &Transport, scene: &Scene, peer: &Peer) -> Result<EventStream, TransportError> {
     transport.open(&scene.prepare(peer, Delivery::Stream)).await
@@ -127,6 +127,19 @@ async fn bad_events_are_typed() {
     let (all, error) = play(vec![good, format!("event: error\ndata: {overloaded}\n\n")], End::Hang).await;
     assert_eq!(all.len(), 1);
     assert!(matches!(error, Some(TransportError::Status(error)) if error.report.class.is_retryable()));
+}
+
+/// It cannot be told which of these texts go on with the key, so nothing that waits is given either.
+#[tokio::test]
+async fn too_many_texts_that_end_like_the_key_end_the_call() {
+    let (first, second) = KEY.split_at(14);
+    let event = |fields: Value| format!("data: {fields}\n\n");
+    let many: Value = (0..1_001).map(|number| (format!("n{number}"), json!(&KEY[..6]))).collect::<serde_json::Map<_, _>>().into();
+    let begun = event(json!({ "choices": [], "a": first }));
+    let pieces = vec![event(json!({ "choices": [] })), begun, event(many), event(json!({ "choices": [], "a": second }))];
+    let (all, error) = play(pieces, End::Hang).await;
+    assert_eq!(all, [json!({ "choices": [] })]);
+    assert!(matches!(&error, Some(TransportError::BadBody { reason, .. }) if reason.contains("too many texts")), "{error:?}");
 }
 
 #[tokio::test]
