@@ -199,16 +199,10 @@ fn named_beside(message: &Message) -> Option<String> {
     named_in(&message.extra).or_else(|| message.tool_calls.iter().find_map(|call| named_in(&call.extra)))
 }
 
-/// The key of what is only named here: a file, an address, thinking that the provider keeps; or of what nobody can count by its bytes.
+/// The key of what is only named here: a file, an address; or of what nobody can count by its bytes. Thinking that the provider keeps, and that a message
+/// has the identifier of, is let through: it goes back with every answer of OpenAI Responses that calls tools, and was paid for when it was written.
 fn named_in(map: &Map<String, Value>) -> Option<String> {
     let kind = map.get("type").and_then(Value::as_str).unwrap_or_default();
-    if kind == "reasoning" && map.get("id").is_some_and(Value::is_string) {
-        let is_sealed = map.get("encrypted_content").is_some_and(Value::is_string);
-        let is_said = map.get("content").and_then(Value::as_array).is_some_and(|content| !content.is_empty());
-        if !is_sealed && !is_said {
-            return Some(kind.to_owned());
-        }
-    }
     map.iter().find_map(|(key, value)| {
         let name = key.as_str();
         if FILES.contains(&name) && !value.is_null() {

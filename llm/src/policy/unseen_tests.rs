@@ -221,7 +221,7 @@ fn files_are_told_whatever_their_type_and_wherever_they_are() {
 }
 
 #[test]
-fn items_that_the_provider_keeps_are_told() {
+fn items_that_the_provider_keeps_are_told_but_for_thinking() {
     let item = |item: Value| (Api::OpenAiResponses, json!({ "input": [item] }));
     let chat = |message: Value| (Api::OpenAiChat, json!({ "messages": [message] }));
     let thought = json!({ "type": "reasoning", "id": "rs_1", "summary": [] });
@@ -229,7 +229,6 @@ fn items_that_the_provider_keeps_are_told() {
         (item(json!({ "type": "item_reference", "id": "msg_abc" })), "item_reference"),
         (item(json!({ "id": "msg_abc" })), "id"),
         (item(json!({ "type": "message", "id": "msg_abc" })), "message"),
-        (item(thought.clone()), "reasoning"),
         (item(json!({ "type": "image_generation_call", "id": "ig_1" })), "image_generation_call"),
         (
             item(
@@ -239,16 +238,15 @@ fn items_that_the_provider_keeps_are_told() {
         ),
         (chat(json!({ "role": "assistant", "audio": { "id": "audio_1" }, "content": "" })), "audio"),
         (chat(json!({ "role": "user", "content": "", "attachments": [{ "file_id": "f" }] })), "file_id"),
-        (
-            chat(json!({ "role": "assistant", "content": null, "tool_calls": [
-                { "id": "c", "type": "function", "function": { "name": "f", "arguments": "{}" }, "reasoning": [thought] },
-            ] })),
-            "reasoning",
-        ),
     ] {
         assert_eq!(unseen_input(&decoded(api, body.clone())).as_deref(), Some(key), "{body}");
     }
     for (api, body) in [
+        // What an agent with tools sends back.
+        item(thought.clone()),
+        chat(json!({ "role": "assistant", "content": null, "tool_calls": [
+            { "id": "c", "type": "function", "function": { "name": "f", "arguments": "{}" }, "reasoning": [thought] },
+        ] })),
         item(json!({ "type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA" })),
         item(
             json!({ "type": "local_shell_call", "call_id": "c", "action": { "type": "exec", "command": ["https://x.example"] } }),
