@@ -174,10 +174,10 @@ impl CallState {
         }
     }
 
-    /// Whether an answer has that key.
-    fn has_key(&self, response: &ChatResponse) -> bool {
-        let Ok(response) = serde_json::to_value(response) else { return true };
-        self.without_key(response.clone()) != response
+    /// Whether an answer has that key: in what was put together, or in what is read of it.
+    fn has_key(&self, read: &ChatResponse, response: &Value) -> bool {
+        let Ok(read) = serde_json::to_value(read) else { return true };
+        self.without_key(read.clone()) != read || self.without_key(response.clone()) != *response
     }
 
     pub(super) fn credential_source(&self) -> Option<CredentialSource> {
@@ -368,13 +368,13 @@ impl CallContext for Context {
         }
     }
 
-    fn may_keep(&self, call: &CallInfo, response: &ChatResponse) -> bool {
+    fn may_keep(&self, call: &CallInfo, read: &ChatResponse, response: &Value) -> bool {
         let Some(state) = CallState::of(call) else { return true };
         // A policy puts a stream together by itself.
-        if state.has_key(response) {
+        if state.has_key(read, response) {
             return false;
         }
         let Some(schema) = &state.schema else { return true };
-        !response.tool_calls.is_empty() || schema.read(&response.text()).is_ok()
+        !read.tool_calls.is_empty() || schema.read(&read.text()).is_ok()
     }
 }

@@ -217,11 +217,18 @@ async fn a_key_that_only_the_whole_answer_has_is_in_no_record() {
     };
     let text = |piece: &str| json!({ "content": piece });
     let thought = |piece: &str| json!({ "content": piece, "thought": true });
+    // Nor what is put together and given to nobody.
+    let unread = |piece: &str, more: Value| {
+        let mut delta = json!({ "content": "x", "reasoning_content": piece });
+        delta.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        delta
+    };
     let pairs = [
-        [chunk(json!({}), text(first)), chunk(json!({ "type": "response.x" }), text(second))],
-        [chunk(json!({}), text(first)), chunk(json!({}), thought(second))],
+        ([chunk(json!({}), text(first)), chunk(json!({ "type": "response.x" }), text(second))], "[redacted]"),
+        ([chunk(json!({}), text(first)), chunk(json!({}), thought(second))], "[redacted]"),
+        ([chunk(json!({}), unread(first, json!({}))), chunk(json!({}), unread(second, json!({ "thought": true })))], "xx"),
     ];
-    for [one, other] in pairs {
+    for ([one, other], said) in pairs {
         let end = json!({ "id": "c", "model": "m", "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }] });
         let wire: Vec<String> = [&one, &other, &end].map(|event| format!("data: {event}\n\n")).to_vec();
         let peer = Peer::start(move |_, _| Some(events(wire.clone(), End::Clean))).await;
@@ -229,7 +236,7 @@ async fn a_key_that_only_the_whole_answer_has_is_in_no_record() {
         for _ in 0..2 {
             let record = ask(&gateway, &models(&peer), CallRequest { stream: true, ..request("chat") }).await;
             let answer = record.outcome.clone().unwrap();
-            assert!(!answer.cached && answer.text == "[redacted]", "{}", answer.text);
+            assert!(!answer.cached && answer.text == said, "{}", answer.text);
             assert!(!all_of(&record).contains(KEY), "{}", all_of(&record));
         }
     }

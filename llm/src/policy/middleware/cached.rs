@@ -69,7 +69,7 @@ impl Cached {
     async fn keep(&self, call: &CallInfo, asked: &CallFacts, key: &CacheKey, response: &Value) {
         let answered = self.context.facts(call);
         let read = read_response(call, response);
-        if answered.resolved_model != asked.resolved_model || !self.context.may_keep(call, &read) {
+        if answered.resolved_model != asked.resolved_model || !self.context.may_keep(call, &read, response) {
             return;
         }
         let now = moment(self.clock.as_ref());

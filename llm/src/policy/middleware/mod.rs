@@ -74,9 +74,9 @@ pub trait CallContext: Send + Sync {
         let _ = (call, from);
     }
 
-    /// Whether an answer may be given to later calls too. Asked for whole answers only.
-    fn may_keep(&self, call: &CallInfo, response: &ChatResponse) -> bool {
-        let _ = (call, response);
+    /// Whether an answer may be given to later calls too: as it was read, and as it would be kept. Asked for whole answers only.
+    fn may_keep(&self, call: &CallInfo, read: &ChatResponse, response: &Value) -> bool {
+        let _ = (call, read, response);
         true
     }
 }
