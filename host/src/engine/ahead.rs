@@ -13,7 +13,8 @@ use crate::store::{Appending, StoreError};
 const MOST_AHEAD: usize = 4096;
 /// The same in bytes, with log lines and all else that goes with them.
 const MOST_BYTES_AHEAD: usize = 4 << 20;
-/// And log lines that go without a step. The next step takes them into its commit, which others may share.
+/// And log lines that go without a step, by their [weight](crate::store::Append::line_weight). The next step takes them into its commit, which others
+/// may share.
 const MOST_LINES_AHEAD: usize = 512;
 
 /// The place of a step among those that were handed over.
@@ -29,7 +30,7 @@ enum Item {
 #[derive(Clone, Copy)]
 pub(super) struct Size {
     pub(super) records: usize,
-    /// Log lines, where it is nothing else.
+    /// What log lines take, where it is nothing else.
     pub(super) lines: usize,
     pub(super) bytes: usize,
 }

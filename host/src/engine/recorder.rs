@@ -347,7 +347,7 @@ impl Inner {
         chain.has_begun = true;
         let size = Size {
             records: append.entries.len(),
-            lines: if append.is_only_lines() { append.logs.len() } else { 0 },
+            lines: if append.is_only_lines() { append.line_weight() } else { 0 },
             bytes: std::mem::take(&mut chain.corked_bytes),
         };
         self.ahead.push(self.store.append(&self.lease, append), size);

@@ -38,7 +38,7 @@ impl Journal for SqliteStore {
         let fence = Fence::new(lease, runner.clone());
         let execution = lease.execution;
         let appends = !append.entries.is_empty();
-        let turn = if append.is_only_lines() { Turn::Lines(execution, append.logs.len()) } else { Turn::Of(execution) };
+        let turn = if append.is_only_lines() { Turn::Lines(execution, append.line_weight()) } else { Turn::Of(execution) };
         self.writer.append(turn, append.durability, appends, move |db| {
             let key = fence.check(db)?;
             step(db, key, execution, &append)?;

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use crate::ids::ExecutionId;
 
-/// So many lines go in one turn. They take some tenths of a millisecond.
+/// About so many lines go in one turn; a long one counts once for each KiB. They take some tenths of a millisecond.
 const LINES: usize = 64;
-/// Lines have a turn each time that so much has passed in commits of others. So they are written however busy the store is, and take less than a
-/// quarter of its time.
+/// Lines have a turn each time that so much has passed in commits of others. So they are written however busy the store is, and take a small part of its
+/// time.
 const PATIENCE: Duration = Duration::from_millis(1);
 /// So many turns at once, after a commit that took long.
 const MOST_TURNS: u128 = 8;
-/// So many lines have a commit to themselves: whoever comes while they are committed waits for that.
+/// About so many lines have a commit to themselves: whoever comes while they are committed waits for that.
 const LINES_TOGETHER: usize = 256;
 
 /// What a write has to wait for.
@@ -26,7 +26,7 @@ pub(super) enum Turn {
     Free,
     /// For those of its execution that came before it.
     Of(ExecutionId),
-    /// It is so many lines of an execution, and nothing else.
+    /// It is lines of an execution with this weight, and nothing else.
     Lines(ExecutionId, usize),
 }
 
@@ -87,7 +87,8 @@ impl<W> Turns<W> {
             let since = *self.since.get_or_insert(now);
             let turns = (now.saturating_duration_since(since).as_nanos() / PATIENCE.as_nanos()).min(MOST_TURNS);
             if turns > 0 {
-                self.since = Some(now);
+                // What they take themselves does not count: time goes on with the next commit.
+                self.since = None;
                 (0..turns).for_each(|_| self.let_lines_in());
             }
         }

@@ -119,6 +119,7 @@ fn lines_are_taken_however_many_others_come() {
     assert_eq!(next(&mut turns, PATIENCE / 2), ["another", "lines"]);
     assert_eq!(next(&mut turns, PATIENCE / 2), ["another"]);
     assert_eq!(next(&mut turns, PATIENCE * 2), ["another", "lines", "lines"]);
+    assert_eq!(next(&mut turns, Duration::ZERO), ["another"]);
     let most = usize::try_from(MOST_TURNS).unwrap();
     assert_eq!(next(&mut turns, Duration::from_secs(1)).len(), 1 + most.min(7));
 }

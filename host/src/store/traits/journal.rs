@@ -21,7 +21,7 @@ pub enum Durability {
     /// [`DurabilityMode::Process`](crate::store::DurabilityMode::Process) only that of this process.
     Full,
     /// It survives the death of this process; the next full append makes it as durable as itself. One that is
-    /// [only log lines](Append::is_only_lines) waits for the next of its own execution. For start records and logs.
+    /// [only log lines](Append::is_only_lines) and not written yet may be passed by those of other executions. For start records and logs.
     Relaxed,
 }
 
@@ -134,6 +134,11 @@ impl Append {
         let is_more = status.is_some() || metadata.is_some() || wait.is_some() || child.is_some() || *gives_back;
         let has_rows = entries.len() + cache.len() + model_calls.len() + accesses.len() + blobs.len() > 0;
         !logs.is_empty() && !is_more && !has_rows && *durability == Durability::Relaxed
+    }
+
+    /// How much its lines take to write: each counts once, and long ones once for each KiB of text.
+    pub fn line_weight(&self) -> usize {
+        self.logs.iter().map(|row| 1 + row.message.len() / 1024).sum()
     }
 
     /// One that changes nothing yet.
